@@ -1,0 +1,143 @@
+/* What proxy.ini says, as values.
+ *
+ * A config is built by the main thread (config_load), frozen, and then shared
+ * by every thread as `const` through a snapshot.  All durations are in ms, all
+ * sizes in bytes; 0 means "off" or "no limit" where the option allows it. */
+#ifndef SLUICE_CONFIG_CONFIG_H
+#define SLUICE_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+
+/* Where a value came from, for -T and for messages. */
+enum origin_kind {
+	ORIGIN_DEFAULT,	 /* the option table */
+	ORIGIN_DEFAULTS, /* a line in [defaults] */
+	ORIGIN_LINE,	 /* a line of its own section */
+	ORIGIN_SET,	 /* --set */
+	ORIGIN_LISTEN,	 /* -L */
+};
+
+struct origin {
+	enum origin_kind kind;
+	unsigned	 line; /* LINE and DEFAULTS: of the file, from 1 */
+};
+
+enum log_to { LOG_TO_STDERR };
+
+/* Socket options that both sides have. */
+struct tcp_conf {
+	bool	 keepalive;
+	uint64_t keepalive_idle;
+	uint64_t keepalive_interval;
+	uint64_t keepalive_count;
+	bool	 tcp_nodelay;
+	uint64_t receive_buffer; /* 0: the kernel tunes it */
+	uint64_t send_buffer;
+};
+
+struct bind_conf {
+	char	     *text;	/* as written */
+	struct addr   addr;	/* of the first port */
+	unsigned      ports;	/* 1; a range has more, 1024 at most */
+	bool	      dual;	/* ":PORT": all addresses of both families */
+	struct origin origin;
+};
+
+struct server_conf {
+	char	     *name;	/* of name=, else "host:port" as written */
+	char	     *host;	/* a name to resolve, or NULL: 'addr' holds */
+	uint16_t      port;
+	struct addr   addr;	/* numeric or Unix */
+	uint64_t      weight;	/* 1 to 1000 */
+	bool	      backup;
+	struct origin origin;
+};
+
+struct upstream_conf {
+	char		   *name;
+	size_t		    index; /* in config.upstreams */
+	struct origin	    origin;
+	struct server_conf *servers;
+	size_t		    nservers;
+	char		   *host; /* the short form: host + port */
+	uint64_t	    port;
+	struct addr	   *sources;
+	size_t		    nsources;
+	uint64_t	    connect_timeout;
+	uint64_t	    connect_attempts;
+	struct tcp_conf	    tcp;
+	struct origin	   *origins; /* one for each row of the table */
+};
+
+struct listener_conf {
+	char			   *name;
+	size_t			    index; /* in config.listeners */
+	struct origin		    origin;
+	struct bind_conf	   *binds;
+	size_t			    nbinds;
+	char			   *upstream_name; /* as written, or NULL */
+	const struct upstream_conf *upstream;	   /* never NULL once checked */
+	uint64_t		    max_sessions;  /* 0: only the global one */
+	uint64_t		    idle_timeout;
+	uint64_t		    half_close_timeout;
+	uint64_t		    max_lifetime;
+	uint64_t		    stall_timeout;
+	uint64_t		    backlog; /* 0: somaxconn */
+	struct tcp_conf		    tcp;
+	struct origin		   *origins;
+};
+
+struct global_conf {
+	uint64_t       workers;	     /* 0: one for each CPU we may use */
+	uint64_t       max_sessions; /* 0: from the fd limit */
+	uint64_t       drain_timeout;
+	enum log_to    log;
+	enum log_level log_level;
+	bool	       access_log;
+	char	      *admin;	   /* ADDR:PORT as written, NULL: off */
+	struct addr    admin_addr; /* len 0: off */
+	struct origin *origins;
+};
+
+struct config {
+	char		     *path; /* as used, or NULL: only -L and --set */
+	struct global_conf    global;
+	struct listener_conf *listeners;
+	size_t		      nlisteners;
+	struct upstream_conf *upstreams;
+	size_t		      nupstreams;
+};
+
+/* What the command line adds to the file. */
+struct config_source {
+	const char	   *path;    /* of the file, or NULL: none */
+	const char *const *sets;     /* "section.key=value", NULL-ended, or NULL */
+	const char *const *forwards; /* -L "BIND=UPSTREAM", NULL-ended, or NULL */
+};
+
+/* Every error of the source, in the order of the lines, each as one finished
+ * line: "proxy.ini:8: port must be a number from 1 to 65535, not '99999'". */
+struct config_errors {
+	char **lines;
+	size_t count;
+};
+
+/* Reads, parses and checks.  Returns the config (the caller's: config_free),
+ * or NULL with at least one error.  'errors' is filled from zero and freed by
+ * config_errors_free(); main thread only (inih is fed by static state). */
+struct config *config_load(const struct config_source *, struct config_errors *errors);
+
+/* As config_load() for text in memory, 'name' standing for the file in
+ * messages.  For tests and fuzzers. */
+struct config *config_load_text(const char *name, const char *text, size_t len,
+    struct config_errors *errors);
+
+void config_free(struct config *);
+void config_errors_free(struct config_errors *);
+
+#endif

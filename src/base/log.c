@@ -1,0 +1,117 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const PREFIXES[] = {
+	[LOG_LEVEL_ERROR] = "error: ",
+	[LOG_LEVEL_WARN] = "warning: ",
+	[LOG_LEVEL_INFO] = "",
+	[LOG_LEVEL_DEBUG] = "",
+};
+
+/* One call, so that lines of several threads do not mix; when it fails, nobody
+ * is left to tell. */
+static void
+log_to_stderr(enum log_level level, const char *line, size_t len)
+{
+	char out[LOG_LINE + 16];
+	int size = snprintf(out, sizeof(out), "%s%.*s\n", PREFIXES[level],
+	    (int)len, line);
+
+	if (write(STDERR_FILENO, out, (size_t)size) < 0)
+		return;
+}
+
+static _Atomic(log_sink *) log_to = log_to_stderr;
+static atomic_int log_max = LOG_LEVEL_INFO;
+
+void
+log_set_sink(log_sink *sink)
+{
+	atomic_store(&log_to, sink != NULL ? sink : log_to_stderr);
+}
+
+void
+log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&log_max, level, memory_order_relaxed);
+}
+
+/* What came from outside must not be able to start a line of its own. */
+static void
+line_clean(char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	}
+}
+
+/* The text of the error is kept whole; what precedes it is cut. */
+static void __attribute__((format(printf, 3, 0)))
+log_write(enum log_level level, int error, const char *format, va_list args)
+{
+	char line[LOG_LINE], cause[128] = "";
+	size_t room, len;
+	int written;
+
+	if ((int)level > atomic_load_explicit(&log_max, memory_order_relaxed))
+		return;
+	if (error < 0)
+		snprintf(cause, sizeof(cause), ": %s", strerror(-error));
+	room = sizeof(line) - strlen(cause);
+	written = vsnprintf(line, room, format, args);
+	len = written < 0 ? 0 : (size_t)written;
+	if (len >= room) {
+		len = room - 1;
+		memcpy(line + len - 3, "...", 3);
+	}
+	memcpy(line + len, cause, strlen(cause) + 1);
+	len += strlen(cause);
+	line_clean(line, len);
+	atomic_load(&log_to)(level, line, len);
+}
+
+void
+log_error(int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_write(LOG_LEVEL_ERROR, error, format, args);
+	va_end(args);
+}
+
+void
+log_warn(int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_write(LOG_LEVEL_WARN, error, format, args);
+	va_end(args);
+}
+
+void
+log_info(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_write(LOG_LEVEL_INFO, 0, format, args);
+	va_end(args);
+}
+
+void
+log_debug(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_write(LOG_LEVEL_DEBUG, 0, format, args);
+	va_end(args);
+}

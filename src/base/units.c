@@ -1,0 +1,155 @@
+#include "base/units.h"
+
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Far above any use, and low enough that adding to a clock cannot overflow. */
+#define DURATION_MAX_MS (UINT64_C(3650) * 86400000)
+
+#define SHOWN 28 /* room for the part of the input that a message quotes */
+
+struct unit {
+	const char *name;
+	uint64_t    factor;
+};
+
+/* From the largest, so that the first that divides gives the shortest text. */
+static const struct unit DURATION_UNITS[] = {
+	{ "d", 86400000 },
+	{ "h", 3600000 },
+	{ "m", 60000 },
+	{ "s", 1000 },
+	{ "ms", 1 },
+	{ NULL, 0 },
+};
+
+static const struct unit SIZE_UNITS[] = {
+	{ "G", 1u << 30 },
+	{ "M", 1u << 20 },
+	{ "k", 1u << 10 },
+	{ "", 1 },
+	{ NULL, 0 },
+};
+
+/* Reads leading digits; returns what follows, or NULL when it overflows. */
+static const char *
+digits_parse(const char *text, uint64_t *value)
+{
+	*value = 0;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (__builtin_mul_overflow(*value, 10, value) ||
+		    __builtin_add_overflow(*value, *text - '0', value))
+			return NULL;
+	}
+	return text;
+}
+
+static const struct unit *
+unit_find(const struct unit *units, const char *name)
+{
+	for (; units->name != NULL; units++) {
+		if (strcmp(units->name, name) == 0)
+			return units;
+	}
+	return NULL;
+}
+
+static const char *
+shown(char *out, const char *text)
+{
+	return str_escape(out, SHOWN, text, strlen(text));
+}
+
+const char *
+number_parse(const char *text, uint64_t *value, char *why)
+{
+	const char *rest = digits_parse(text, value);
+	char input[SHOWN];
+
+	if (rest == NULL)
+		snprintf(why, UNITS_WHY, "'%s' is too large",
+		    shown(input, text));
+	else if (rest == text || *rest != '\0')
+		snprintf(why, UNITS_WHY, "'%s' is not a whole number",
+		    shown(input, text));
+	else
+		return NULL;
+	return why;
+}
+
+const char *
+duration_parse(const char *text, uint64_t *ms, char *why)
+{
+	uint64_t n;
+	const char *rest = digits_parse(text, &n);
+	const struct unit *unit = rest ? unit_find(DURATION_UNITS, rest) : NULL;
+	char input[SHOWN];
+
+	shown(input, text);
+	if (rest == NULL || (unit != NULL && n > DURATION_MAX_MS / unit->factor))
+		snprintf(why, UNITS_WHY, "'%s' is too long: at most 3650d",
+		    input);
+	else if (rest != text && *rest == '\0' && n != 0)
+		snprintf(why, UNITS_WHY, "%ju what? write %jus or %jums",
+		    (uintmax_t)n, (uintmax_t)n, (uintmax_t)n);
+	else if (rest == text || (unit == NULL && *rest != '\0'))
+		snprintf(why, UNITS_WHY, "'%s' is not a duration: "
+		    "write 200ms, 5s, 10m, 24h or 7d", input);
+	else {
+		*ms = unit != NULL ? n * unit->factor : 0;
+		return NULL;
+	}
+	return why;
+}
+
+const char *
+size_parse(const char *text, uint64_t *bytes, char *why)
+{
+	uint64_t n;
+	const char *rest = digits_parse(text, &n);
+	const struct unit *unit = rest ? unit_find(SIZE_UNITS, rest) : NULL;
+	char input[SHOWN];
+
+	shown(input, text);
+	if (rest == NULL || (unit != NULL && n > INT64_MAX / unit->factor))
+		snprintf(why, UNITS_WHY, "'%s' is too large", input);
+	else if (rest == text || unit == NULL)
+		snprintf(why, UNITS_WHY, "'%s' is not a size: "
+		    "write 16k, 1M, 2G or plain bytes", input);
+	else {
+		*bytes = n * unit->factor;
+		return NULL;
+	}
+	return why;
+}
+
+static const char *
+units_text(const struct unit *unit, uint64_t value, char *text)
+{
+	while (unit->factor > 1 && value % unit->factor != 0)
+		unit++;
+	snprintf(text, UNITS_TEXT, "%ju%s", (uintmax_t)(value / unit->factor),
+	    unit->name);
+	return text;
+}
+
+/* One day reads better as the 24h that everybody writes. */
+const char *
+duration_text(uint64_t ms, char *text)
+{
+	const struct unit *units = DURATION_UNITS;
+
+	if (ms == 0)
+		return strcpy(text, "0");
+	return units_text(ms == units->factor ? units + 1 : units, ms, text);
+}
+
+const char *
+size_text(uint64_t bytes, char *text)
+{
+	if (bytes == 0)
+		return strcpy(text, "0");
+	return units_text(SIZE_UNITS, bytes, text);
+}
