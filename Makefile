@@ -1,0 +1,212 @@
+# Sluice: `make help` lists the targets.
+#
+# One build directory a variant: `make VARIANT=asan` builds build/asan/sluice;
+# without VARIANT it is the release, build/sluice.  CC, CFLAGS, CPPFLAGS and
+# LDFLAGS are respected: they come after our own flags.
+
+VERSION := 0.1.0
+VARIANT := release
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+MANDIR ?= $(PREFIX)/share/man
+PKG_CONFIG ?= pkg-config
+
+# --- What there is to build: found, not listed.
+
+# A layer may use the layers to its right, and nothing to its left.
+LAYERS := control proxy config net proto base
+
+O := build/$(VARIANT)
+BIN := $(if $(filter release,$(VARIANT)),build/sluice,$(O)/sluice)
+layers := $(foreach l,$(LAYERS),$(if $(wildcard src/$l/*.c),$l))
+objects = $(patsubst src/%.c,$(O)/%.o,$(wildcard src/$1/*.c))
+archives = $(patsubst %,$(O)/lib%.a,$1)
+
+# The layer $1 and those below it, of the list $2.
+from = $(if $2,$(if $(filter $1,$(firstword $2)),$2,$(call \
+	from,$1,$(wordlist 2,$(words $2),$2))))
+below = $(call archives,$(filter $(layers),$(call from,$1,$(LAYERS))))
+
+UNIT := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/unit/*/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+# --- How.
+
+# The sanitizers are clang's, so that every check compiles with both.
+ifeq ($(origin CC),default)
+CC := $(if $(filter asan tsan fuzz,$(VARIANT)),clang,cc)
+endif
+clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+
+# GNU ar needs gcc's plugin to index LTO objects; clang would need its own
+# linker on top, and goes without LTO.
+AR := $(if $(clang),ar,gcc-ar)
+lto := $(if $(clang),,-flto=auto)
+
+fortify := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+# The sanitizers see more than the fortified functions let them.
+sanitize := -O1 -g -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+undefined := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+flags_release := -O2 -g $(lto) $(fortify)
+flags_debug := -O1 -g $(fortify)
+flags_asan := $(sanitize) $(undefined)
+flags_tsan := $(sanitize) -fsanitize=thread
+flags_fuzz := $(sanitize) $(undefined) -fsanitize=fuzzer-no-link
+
+PACKAGES := libevent_core libevent_extra libevent_pthreads inih
+LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+need_libs = $(if $(LIBS),,$(error libevent or inih is missing; run: make deps))
+
+compile = $(CC) -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
+	-Iinclude -Wall -Wextra -Wshadow -Wcast-qual -Wmissing-prototypes \
+	-Werror -fPIC -fstack-protector-strong -pthread $(flags_$(VARIANT)) \
+	$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) \
+	$(CPPFLAGS) $(CFLAGS)
+compile := $(compile)
+link := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+
+Q := $(if $(V),,@)
+
+.SECONDEXPANSION:
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+##all		build build/sluice (the default; V=1 shows the commands)
+all: $(if $(wildcard src/main.c),$(BIN),$(call archives,$(layers)))
+
+$(BIN): $(O)/main.o $(call archives,$(layers))
+	@echo "  LINK  $@"
+	$Q$(compile) $(link) -o $@ $^ $(LIBS)
+
+# The folder is named so that a file that leaves it leaves the archive too.
+$(O)/lib%.a: $$(call objects,$$*) src/%
+	@echo "  AR    $@"
+	$Qrm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(O)/%.o: src/%.c $(O)/flags
+	$(need_libs)
+	@echo "  CC    $<"
+	@mkdir -p $(@D)
+	$Q$(compile) $(build_id) -MMD -MP -c -o $@ $<
+
+# Linked with its own layer and those below: what reaches up does not link.
+$(O)/unit/%: tests/unit/%.c $(O)/flags \
+		$$(call below,$$(patsubst %/,%,$$(dir $$*)))
+	@echo "  TEST  $@"
+	@mkdir -p $(@D)
+	$Q$(compile) -iquote src/$(*D) -MMD -MP $(link) -o $@ $< \
+		$(filter %.a,$^) -lcmocka $(if $(filter base/% proto/%,$*),,$(LIBS))
+
+$(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/flags $(call archives,$(layers))
+	@echo "  FUZZ  $@"
+	$Q$(compile) -MMD -MP $(link) -fsanitize=fuzzer -o $@ $< \
+		$(filter %.a,$^) $(LIBS)
+
+unit: $(UNIT)
+fuzzers: $(FUZZERS)
+
+# Files that hold a text and change only with it: other flags, another
+# compiler, another commit rebuild what depends on them.
+$(O)/flags: text = $(compile) $(link) $(LIBS)
+$(O)/build_id: text = $(BUILD_ID)
+$(O)/flags $(O)/build_id: FORCE
+	@mkdir -p $(@D)
+	@echo $(call quote,$(text)) | cmp -s - $@ || \
+		echo $(call quote,$(text)) >$@
+quote = '$(subst ','\'',$1)'
+
+# Only the files that say the build's id depend on it.
+BUILD_ID := $(shell test -e .git && git --no-optional-locks describe \
+	--always --dirty --tags 2>/dev/null || echo $(VERSION))
+says_id := $(shell grep -ls SLUICE_BUILD src/main.c src/*/*.c)
+says_id := $(patsubst src/%.c,$(O)/%.o,$(says_id))
+ifneq ($(says_id),)
+$(says_id): $(O)/build_id
+$(says_id): build_id = -DSLUICE_BUILD='"$(BUILD_ID)"'
+endif
+
+-include $(wildcard $(O)/*.d $(O)/*/*.d $(O)/unit/*/*.d)
+
+# --- Dependencies and running.
+
+jobs = -j$(shell nproc)
+
+##deps		install what the build needs (as root, and only what is missing)
+deps:
+	@tests/deps.sh build
+
+##deps-test	install what the tests need: tools, and the peers to talk to
+deps-test:
+	@tests/deps.sh test
+
+##run		deps, build, and start with conf/proxy.ini (or ARGS="...")
+run: ARGS ?= -c conf/proxy.ini
+run: deps
+	@$(MAKE) --no-print-directory $(jobs) all
+	@exec $(BIN) $(ARGS)
+
+# --- Tests: tests/run.sh knows how, here is what.
+
+tiers := lint \
+	unit-release integration-release \
+	unit-asan integration-asan \
+	unit-tsan integration-tsan \
+	fuzz
+
+##check		everything that a change has to pass; TIERS="lint unit-asan" is a part
+check: FUZZ_TIME ?= 20
+check: TIERS ?= $(tiers)
+check: deps-test
+	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh $(TIERS)
+
+##check-all	check with longer fuzzing, and builds by gcc and clang
+check-all: FUZZ_TIME ?= 120
+check-all: deps-test
+	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh compilers $(tiers)
+
+##fuzz		fuzz long: each target FUZZ_TIME=600 seconds
+fuzz: FUZZ_TIME ?= 600
+fuzz: deps-test
+	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh fuzz
+
+##lint		the house rules alone
+lint:
+	@tests/run.sh lint
+
+##bench		compare with other proxies
+##soak		hours under load
+bench soak:
+	@test -x tests/$@/run || { echo "make $@: no tests/$@/run yet"; exit 1; }
+	@$(MAKE) --no-print-directory $(jobs) deps-test
+	@$(MAKE) --no-print-directory $(jobs) all
+	@tests/$@/run
+
+# --- Installing.
+
+manuals = $(foreach n,5 8,$(patsubst conf/%,man$n/%,$(wildcard conf/*.$n)))
+config = $(DESTDIR)$(SYSCONFDIR)/sluice/proxy.ini
+
+##install		to PREFIX=/usr/local; a proxy.ini that is there stays
+install: all
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/sluice
+	$(foreach m,$(manuals),install -D -m 644 conf/$(notdir $m) \
+		$(DESTDIR)$(MANDIR)/$m &&) true
+	test -e $(config) || install -D -m 644 conf/proxy.ini $(config)
+
+##uninstall	what install put there, but never the configuration
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/sluice \
+		$(addprefix $(DESTDIR)$(MANDIR)/,$(manuals))
+
+##clean		all that was built
+clean:
+	rm -rf build
+
+##help		this list
+help:
+	@sed -n 's/^##//p' Makefile
+
+FORCE:
+.PHONY: all deps deps-test run check check-all bench fuzz soak lint install \
+	uninstall help clean unit fuzzers FORCE
