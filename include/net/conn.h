@@ -1,0 +1,76 @@
+/* One connection on one event base.
+ *
+ * A conn has one event for its whole life (edge-triggered, both ways and FIN),
+ * so a reset is heard even on a side that nobody reads.  An edge sets flags;
+ * only EAGAIN, the end of the stream or an error clears them.  The first error
+ * sticks: an error that a call has taken is gone from the socket, and the next
+ * recv would say 0, which looks like a clean end. */
+#ifndef SLUICE_NET_CONN_H
+#define SLUICE_NET_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct conn;
+
+/* Called after the flags were set, from the loop. */
+typedef void conn_wake(struct conn *, void *owner);
+
+struct conn {
+	struct event event;
+	conn_wake   *wake;
+	void	    *owner;
+	int	     fd;	/* owned; -1: closed.  Valid only if 'open' */
+	int	     error;	/* the first, -errno; sticky */
+	bool	     open;
+	bool	     readable;
+	bool	     writable;
+	bool	     heard;	/* data, a FIN or a reset came: not looked at yet */
+	bool	     hung_up;	/* the peer's FIN was heard of */
+	bool	     eof;	/* and read */
+	bool	     shut;	/* our own FIN was sent */
+};
+
+/* The events above; bases need EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE. */
+struct event_base *conn_base_new(void);
+
+/* Takes the fd over and registers it, after connect(2).  0 or -errno, and then
+ * the fd is still the caller's. */
+int conn_open(struct conn *, struct event_base *, int fd, conn_wake *, void *owner);
+
+/* Carries an open connection, flags and all, to another place and base; 'from'
+ * is closed afterwards.  Both on the calling thread, or 'from' on no base yet
+ * (conn_hold).  0 or -errno, and then 'from' is as it was, without its event. */
+int conn_move(struct conn *to, struct event_base *, struct conn *from,
+    conn_wake *, void *owner);
+
+/* An open connection on no base: how one travels by mail. */
+void conn_hold(struct conn *, int fd);
+
+/* Deletes the event, then closes.  Closed already is fine. */
+void conn_close(struct conn *);
+void conn_reset(struct conn *); /* the same with a reset for the peer */
+
+/* Records the first error; a later one is ignored. */
+void conn_fail(struct conn *, int error);
+
+/* Answers what was heard on a connection that nobody reads now, by asking the
+ * socket for its error; true if the connection has one, of now or before. */
+bool conn_check(struct conn *);
+
+/* recv(2): bytes > 0, or 0 and the flags tell: 'readable' gone (EAGAIN), 'eof',
+ * or 'error'. A short read proves nothing: data and a reset may have come in
+ * one edge. */
+size_t conn_recv(struct conn *, void *, size_t);
+
+/* send(2): how many bytes were taken; less than 'len' has cleared 'writable' or
+ * set 'error'. */
+size_t conn_send(struct conn *, const void *, size_t len);
+
+/* Our FIN, once. */
+void conn_shutdown(struct conn *);
+
+#endif

@@ -1,0 +1,75 @@
+/* Sockets: made, set up, bound, connected.  Nothing here knows of an event
+ * loop.  All are non-blocking and close-on-exec. */
+#ifndef SLUICE_NET_SOCK_H
+#define SLUICE_NET_SOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/* What both sides of a session have set. Times in seconds, as in tcp(7). */
+struct sock_tcp {
+	bool nodelay;
+	bool keepalive;
+	int  keepalive_idle;
+	int  keepalive_interval;
+	int  keepalive_count;
+	int  receive_buffer; /* bytes; 0: the kernel tunes it */
+	int  send_buffer;
+};
+
+struct sock_listen {
+	const struct sock_tcp *tcp; /* Linux hands it on to what is accepted */
+	int  backlog;
+	bool dual;	/* an IPv6 wildcard that takes IPv4 as well */
+	bool reuseport; /* one of a group; never for AF_UNIX */
+};
+
+/* A bound and listening socket, or -errno. */
+int sock_listen(const struct addr *, const struct sock_listen *);
+
+/* Whether nobody listens there yet: a plain bind without SO_REUSEPORT, closed
+ * at once (a group would be joined silently by a second daemon).  0 or -errno,
+ * -EADDRINUSE above all. */
+int sock_probe(const struct addr *, bool dual);
+
+/* Removes the path of a Unix socket nobody listens on any more (connect says
+ * ECONNREFUSED).  0 also when there is none; -EADDRINUSE when it is alive;
+ * -ENOTSOCK when something else lies there. */
+int sock_unlink_stale(const struct addr *);
+
+/* A socket on its way to 'to', from 'source' if that is not NULL (without
+ * taking a port before it must: IP_BIND_ADDRESS_NO_PORT, ip(7)).  The fd, or
+ * -errno; EINPROGRESS is not an error.  -EAGAIN is a Unix server whose backlog
+ * is full: no event will tell, try again later (connect(2)). */
+int sock_connect(const struct addr *to, const struct addr *source,
+    const struct sock_tcp *);
+
+/* 0 once the connection stands, else -errno.  SO_ERROR alone does not tell: a
+ * socket that was never connected has none. */
+int sock_connected(int fd);
+
+/* Takes (and thereby clears) the socket's pending error: 0 or -errno. */
+int sock_error(int fd);
+
+/* The bytes (and the FIN) the peer has not acknowledged; 0 for AF_UNIX, where
+ * what was sent is with the peer. */
+int sock_unsent(int fd);
+
+/* Has the coming close(2) send a reset and drop what is queued (SO_LINGER with
+ * 0, socket(7)).  Nothing can say that to AF_UNIX. */
+void sock_reset_on_close(int fd);
+
+/* What TCP knows of the peer (tcp_info), for records and stall_timeout. */
+struct sock_info {
+	bool	 known;		/* false: not TCP */
+	uint32_t rtt_us;
+	uint32_t retransmits;	/* segments, in all */
+	uint32_t silent_ms;	/* since the last acknowledgement */
+	bool	 unanswered;	/* probes or data sent again and not answered */
+};
+void sock_info(int fd, struct sock_info *);
+
+#endif

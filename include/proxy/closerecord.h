@@ -1,0 +1,67 @@
+/* The one record a session leaves: who closed it, how, in which phase and under
+ * which rule.  Filled by a worker into its ring, written by the log writer; it
+ * holds copies only, so nothing of the session need still be there. */
+#ifndef SLUICE_PROXY_CLOSERECORD_H
+#define SLUICE_PROXY_CLOSERECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define CLOSERECORD_NAME 33
+#define CLOSERECORD_LINE 1024
+
+enum closed_by { BY_CLIENT, BY_UPSTREAM, BY_PROXY };
+
+enum close_how {
+	HOW_FIN,
+	HOW_RST,
+	HOW_TIMEOUT,
+	HOW_KILL,
+	HOW_ERROR,
+	HOW_DRAIN,
+	HOW_LIMIT,
+};
+
+/* Why a session ended. The strings are static storage. */
+struct ending {
+	enum closed_by by;
+	enum close_how how;
+	int	       error;	 /* -errno, or 0 */
+	const char    *cause;	 /* in words, "idle"; NULL: 'how' says it */
+	const char    *rule;	 /* the option, "idle_timeout", or NULL */
+	bool	       of_upstream; /* whose option: upstream's or listener's */
+	uint64_t       limit_ms; /* what the rule allowed */
+};
+
+struct closerecord {
+	char	      time[32];
+	uint64_t      id;
+	char	      listener[CLOSERECORD_NAME];
+	char	      upstream[CLOSERECORD_NAME]; /* "" before ROUTE */
+	char	      server[ADDR_TEXT];	  /* "" before CONNECT */
+	char	      detail[96];		  /* more words for the cause */
+	struct peer   client;
+	const char   *phase;			  /* static storage */
+	struct ending ending;
+	uint64_t      bytes_to_upstream;
+	uint64_t      bytes_to_client;
+	unsigned      attempts;
+	uint64_t      connect_ms;    /* from accept until connected */
+	uint64_t      first_byte_ms; /* until the upstream's first byte, or 0 */
+	uint64_t      total_ms;
+	uint32_t      client_rtt_us, client_retransmits;
+	uint32_t      upstream_rtt_us, upstream_retransmits;
+};
+
+/* Writes the record as one logfmt line (no newline) of at most 'size' bytes
+ * and returns its length. Pure. */
+size_t closerecord_text(const struct closerecord *, char *line, size_t size);
+
+/* A session's id as people see it: PREFIX-WORKER-SEQUENCE. */
+#define CLOSERECORD_ID 32
+void closerecord_id(uint64_t id, char *text);
+
+#endif

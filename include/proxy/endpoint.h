@@ -1,0 +1,49 @@
+/* Where sessions may go: the resolved addresses of one upstream, and what
+ * happens to each server at run time. */
+#ifndef SLUICE_PROXY_ENDPOINT_H
+#define SLUICE_PROXY_ENDPOINT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/* Made by the main thread, counted by endpoint sets and sessions; the counters
+ * are relaxed and may be read by anyone. */
+struct server_state {
+	atomic_int	 refs;
+	_Atomic uint64_t sessions; /* now */
+	_Atomic uint64_t connects; /* since the start */
+	_Atomic uint64_t failures;
+	struct addr	 addr;
+	char		 text[ADDR_TEXT]; /* of the address */
+};
+
+struct server_state *server_state_new(const struct addr *);
+struct server_state *server_state_ref(struct server_state *);
+void server_state_unref(struct server_state *); /* NULL is fine */
+
+struct endpoint {
+	struct server_state *server; /* one reference */
+	uint64_t	     weight;
+	bool		     backup;
+};
+
+/* Immutable once published. */
+struct endpoint_set {
+	atomic_int	refs;
+	size_t		upstream; /* index in the config */
+	size_t		count;
+	char		why[96]; /* when empty: why no name resolves */
+	struct endpoint endpoints[];
+};
+
+/* Room for 'count' endpoints, none filled in; one reference, NULL without
+ * memory. The set owns the server references put into it. */
+struct endpoint_set *endpoint_set_new(size_t upstream, size_t count);
+struct endpoint_set *endpoint_set_ref(struct endpoint_set *);
+void endpoint_set_unref(struct endpoint_set *); /* NULL is fine */
+
+#endif

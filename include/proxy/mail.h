@@ -1,0 +1,48 @@
+/* Requests to a worker.  Allocated by the sender before the point where nothing
+ * may fail; owned by the box, then by the reader, who frees it. */
+#ifndef SLUICE_PROXY_MAIL_H
+#define SLUICE_PROXY_MAIL_H
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "config/snapshot.h"
+#include "net/conn.h"
+#include "proxy/endpoint.h"
+
+enum mail_kind {
+	MAIL_SNAPSHOT,	/* a configuration and the listening sockets to own */
+	MAIL_ENDPOINTS, /* new addresses of an upstream */
+	MAIL_ADOPT,	/* a client that another worker accepted */
+	MAIL_DRAIN,	/* accept no more; stop with the last session */
+	MAIL_KILL,	/* end every session, then stop */
+};
+
+/* A listening socket and whose it is. */
+struct listen_fd {
+	int			    fd; /* owned */
+	const struct listener_conf *conf;
+};
+
+struct mail {
+	STAILQ_ENTRY(mail) link;
+	enum mail_kind	   kind;
+
+	struct snapshot *snapshot; /* SNAPSHOT: one reference */
+	struct listen_fd *fds;	   /* SNAPSHOT: owned, malloc */
+	size_t		  nfds;
+
+	struct endpoint_set *endpoints; /* ENDPOINTS: one reference */
+
+	const struct listener_conf *listener; /* ADOPT: of the reader's
+						 snapshot, its slot taken */
+	struct conn		    client;   /* ADOPT: owned, on no base */
+	struct peer		    peer;
+};
+STAILQ_HEAD(mail_list, mail);
+
+struct mail *mail_new(enum mail_kind); /* zeroed; NULL without memory */
+void	     mail_free(struct mail *); /* and all it still owns */
+
+#endif

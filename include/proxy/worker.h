@@ -1,0 +1,70 @@
+/* A worker: one thread with its own event base, sessions, timer wheel, scratch
+ * buffer and counters.  Workers share `struct shared` and otherwise only get
+ * mail. */
+#ifndef SLUICE_PROXY_WORKER_H
+#define SLUICE_PROXY_WORKER_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/counter.h"
+#include "base/ring.h"
+#include "proxy/mail.h"
+
+struct worker;
+
+/* Slots of sessions, taken before accept(2) and given back when the session is
+ * freed.  Alone on its cache line: every worker writes it. */
+struct session_limit {
+	alignas(64) _Atomic uint64_t used;
+	uint64_t max; /* 0: no limit of its own */
+};
+
+/* What all workers share; filled by the main thread before they start. */
+struct shared {
+	struct session_limit  sessions;	 /* the global one */
+	struct session_limit *listeners; /* by index in the config */
+	size_t		      nupstreams;
+	struct worker	    **workers;
+	size_t		      nworkers;
+	uint16_t	      boot; /* random, the head of every session id */
+	bool		      access_log;
+	int		      log_fd;	  /* eventfd: records wait in a ring */
+	atomic_bool	      log_asleep; /* the log writer wants to be told */
+	int		      done_fd;	  /* eventfd: a worker has ended */
+};
+
+/* Written by the worker alone, read by anyone. */
+struct worker_stats {
+	struct counter accepted;	/* sessions begun on this worker */
+	struct counter handed_over;	/* accepted here, given to another */
+	struct counter ended;
+	struct counter probes;		/* ended by the client without a byte */
+	struct counter connect_failures; /* attempts that failed */
+	struct counter accept_pauses;	/* out of descriptors, memory, slots */
+	struct counter bytes_to_upstream;
+	struct counter bytes_to_client;
+};
+
+/* Makes a worker that does not run yet; NULL without memory. */
+struct worker *worker_new(struct shared *, unsigned index);
+int	       worker_start(struct worker *); /* 0 or -errno */
+
+/* Puts mail into its box and wakes it.  False when the worker has stopped
+ * taking mail: the mail and what it owns are still the sender's. */
+bool worker_mail(struct worker *, struct mail *);
+
+/* Waits for the thread, which ends by itself after MAIL_DRAIN (with its last
+ * session) or MAIL_KILL. */
+void worker_join(struct worker *);
+void worker_free(struct worker *); /* after join, or never started */
+
+/* Any thread. */
+uint64_t		   worker_sessions(const struct worker *);
+const struct worker_stats *worker_stats(const struct worker *);
+struct ring		  *worker_records(struct worker *); /* of closerecord */
+
+#endif

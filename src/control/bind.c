@@ -1,0 +1,193 @@
+#include "bind.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "holder.h"
+#include "net/sock.h"
+#include "proxy/tcp_options.h"
+
+#define RANGE_WITH_GROUPS 16 /* longer ranges have one socket a port */
+
+struct binding {
+	const struct config	   *config;
+	const struct listener_conf *listener;
+	const struct bind_conf	   *bind;
+	struct mail		  **mails;
+	size_t			    nworkers;
+	size_t			    turn; /* who owns the next single one */
+	bool			    dual;
+};
+
+static int
+bind_fail(const struct binding *b, const struct addr *addr, int error)
+{
+	char where[ADDR_TEXT], holder[HOLDER_TEXT] = "";
+	char place[64] = "";
+
+	if (error == -EADDRINUSE)
+		holder_find(addr, holder);
+	if (b->bind->origin.line > 0 && b->config->path != NULL)
+		snprintf(place, sizeof(place), ":%u", b->bind->origin.line);
+	log_error(error, "%s%s: listener %s: cannot bind %s%s",
+	    b->config->path != NULL ? b->config->path : "command line", place,
+	    b->listener->name, addr_text(addr, where), holder);
+	return error;
+}
+
+static int
+bind_give(const struct binding *b, size_t worker, int fd)
+{
+	struct mail *mail = b->mails[worker];
+	struct listen_fd *fds;
+
+	fds = realloc(mail->fds, (mail->nfds + 1) * sizeof(*fds));
+	if (fds == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	fds[mail->nfds] = (struct listen_fd){ .fd = fd, .conf = b->listener };
+	mail->fds = fds;
+	mail->nfds++;
+	return 0;
+}
+
+static int
+bind_one(const struct binding *b, const struct addr *addr, bool group,
+    size_t worker)
+{
+	struct sock_tcp tcp;
+	struct sock_listen opts = {
+		.tcp = &tcp,
+		.backlog = b->listener->backlog == 0 ? SOMAXCONN :
+		    (int)b->listener->backlog,
+		.dual = b->dual,
+		.reuseport = group,
+	};
+	int fd;
+
+	tcp_options(&b->listener->tcp, &tcp);
+	fd = sock_listen(addr, &opts);
+	return fd < 0 ? fd : bind_give(b, worker, fd);
+}
+
+/* Port 0: the first of a group has got one now, the others take the same. */
+static void
+bind_learn_port(const struct binding *b, size_t worker, struct addr *addr)
+{
+	const struct mail *mail = b->mails[worker];
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	struct addr bound;
+	char text[ADDR_TEXT];
+
+	if (addr_port(addr) != 0 ||
+	    getsockname(mail->fds[mail->nfds - 1].fd,
+	    (struct sockaddr *)&name, &len) < 0)
+		return;
+	addr_from_sockaddr(&bound, (struct sockaddr *)&name, len);
+	addr_set_port(addr, addr_port(&bound));
+	log_info("listener %s: bound %s", b->listener->name,
+	    addr_text(addr, text));
+}
+
+static int
+bind_group(const struct binding *b, struct addr *addr)
+{
+	int error = bind_one(b, addr, true, 0);
+
+	if (error == 0)
+		bind_learn_port(b, 0, addr);
+	for (size_t i = 1; error == 0 && i < b->nworkers; i++)
+		error = bind_one(b, addr, true, i);
+	return error;
+}
+
+static int
+bind_unix(struct binding *b, const struct addr *addr)
+{
+	int error = sock_unlink_stale(addr);
+
+	return error < 0 ? error :
+	    bind_one(b, addr, false, b->turn++ % b->nworkers);
+}
+
+static int
+bind_tcp(struct binding *b, struct addr *addr)
+{
+	int error = addr_port(addr) == 0 ? 0 : sock_probe(addr, b->dual);
+
+	if (error < 0)
+		return error;
+	return b->bind->ports <= RANGE_WITH_GROUPS ? bind_group(b, addr) :
+	    bind_one(b, addr, true, b->turn++ % b->nworkers);
+}
+
+/* ":PORT" on a kernel without IPv6 is all of IPv4. */
+static void
+bind_choose_family(struct binding *b, struct addr *addr)
+{
+	int fd;
+
+	b->dual = b->bind->dual;
+	if (!b->dual)
+		return;
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		addr_from_ip(addr, "0.0.0.0", addr_port(addr));
+		b->dual = false;
+	} else {
+		close(fd);
+	}
+}
+
+static int
+bind_ports(struct binding *b)
+{
+	struct addr addr = b->bind->addr;
+	int error = 0;
+
+	bind_choose_family(b, &addr);
+	for (unsigned i = 0; error == 0 && i < b->bind->ports; i++) {
+		if (i > 0)
+			addr_set_port(&addr, (uint16_t)(addr_port(&addr) + 1));
+		error = addr.sa.sa_family == AF_UNIX ? bind_unix(b, &addr) :
+		    bind_tcp(b, &addr);
+		if (error < 0)
+			bind_fail(b, &addr, error);
+	}
+	return error;
+}
+
+int
+bind_open(const struct config *config, struct mail **mails, size_t nworkers)
+{
+	struct binding b = { .config = config, .mails = mails,
+		.nworkers = nworkers };
+	int error = 0;
+
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		b.listener = &config->listeners[i];
+		for (size_t n = 0; error == 0 && n < b.listener->nbinds; n++) {
+			b.bind = &b.listener->binds[n];
+			error = bind_ports(&b);
+		}
+	}
+	return error;
+}
+
+void
+bind_unlink(const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct listener_conf *l = &config->listeners[i];
+
+		for (size_t n = 0; n < l->nbinds; n++)
+			if (l->binds[n].addr.sa.sa_family == AF_UNIX)
+				sock_unlink_stale(&l->binds[n].addr);
+	}
+}

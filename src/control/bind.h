@@ -1,0 +1,19 @@
+/* The listening sockets of a configuration: all or nothing. */
+#ifndef SLUICE_CONTROL_BIND_H
+#define SLUICE_CONTROL_BIND_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+#include "proxy/mail.h"
+
+/* Opens every bind of the config: for TCP a group of one socket a worker, for
+ * Unix sockets and long ranges one socket for one worker.  They are put into
+ * the workers' SNAPSHOT mail.  0, or -errno after it was logged with the place
+ * in the file and, where known, who holds the port. */
+int bind_open(const struct config *, struct mail **mails, size_t nworkers);
+
+/* Removes the paths of our Unix sockets. */
+void bind_unlink(const struct config *);
+
+#endif

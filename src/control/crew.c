@@ -1,0 +1,216 @@
+#include "crew.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+struct crew {
+	struct shared shared;
+	size_t	      nstarted;
+	struct mail **drain; /* one a worker, owned until sent */
+	struct mail **kill;
+};
+
+static struct mail **
+crew_mails(size_t count, enum mail_kind kind)
+{
+	struct mail **mails = calloc(count, sizeof(*mails));
+
+	for (size_t i = 0; mails != NULL && i < count; i++)
+		if ((mails[i] = mail_new(kind)) == NULL)
+			break;
+	return mails;
+}
+
+static bool
+crew_complete(const struct crew *crew)
+{
+	const struct shared *s = &crew->shared;
+
+	if (s->workers == NULL || s->listeners == NULL || s->log_fd < 0 ||
+	    s->done_fd < 0 || crew->drain == NULL || crew->kill == NULL)
+		return false;
+	for (size_t i = 0; i < s->nworkers; i++)
+		if (s->workers[i] == NULL || crew->drain[i] == NULL ||
+		    crew->kill[i] == NULL)
+			return false;
+	return true;
+}
+
+static struct session_limit *
+crew_limits(const struct config *config)
+{
+	struct session_limit *limits;
+	size_t size = config->nlisteners * sizeof(*limits);
+
+	limits = aligned_alloc(alignof(struct session_limit), size);
+	if (limits == NULL)
+		return NULL;
+	memset(limits, 0, size);
+	for (size_t i = 0; i < config->nlisteners; i++)
+		limits[i].max = config->listeners[i].max_sessions;
+	return limits;
+}
+
+struct crew *
+crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
+{
+	struct crew *crew = aligned_alloc(alignof(struct crew), sizeof(*crew));
+	struct shared *s;
+
+	if (crew == NULL)
+		return NULL;
+	memset(crew, 0, sizeof(*crew));
+	s = &crew->shared;
+	s->sessions.max = max_sessions;
+	s->listeners = crew_limits(config);
+	s->nupstreams = config->nupstreams;
+	s->nworkers = nworkers;
+	s->access_log = config->global.access_log;
+	s->log_fd = eventfd(0, EFD_CLOEXEC);
+	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	getrandom(&s->boot, sizeof(s->boot), 0);
+	s->workers = calloc(nworkers, sizeof(*s->workers));
+	for (size_t i = 0; s->workers != NULL && i < nworkers; i++)
+		s->workers[i] = worker_new(s, (unsigned)i);
+	crew->drain = crew_mails(nworkers, MAIL_DRAIN);
+	crew->kill = crew_mails(nworkers, MAIL_KILL);
+	if (crew_complete(crew))
+		return crew;
+	crew_free(crew);
+	return NULL;
+}
+
+static void
+crew_free_mails(struct mail **mails, size_t count)
+{
+	for (size_t i = 0; mails != NULL && i < count; i++)
+		if (mails[i] != NULL)
+			mail_free(mails[i]);
+	free(mails);
+}
+
+void
+crew_free(struct crew *crew)
+{
+	struct shared *s;
+
+	if (crew == NULL)
+		return;
+	s = &crew->shared;
+	for (size_t i = 0; s->workers != NULL && i < s->nworkers; i++)
+		worker_free(s->workers[i]);
+	crew_free_mails(crew->drain, s->nworkers);
+	crew_free_mails(crew->kill, s->nworkers);
+	close(s->log_fd);
+	close(s->done_fd);
+	free(s->workers);
+	free(s->listeners);
+	free(crew);
+}
+
+struct shared *
+crew_shared(struct crew *crew)
+{
+	return &crew->shared;
+}
+
+size_t
+crew_size(const struct crew *crew)
+{
+	return crew->shared.nworkers;
+}
+
+struct worker *
+crew_worker(struct crew *crew, size_t i)
+{
+	return crew->shared.workers[i];
+}
+
+static void
+crew_mail(struct crew *crew, size_t i, struct mail *mail)
+{
+	if (!worker_mail(crew->shared.workers[i], mail))
+		mail_free(mail);
+}
+
+int
+crew_start(struct crew *crew, struct mail **mails)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < crew_size(crew); i++)
+		crew_mail(crew, i, mails[i]);
+	while (error == 0 && crew->nstarted < crew_size(crew)) {
+		error = worker_start(crew_worker(crew, crew->nstarted));
+		if (error == 0)
+			crew->nstarted++;
+	}
+	return error;
+}
+
+void
+crew_tell_endpoints(struct crew *crew, struct endpoint_set *set)
+{
+	for (size_t i = 0; i < crew_size(crew); i++) {
+		struct mail *mail = mail_new(MAIL_ENDPOINTS);
+
+		if (mail == NULL)
+			continue; /* the next look-up tells again */
+		mail->endpoints = endpoint_set_ref(set);
+		crew_mail(crew, i, mail);
+	}
+}
+
+static void
+crew_send(struct crew *crew, struct mail **mails)
+{
+	for (size_t i = 0; i < crew_size(crew); i++) {
+		if (mails[i] != NULL)
+			crew_mail(crew, i, mails[i]);
+		mails[i] = NULL;
+	}
+}
+
+void
+crew_drain(struct crew *crew)
+{
+	crew_send(crew, crew->drain);
+}
+
+void
+crew_kill(struct crew *crew)
+{
+	crew_send(crew, crew->kill);
+}
+
+size_t
+crew_ended(struct crew *crew)
+{
+	eventfd_t n = 0;
+
+	if (eventfd_read(crew->shared.done_fd, &n) < 0)
+		return 0;
+	return (size_t)n;
+}
+
+void
+crew_join(struct crew *crew)
+{
+	for (size_t i = 0; i < crew->nstarted; i++)
+		worker_join(crew_worker(crew, i));
+	crew->nstarted = 0;
+}
+
+uint64_t
+crew_sessions(struct crew *crew)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < crew_size(crew); i++)
+		sum += worker_sessions(crew_worker(crew, i));
+	return sum;
+}

@@ -1,0 +1,36 @@
+/* The workers, as the main thread holds them. */
+#ifndef SLUICE_CONTROL_CREW_H
+#define SLUICE_CONTROL_CREW_H
+
+#include "proxy/worker.h"
+
+struct crew;
+
+/* Makes them, not running; NULL without memory. */
+struct crew *crew_new(const struct config *, size_t nworkers,
+    uint64_t max_sessions);
+void crew_free(struct crew *); /* joined, or never started */
+
+struct shared *crew_shared(struct crew *);
+size_t	       crew_size(const struct crew *);
+struct worker *crew_worker(struct crew *, size_t);
+
+/* Starts the threads and gives each its mail (taken over). 0 or -errno. */
+int crew_start(struct crew *, struct mail **mails);
+
+/* Each worker gets a reference. */
+void crew_tell_endpoints(struct crew *, struct endpoint_set *);
+
+/* Accept no more, end with the last session; or now.  Cannot fail: the mail
+ * was made with the crew. */
+void crew_drain(struct crew *);
+void crew_kill(struct crew *);
+
+/* How many threads have ended since the last call; 'done_fd' became readable.
+ */
+size_t crew_ended(struct crew *);
+void   crew_join(struct crew *);
+
+uint64_t crew_sessions(struct crew *);
+
+#endif

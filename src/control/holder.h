@@ -1,0 +1,12 @@
+/* Who listens on a port that we cannot have (/proc/net/tcp, proc(5)). */
+#ifndef SLUICE_CONTROL_HOLDER_H
+#define SLUICE_CONTROL_HOLDER_H
+
+#include "base/addr.h"
+
+#define HOLDER_TEXT 96
+
+/* Writes " (held by NAME, pid N)", or "" when it cannot be found out. */
+void holder_find(const struct addr *, char *text);
+
+#endif

@@ -1,0 +1,26 @@
+/* What this machine grants us: CPUs, descriptors. */
+#ifndef SLUICE_CONTROL_HOST_H
+#define SLUICE_CONTROL_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+/* Descriptors 0 to 2 that were closed become /dev/null, so that no socket gets
+ * one of them and a stray message never enters a client's stream. */
+void host_fill_standard_fds(void);
+
+/* Raises the soft limit of descriptors to the hard one and returns it, 1M at
+ * most. */
+uint64_t host_raise_fds(void);
+
+/* The sessions that fit, two descriptors each, after those kept for listening
+ * sockets, the admin page, logs and look-ups. */
+uint64_t host_max_sessions(const struct config *, uint64_t fds,
+    size_t nworkers);
+
+/* CPUs in our affinity mask, or fewer where a cgroup's quota allows less. */
+size_t host_cpus(void);
+
+#endif

@@ -1,0 +1,333 @@
+#include "resolver.h"
+
+#include <event2/event_struct.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config/option.h"
+#include "lookup.h"
+
+#define REFRESH_S	30
+#define RETRY_FIRST_S	1
+#define RETRY_LAST_S	30
+
+struct resolving {
+	struct resolver		   *resolver;
+	const struct upstream_conf *conf;
+	struct event		    timer;
+	struct endpoint_set	   *set;  /* told last; one reference */
+	struct lookup		   *last; /* answers in use; NULL: none */
+	unsigned		    retry_s;
+};
+
+struct resolver {
+	const struct config *config;
+	struct crew	    *crew;
+	struct lookup_box   *box;
+	struct event	     box_event;
+	size_t		     count;
+	struct resolving     upstreams[];
+};
+
+static struct server_state *
+resolver_server(const struct resolving *u, const struct addr *addr)
+{
+	for (size_t i = 0; u->set != NULL && i < u->set->count; i++) {
+		struct server_state *known = u->set->endpoints[i].server;
+
+		if (addr_equal(&known->addr, addr))
+			return server_state_ref(known);
+	}
+	return server_state_new(addr);
+}
+
+/* An address of our own would have every session forwarded to us again. */
+static bool
+resolver_is_loop(const struct resolving *u, const struct addr *addr)
+{
+	const struct listener_conf *own;
+	char text[ADDR_TEXT];
+
+	own = config_own_listener(u->resolver->config, addr);
+	if (own == NULL)
+		return false;
+	log_error(0, "upstream %s: %s is our own listener %s, not used",
+	    u->conf->name, addr_text(addr, text), own->name);
+	return true;
+}
+
+/* Addresses of the family that getaddrinfo(3) put first (RFC 6724) come first;
+ * those of the other are for when these fail. */
+static void
+resolver_add(struct resolving *u, struct endpoint_set *set,
+    const struct server_conf *conf, const struct addr *addrs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct endpoint *e = &set->endpoints[set->count];
+
+		if (conf->host != NULL && resolver_is_loop(u, &addrs[i]))
+			continue;
+		e->server = resolver_server(u, &addrs[i]);
+		if (e->server == NULL)
+			continue;
+		e->weight = conf->weight;
+		e->backup = conf->backup ||
+		    addrs[i].sa.sa_family != addrs[0].sa.sa_family;
+		set->count++;
+	}
+}
+
+static size_t
+resolver_room(const struct resolving *u)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < u->conf->nservers; i++)
+		room += u->conf->servers[i].host == NULL || u->last == NULL ?
+		    1 : u->last->answers[i].count;
+	return room;
+}
+
+static void
+resolver_add_server(struct resolving *u, struct endpoint_set *set, size_t i)
+{
+	const struct server_conf *conf = &u->conf->servers[i];
+	const struct lookup_answer *answer;
+
+	if (conf->host == NULL) {
+		resolver_add(u, set, conf, &conf->addr, 1);
+		return;
+	}
+	if (u->last == NULL)
+		return;
+	answer = &u->last->answers[i];
+	resolver_add(u, set, conf, answer->addrs, answer->count);
+	if (answer->error != 0)
+		snprintf(set->why, sizeof(set->why), "%.60s: %s", conf->host,
+		    gai_strerror(answer->error));
+}
+
+static struct endpoint_set *
+resolver_build(struct resolving *u)
+{
+	struct endpoint_set *set = endpoint_set_new(u->conf->index,
+	    resolver_room(u));
+
+	if (set == NULL)
+		return NULL;
+	set->count = 0;
+	for (size_t i = 0; i < u->conf->nservers; i++)
+		resolver_add_server(u, set, i);
+	return set;
+}
+
+static bool
+resolver_has(const struct endpoint_set *set, const struct endpoint *e)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->endpoints[i].server == e->server &&
+		    set->endpoints[i].backup == e->backup)
+			return true;
+	return false;
+}
+
+/* Name servers rotate their answers: the order says nothing. */
+static bool
+resolver_same(const struct endpoint_set *a, const struct endpoint_set *b)
+{
+	if (a == NULL || a->count != b->count)
+		return false;
+	for (size_t i = 0; i < b->count; i++)
+		if (!resolver_has(a, &b->endpoints[i]))
+			return false;
+	return true;
+}
+
+static void
+resolver_publish(struct resolving *u)
+{
+	struct endpoint_set *set = resolver_build(u);
+
+	if (set == NULL)
+		return;
+	if (resolver_same(u->set, set)) {
+		endpoint_set_unref(set);
+		return;
+	}
+	if (u->set != NULL && set->count > 0)
+		log_info("upstream %s: now %zu address%s", u->conf->name,
+		    set->count, set->count == 1 ? "" : "es");
+	endpoint_set_unref(u->set);
+	u->set = set;
+	crew_tell_endpoints(u->resolver->crew, set);
+}
+
+/* A name that fails now keeps the addresses it had. */
+static bool
+resolver_keep_good(struct resolving *u, struct lookup *lookup)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < lookup->count; i++) {
+		struct lookup_answer *new = &lookup->answers[i], *old;
+
+		if (lookup->hosts[i] == NULL || new->error == 0)
+			continue;
+		good = false;
+		log_warn(0, "upstream %s: cannot resolve '%s': %s",
+		    u->conf->name, lookup->hosts[i],
+		    gai_strerror(new->error));
+		if (u->last == NULL)
+			continue;
+		old = &u->last->answers[i];
+		new->addrs = old->addrs;
+		new->count = old->count;
+		*old = (struct lookup_answer){ 0 };
+	}
+	return good;
+}
+
+static void
+resolver_wait(struct resolving *u, bool good)
+{
+	struct timeval tv = { .tv_sec = REFRESH_S };
+
+	if (good) {
+		u->retry_s = RETRY_FIRST_S;
+	} else {
+		tv.tv_sec = u->retry_s;
+		u->retry_s = u->retry_s * 2 > RETRY_LAST_S ? RETRY_LAST_S :
+		    u->retry_s * 2;
+	}
+	tv.tv_usec = (suseconds_t)(random() % 500000); /* not all at once */
+	event_add(&u->timer, &tv);
+}
+
+static void
+resolver_answer(struct resolver *r, struct lookup *lookup)
+{
+	struct resolving *u = &r->upstreams[lookup->upstream];
+	bool good = resolver_keep_good(u, lookup);
+
+	if (u->last != NULL)
+		lookup_free(u->last);
+	u->last = lookup;
+	resolver_publish(u);
+	resolver_wait(u, good);
+}
+
+static void
+resolver_box_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+	struct lookup *lookup;
+
+	(void)fd, (void)what;
+	while ((lookup = lookup_box_take(r->box)) != NULL)
+		resolver_answer(r, lookup);
+}
+
+static void
+resolver_ask(struct resolving *u)
+{
+	int error = lookup_start(u->resolver->box, u->conf);
+
+	if (error == 0)
+		return;
+	log_error(error, "upstream %s: cannot look up names", u->conf->name);
+	resolver_wait(u, false);
+}
+
+static void
+resolver_timer_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	resolver_ask(arg);
+}
+
+static bool
+resolver_has_names(const struct upstream_conf *conf)
+{
+	for (size_t i = 0; i < conf->nservers; i++)
+		if (conf->servers[i].host != NULL)
+			return true;
+	return false;
+}
+
+static bool
+resolver_has_numbers(const struct upstream_conf *conf)
+{
+	for (size_t i = 0; i < conf->nservers; i++)
+		if (conf->servers[i].host == NULL)
+			return true;
+	return false;
+}
+
+/* What needs no name is known now; sessions of the rest wait in ROUTE. */
+static void
+resolver_begin(struct resolver *r, struct event_base *base, size_t i)
+{
+	struct resolving *u = &r->upstreams[i];
+
+	u->resolver = r;
+	u->conf = &r->config->upstreams[i];
+	u->retry_s = RETRY_FIRST_S;
+	event_assign(&u->timer, base, -1, 0, resolver_timer_event, u);
+	if (resolver_has_numbers(u->conf))
+		resolver_publish(u);
+	if (resolver_has_names(u->conf))
+		resolver_ask(u);
+}
+
+struct resolver *
+resolver_new(struct event_base *base, const struct config *config,
+    struct crew *crew)
+{
+	size_t count = config->nupstreams;
+	struct resolver *r;
+
+	r = calloc(1, sizeof(*r) + count * sizeof(r->upstreams[0]));
+	if (r == NULL)
+		return NULL;
+	r->config = config;
+	r->crew = crew;
+	r->count = count;
+	r->box = lookup_box_new();
+	if (r->box == NULL) {
+		free(r);
+		return NULL;
+	}
+	event_assign(&r->box_event, base, lookup_box_fd(r->box),
+	    EV_READ | EV_PERSIST, resolver_box_event, r);
+	event_add(&r->box_event, NULL);
+	for (size_t i = 0; i < count; i++)
+		resolver_begin(r, base, i);
+	return r;
+}
+
+void
+resolver_free(struct resolver *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->count; i++) {
+		struct resolving *u = &r->upstreams[i];
+
+		event_del(&u->timer);
+		endpoint_set_unref(u->set);
+		if (u->last != NULL)
+			lookup_free(u->last);
+	}
+	event_del(&r->box_event);
+	lookup_box_close(r->box);
+	free(r);
+}
+
+const struct endpoint_set *
+resolver_endpoints(const struct resolver *r, size_t upstream)
+{
+	return r->upstreams[upstream].set;
+}

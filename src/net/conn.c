@@ -1,0 +1,185 @@
+#include "net/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/sock.h"
+
+/* ET falls back to level-triggered in silence where the environment turns
+ * epoll off, hence IGNORE_ENV; one thread a base, hence NOLOCK. */
+struct event_base *
+conn_base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config == NULL)
+		return NULL;
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+	    EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
+	    event_config_require_features(config,
+	    EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static void
+conn_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	if (what & (EV_READ | EV_CLOSED))
+		c->readable = c->heard = true;
+	if (what & EV_WRITE)
+		c->writable = true;
+	if (what & EV_CLOSED)
+		c->hung_up = true;
+	c->wake(c, c->owner);
+}
+
+static int
+conn_register(struct conn *c, struct event_base *base)
+{
+	if (event_assign(&c->event, base, c->fd, EV_READ | EV_WRITE |
+	    EV_CLOSED | EV_ET | EV_PERSIST, conn_event, c) < 0 ||
+	    event_add(&c->event, NULL) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+void
+conn_hold(struct conn *c, int fd)
+{
+	memset(c, 0, sizeof(*c));
+	c->fd = fd;
+	c->open = true;
+}
+
+int
+conn_open(struct conn *c, struct event_base *base, int fd, conn_wake *wake,
+    void *owner)
+{
+	int error;
+
+	conn_hold(c, fd);
+	c->wake = wake;
+	c->owner = owner;
+	error = conn_register(c, base);
+	if (error < 0)
+		c->open = false;
+	return error;
+}
+
+static void
+conn_unregister(struct conn *c)
+{
+	if (event_initialized(&c->event))
+		event_del(&c->event);
+}
+
+int
+conn_move(struct conn *to, struct event_base *base, struct conn *from,
+    conn_wake *wake, void *owner)
+{
+	int error;
+
+	assert(from->open);
+	conn_unregister(from);
+	*to = *from;
+	memset(&to->event, 0, sizeof(to->event));
+	memset(&from->event, 0, sizeof(from->event));
+	to->wake = wake;
+	to->owner = owner;
+	error = conn_register(to, base);
+	if (error < 0)
+		to->open = false;
+	else
+		from->open = false;
+	return error;
+}
+
+void
+conn_close(struct conn *c)
+{
+	if (!c->open)
+		return;
+	conn_unregister(c);
+	close(c->fd);
+	c->open = false;
+}
+
+void
+conn_reset(struct conn *c)
+{
+	if (c->open)
+		sock_reset_on_close(c->fd);
+	conn_close(c);
+}
+
+void
+conn_fail(struct conn *c, int error)
+{
+	if (c->error == 0)
+		c->error = error;
+}
+
+bool
+conn_check(struct conn *c)
+{
+	int error;
+
+	if (c->heard && c->error == 0) {
+		c->heard = false;
+		error = sock_error(c->fd);
+		if (error < 0)
+			conn_fail(c, error);
+	}
+	return c->error != 0;
+}
+
+size_t
+conn_recv(struct conn *c, void *data, size_t size)
+{
+	ssize_t n;
+
+	c->heard = false;
+	do
+		n = recv(c->fd, data, size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return (size_t)n;
+	if (n == 0 && c->error == 0)
+		c->eof = true;
+	else if (n < 0 && errno != EAGAIN)
+		conn_fail(c, -errno);
+	c->readable = false;
+	return 0;
+}
+
+size_t
+conn_send(struct conn *c, const void *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(c->fd, data, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		conn_fail(c, -errno);
+	if (n < 0 || (size_t)n < len)
+		c->writable = false;
+	return n < 0 ? 0 : (size_t)n;
+}
+
+void
+conn_shutdown(struct conn *c)
+{
+	if (!c->shut && shutdown(c->fd, SHUT_WR) < 0)
+		conn_fail(c, -errno);
+	c->shut = true;
+}

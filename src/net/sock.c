@@ -1,0 +1,215 @@
+#include "net/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+sock_set(int fd, int level, int name, int value)
+{
+	if (setsockopt(fd, level, name, &value, sizeof(value)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int
+sock_new(const struct addr *addr)
+{
+	int fd = socket(addr->sa.sa_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void
+sock_set_keepalive(int fd, const struct sock_tcp *tcp)
+{
+	sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, tcp->keepalive_idle);
+	sock_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, tcp->keepalive_interval);
+	sock_set(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp->keepalive_count);
+}
+
+/* Urgent data stays in line, so that its byte is neither lost nor a stop. */
+static void
+sock_set_tcp(int fd, const struct sock_tcp *tcp)
+{
+	sock_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	if (tcp->nodelay)
+		sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (tcp->keepalive)
+		sock_set_keepalive(fd, tcp);
+}
+
+/* Buffers are plain socket options, so Unix sockets have them too. */
+static void
+sock_set_up(int fd, const struct addr *addr, const struct sock_tcp *tcp)
+{
+	if (tcp->receive_buffer > 0)
+		sock_set(fd, SOL_SOCKET, SO_RCVBUF, tcp->receive_buffer);
+	if (tcp->send_buffer > 0)
+		sock_set(fd, SOL_SOCKET, SO_SNDBUF, tcp->send_buffer);
+	if (addr->sa.sa_family != AF_UNIX)
+		sock_set_tcp(fd, tcp);
+}
+
+static int
+sock_bind(int fd, const struct addr *addr, bool dual)
+{
+	int error = 0;
+
+	if (addr->sa.sa_family == AF_INET6)
+		error = sock_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
+	if (error == 0 && addr->sa.sa_family != AF_UNIX)
+		error = sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (error == 0 && bind(fd, &addr->sa, addr->len) < 0)
+		error = -errno;
+	return error;
+}
+
+int
+sock_listen(const struct addr *addr, const struct sock_listen *opts)
+{
+	int error = 0, fd = sock_new(addr);
+
+	if (fd < 0)
+		return fd;
+	sock_set_up(fd, addr, opts->tcp);
+	if (opts->reuseport)
+		error = sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (error == 0)
+		error = sock_bind(fd, addr, opts->dual);
+	if (error == 0 && listen(fd, opts->backlog) < 0)
+		error = -errno;
+	if (error == 0)
+		return fd;
+	close(fd);
+	return error;
+}
+
+int
+sock_probe(const struct addr *addr, bool dual)
+{
+	int error, fd = sock_new(addr);
+
+	if (fd < 0)
+		return fd;
+	error = sock_bind(fd, addr, dual);
+	close(fd);
+	return error;
+}
+
+int
+sock_unlink_stale(const struct addr *addr)
+{
+	struct stat st;
+	int fd, error;
+
+	if (addr->un.sun_path[0] == '\0' || lstat(addr->un.sun_path, &st) < 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	fd = sock_new(addr);
+	if (fd < 0)
+		return fd;
+	error = connect(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
+	close(fd);
+	if (error != -ECONNREFUSED)
+		return error == -EACCES ? error : -EADDRINUSE;
+	return unlink(addr->un.sun_path) < 0 ? -errno : 0;
+}
+
+static int
+sock_bind_source(int fd, const struct addr *source)
+{
+	int error = sock_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+
+	if (error == 0 && bind(fd, &source->sa, source->len) < 0)
+		error = -errno;
+	return error;
+}
+
+int
+sock_connect(const struct addr *to, const struct addr *source,
+    const struct sock_tcp *tcp)
+{
+	int error = 0, fd = sock_new(to);
+
+	if (fd < 0)
+		return fd;
+	sock_set_up(fd, to, tcp);
+	if (source != NULL)
+		error = sock_bind_source(fd, source);
+	if (error == 0 && connect(fd, &to->sa, to->len) < 0 &&
+	    errno != EINPROGRESS)
+		error = -errno;
+	if (error == 0)
+		return fd;
+	close(fd);
+	return error;
+}
+
+int
+sock_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return -errno;
+	return -error;
+}
+
+int
+sock_connected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int error = sock_error(fd);
+
+	if (error == 0 && getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		error = -errno;
+	return error;
+}
+
+/* SIOCOUTQ of a Unix socket counts what the peer has not read yet, which
+ * closing does not destroy. */
+int
+sock_unsent(int fd)
+{
+	int unsent = 0, domain = 0;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    domain == AF_UNIX || ioctl(fd, SIOCOUTQ, &unsent) < 0)
+		return 0;
+	return unsent;
+}
+
+void
+sock_reset_on_close(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void
+sock_info(int fd, struct sock_info *info)
+{
+	struct tcp_info tcp = { 0 };
+	socklen_t len = sizeof(tcp);
+
+	*info = (struct sock_info){ 0 };
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &len) < 0)
+		return;
+	info->known = true;
+	info->rtt_us = tcp.tcpi_rtt;
+	info->retransmits = tcp.tcpi_total_retrans;
+	info->silent_ms = tcp.tcpi_last_ack_recv;
+	info->unanswered = tcp.tcpi_probes > 0 || tcp.tcpi_retransmits > 0;
+}

@@ -1,0 +1,44 @@
+#include "limit.h"
+
+static bool
+limit_take_one(struct session_limit *limit)
+{
+	uint64_t used = atomic_fetch_add_explicit(&limit->used, 1,
+	    memory_order_relaxed);
+
+	if (limit->max == 0 || used < limit->max)
+		return true;
+	atomic_fetch_sub_explicit(&limit->used, 1, memory_order_relaxed);
+	return false;
+}
+
+static void
+limit_give_one(struct session_limit *limit)
+{
+	atomic_fetch_sub_explicit(&limit->used, 1, memory_order_relaxed);
+}
+
+bool
+limit_take(struct shared *shared, const struct listener_conf *conf)
+{
+	if (!limit_take_one(&shared->sessions))
+		return false;
+	if (limit_take_one(&shared->listeners[conf->index]))
+		return true;
+	limit_give_one(&shared->sessions);
+	return false;
+}
+
+void
+limit_give(struct shared *shared, const struct listener_conf *conf)
+{
+	limit_give_one(&shared->listeners[conf->index]);
+	limit_give_one(&shared->sessions);
+}
+
+bool
+limit_held(const struct shared *shared, const struct listener_conf *conf)
+{
+	return atomic_load_explicit(&shared->listeners[conf->index].used,
+	    memory_order_relaxed) > 0;
+}

@@ -1,0 +1,188 @@
+#include "listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "limit.h"
+#include "worker-internal.h"
+
+#define ACCEPTS_PER_WAKE  16
+#define ACCEPTS_TO_DRAIN  65536 /* somebody may connect as fast as we accept */
+#define RESUME_MS	  50
+#define WARN_EVERY_MS	  60000
+
+/* Clearly more than the other: a few, and an eighth. */
+#define HAND_OVER_MARGIN  4
+#define HAND_OVER_SHARE	  8
+
+enum accept_result { ACCEPTED, ACCEPT_NONE, ACCEPT_LATER };
+
+/* Stops accepting, so that clients wait in the kernel's queue and the
+ * level-triggered event does not spin. */
+static void
+listener_pause(struct listener *l, const char *why, int error)
+{
+	struct worker *w = l->worker;
+	const struct timeval tv = { .tv_usec = RESUME_MS * 1000 };
+
+	event_del(&l->event);
+	l->paused = w->paused = true;
+	counter_add(&w->stats.accept_pauses, 1);
+	if (!event_pending(&w->resume_event, EV_TIMEOUT, NULL))
+		event_add(&w->resume_event, &tv);
+	if (l->warned != 0 && worker_now(w) - l->warned < WARN_EVERY_MS)
+		return;
+	l->warned = worker_now(w);
+	log_warn(error, "listener %s: %s, new clients wait", l->conf->name,
+	    why);
+}
+
+/* The power of two choices: another worker at random takes the client if this
+ * one clearly holds more. */
+static struct worker *
+listener_choose(struct worker *w)
+{
+	const struct shared *shared = w->shared;
+	struct worker *other;
+	uint64_t mine, theirs;
+
+	if (shared->nworkers < 2)
+		return w;
+	other = shared->workers[(w->index + 1 + worker_random(w) %
+	    (shared->nworkers - 1)) % shared->nworkers];
+	mine = worker_sessions(w);
+	theirs = worker_sessions(other);
+	return mine >= theirs + HAND_OVER_MARGIN + theirs / HAND_OVER_SHARE ?
+	    other : w;
+}
+
+static bool
+listener_hand_over(struct listener *l, struct worker *to, int fd,
+    const struct peer *peer)
+{
+	struct mail *mail = mail_new(MAIL_ADOPT);
+
+	if (mail == NULL)
+		return false;
+	mail->listener = l->conf;
+	mail->peer = *peer;
+	conn_hold(&mail->client, fd);
+	if (worker_mail(to, mail)) {
+		counter_add(&l->worker->stats.handed_over, 1);
+		return true;
+	}
+	mail->client.open = false;
+	mail_free(mail);
+	return false;
+}
+
+static void
+listener_accepted(struct listener *l, int fd, const struct peer *peer)
+{
+	struct worker *w = l->worker, *to = listener_choose(w);
+	struct conn held;
+
+	if (to != w && listener_hand_over(l, to, fd, peer))
+		return;
+	conn_hold(&held, fd);
+	worker_adopt(w, l->conf, &held, peer);
+}
+
+/* What else accept(2) says is about one client that has left. */
+static enum accept_result
+listener_refused(struct listener *l, int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return ACCEPT_NONE;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+		listener_pause(l, "cannot accept", -error);
+		return ACCEPT_LATER;
+	}
+	return ACCEPTED;
+}
+
+static enum accept_result
+listener_accept(struct listener *l)
+{
+	struct worker *w = l->worker;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct peer peer;
+	int fd, error;
+
+	if (!limit_take(w->shared, l->conf)) {
+		listener_pause(l, "max_sessions reached", 0);
+		return ACCEPT_LATER;
+	}
+	memset(&from, 0, sizeof(from));
+	fd = accept4(l->fd, (struct sockaddr *)&from, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	error = errno;
+	if (fd < 0) {
+		limit_give(w->shared, l->conf);
+		return listener_refused(l, error);
+	}
+	peer_from_sockaddr(&peer, (const struct sockaddr *)&from);
+	listener_accepted(l, fd, &peer);
+	return ACCEPTED;
+}
+
+static void
+listener_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	for (int i = 0; i < ACCEPTS_PER_WAKE; i++)
+		if (listener_accept(arg) != ACCEPTED)
+			return;
+}
+
+int
+listener_open(struct worker *w, int fd, const struct listener_conf *conf)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return -ENOMEM;
+	l->worker = w;
+	l->conf = conf;
+	l->fd = fd;
+	if (event_assign(&l->event, w->base, fd, EV_READ | EV_PERSIST,
+	    listener_event, l) < 0 || event_add(&l->event, NULL) < 0) {
+		free(l);
+		return -ENOMEM;
+	}
+	LIST_INSERT_HEAD(&w->listeners, l, link);
+	return 0;
+}
+
+void
+listener_resume(struct listener *l)
+{
+	if (l->paused && event_add(&l->event, NULL) == 0)
+		l->paused = false;
+}
+
+void
+listener_close(struct listener *l)
+{
+	event_del(&l->event);
+	close(l->fd);
+	LIST_REMOVE(l, link);
+	free(l);
+}
+
+void
+listener_drain(struct listener *l)
+{
+	for (int i = 0; i < ACCEPTS_TO_DRAIN; i++)
+		if (listener_accept(l) != ACCEPTED)
+			break;
+	listener_close(l);
+}

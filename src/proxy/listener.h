@@ -1,0 +1,35 @@
+/* An accepting socket owned by one worker. */
+#ifndef SLUICE_PROXY_LISTENER_H
+#define SLUICE_PROXY_LISTENER_H
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "config/config.h"
+
+struct worker;
+
+struct listener {
+	LIST_ENTRY(listener) link; /* worker->listeners */
+	struct event	     event;
+	struct worker	    *worker;
+	const struct listener_conf *conf;
+	int		     fd; /* owned */
+	bool		     paused;
+	uint64_t	     warned; /* when a pause was last spoken of */
+};
+
+/* Takes the fd over and begins to accept. 0 or -errno, and then the fd is still
+ * the caller's. */
+int listener_open(struct worker *, int fd, const struct listener_conf *);
+
+/* Accepts again what a pause left waiting. */
+void listener_resume(struct listener *);
+
+/* Takes in who is queued already, whom closing would reset, and closes. */
+void listener_drain(struct listener *);
+void listener_close(struct listener *);
+
+#endif

@@ -1,0 +1,107 @@
+/* FLUSH: one side was reset.  What it had said before is still delivered, then
+ * the other side is told: by FIN alone if that had come before the reset, else
+ * by a reset, which waits until nothing of it could destroy (SO_LINGER 0 drops
+ * the send queue). */
+#include "net/sock.h"
+#include "session.h"
+#include "worker-internal.h"
+
+#define FLUSH_NO_PROGRESS_MS 1000
+#define FLUSH_POLL_MS	     100 /* no event says that a queue is empty */
+
+/* The direction that still matters: from the side that was reset. */
+static struct relay *
+flush_relay(struct session *s)
+{
+	return s->client.error != 0 ? &s->to_upstream : &s->to_client;
+}
+
+static bool
+flush_fin_came(const struct conn *c)
+{
+	return c->eof || c->hung_up;
+}
+
+static void
+flush_begin(struct session *s)
+{
+	struct relay *r = flush_relay(s);
+	bool client = r->from == &s->client;
+
+	s->progress = worker_now(s->worker);
+	s->unsent = UINT64_MAX;
+	s->ending = (struct ending){ .by = client ? BY_CLIENT : BY_UPSTREAM,
+		.how = HOW_RST, .error = r->from->error };
+	r->from->readable = !r->from->eof;
+}
+
+/* After a reset recv says 0 where an earlier call took the error; if the FIN
+ * was heard before, that 0 is the FIN all the same. */
+static void
+flush_pass_fin(struct relay *r)
+{
+	if (r->done || !relay_drained(r) || !flush_fin_came(r->from))
+		return;
+	conn_shutdown(r->to);
+	r->done = true;
+}
+
+static void
+flush_note_progress(struct session *s, uint64_t unsent)
+{
+	if (unsent != s->unsent)
+		s->progress = worker_now(s->worker);
+	s->unsent = unsent;
+}
+
+enum phase_answer
+phase_flush(struct session *s)
+{
+	struct relay *r = flush_relay(s);
+	struct relay *back = r == &s->to_client ? &s->to_upstream :
+	    &s->to_client;
+	uint64_t unsent;
+
+	if (s->ending.how != HOW_RST)
+		flush_begin(s);
+	back->done = true; /* nobody is there to take it */
+	if (relay_pump(r, s->worker) < 0 || conn_check(r->to))
+		return PHASE_END;
+	flush_pass_fin(r);
+	unsent = (uint64_t)sock_unsent(r->to->fd);
+	if (relay_drained(r) && unsent == 0)
+		return PHASE_END;
+	flush_note_progress(s, unsent + (r->spill ? r->spill->len : 0));
+	return PHASE_WAIT;
+}
+
+static uint64_t
+flush_limit(const struct session *s)
+{
+	const struct conn *from = s->client.error != 0 ? &s->client :
+	    &s->upstream;
+	uint64_t half = s->listener->half_close_timeout;
+
+	if (!flush_fin_came(from))
+		return s->progress + FLUSH_NO_PROGRESS_MS;
+	return half == 0 ? UINT64_MAX : s->progress + half;
+}
+
+uint64_t
+phase_flush_deadline(const struct session *s)
+{
+	uint64_t at = flush_limit(s), poll = s->phase_started + FLUSH_POLL_MS;
+
+	return at < poll ? at : poll;
+}
+
+enum phase_answer
+phase_flush_expire(struct session *s)
+{
+	uint64_t now = worker_now(s->worker);
+
+	if (flush_limit(s) <= now)
+		return PHASE_END;
+	s->phase_started = now;
+	return phase_flush(s);
+}

@@ -1,0 +1,154 @@
+/* RELAY: both directions, each to its own end. */
+#include <errno.h>
+
+#include "net/sock.h"
+#include "session.h"
+#include "worker-internal.h"
+
+/* The edges of the time before are gone: look once at everything. */
+static void
+relay_begin(struct session *s)
+{
+	s->relaying = true;
+	s->active = s->progress = worker_now(s->worker);
+	s->client.readable = s->client.writable = true;
+	s->upstream.readable = s->upstream.writable = true;
+}
+
+static int
+relay_move(struct session *s, struct relay *r, struct counter *moved)
+{
+	uint64_t before = r->bytes;
+	int error = relay_pump(r, s->worker);
+
+	if (r->bytes != before)
+		counter_add(moved, r->bytes - before);
+	return error;
+}
+
+static int
+relay_move_both(struct session *s)
+{
+	struct worker_stats *stats = &s->worker->stats;
+	uint64_t before = s->to_upstream.bytes + s->to_client.bytes;
+	int error = relay_move(s, &s->to_upstream, &stats->bytes_to_upstream);
+
+	if (error == 0)
+		error = relay_move(s, &s->to_client, &stats->bytes_to_client);
+	if (s->first_byte == 0 && s->to_client.bytes > 0)
+		s->first_byte = worker_now(s->worker);
+	if (s->to_upstream.bytes + s->to_client.bytes != before)
+		s->active = worker_now(s->worker);
+	return error;
+}
+
+/* Who sent FIN first is who closed the session. */
+static void
+relay_note_fin(struct session *s)
+{
+	if (s->ending.by != BY_PROXY)
+		return;
+	if (s->client.eof || s->upstream.eof)
+		s->ending = (struct ending){ .how = HOW_FIN,
+			.by = s->client.eof ? BY_CLIENT : BY_UPSTREAM };
+}
+
+enum phase_answer
+phase_relay(struct session *s)
+{
+	int error;
+
+	if (!s->relaying)
+		relay_begin(s);
+	error = relay_move_both(s);
+	if (error < 0) {
+		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
+			.error = error };
+		return PHASE_END;
+	}
+	relay_note_fin(s);
+	if (s->to_upstream.done && s->to_client.done)
+		return PHASE_END;
+	if (conn_check(&s->client) || conn_check(&s->upstream))
+		return PHASE_NEXT;
+	return PHASE_WAIT;
+}
+
+/* The rule that will end the session if nothing moves, and when. */
+static uint64_t
+relay_limit(const struct session *s, struct ending *e)
+{
+	const struct listener_conf *conf = s->listener;
+	bool half = s->client.eof || s->upstream.eof;
+	uint64_t at = UINT64_MAX, silence;
+
+	silence = half ? conf->half_close_timeout : conf->idle_timeout;
+	*e = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
+		.cause = half ? "half-closed and silent" : "idle",
+		.rule = half ? "half_close_timeout" : "idle_timeout",
+		.limit_ms = silence };
+	if (silence != 0)
+		at = s->active + silence;
+	if (s->lives_until >= at)
+		return at;
+	e->cause = "lived";
+	e->rule = "max_lifetime";
+	e->limit_ms = conf->max_lifetime;
+	return s->lives_until;
+}
+
+static uint64_t
+relay_stall_check(const struct session *s)
+{
+	uint64_t stall = s->listener->stall_timeout;
+
+	return stall == 0 ? UINT64_MAX : s->progress + stall / 2 + 1;
+}
+
+uint64_t
+phase_relay_deadline(const struct session *s)
+{
+	struct ending ignored;
+	uint64_t at = relay_limit(s, &ignored), stall = relay_stall_check(s);
+
+	return at < stall ? at : stall;
+}
+
+/* A closed window is answered at every probe and is no stall; only a peer that
+ * answers nothing is gone. */
+static bool
+relay_stalled(const struct session *s, const struct conn *c)
+{
+	struct sock_info info;
+
+	sock_info(c->fd, &info);
+	return info.unanswered && info.silent_ms >= s->listener->stall_timeout;
+}
+
+static bool
+relay_ends_stalled(struct session *s)
+{
+	bool client = relay_stalled(s, &s->client);
+
+	s->progress = worker_now(s->worker);
+	if (!client && !relay_stalled(s, &s->upstream))
+		return false;
+	s->ending = (struct ending){ .by = client ? BY_CLIENT : BY_UPSTREAM,
+		.how = HOW_TIMEOUT, .cause = "no longer answers for",
+		.rule = "stall_timeout", .error = -ETIMEDOUT,
+		.limit_ms = s->listener->stall_timeout };
+	return true;
+}
+
+enum phase_answer
+phase_relay_expire(struct session *s)
+{
+	struct ending e;
+
+	if (relay_limit(s, &e) <= worker_now(s->worker)) {
+		s->ending = e;
+		return PHASE_END;
+	}
+	return s->listener->stall_timeout != 0 && relay_ends_stalled(s) ?
+	    PHASE_END : PHASE_WAIT;
+}

@@ -1,0 +1,67 @@
+/* ROUTE: which upstream, and are its addresses known?  A name that has not been
+ * answered yet is waited for; one that does not resolve ends the session. */
+#include "session.h"
+#include "worker-internal.h"
+
+static const struct upstream_conf *
+route_upstream(const struct session *s)
+{
+	return s->listener->upstream;
+}
+
+static void
+route_wait(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	if (!s->is_waiting)
+		LIST_INSERT_HEAD(&w->routing[route_upstream(s)->index], s,
+		    waiting);
+	s->is_waiting = true;
+}
+
+static enum phase_answer
+route_fail(struct session *s)
+{
+	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
+		.cause = "no server" };
+	return PHASE_END;
+}
+
+enum phase_answer
+phase_route(struct session *s)
+{
+	struct pool *pool = s->worker->pools[route_upstream(s)->index];
+
+	if (conn_check(&s->client)) {
+		s->ending = (struct ending){ .by = BY_CLIENT, .how = HOW_RST,
+			.error = s->client.error };
+		return PHASE_END;
+	}
+	if (pool == NULL) {
+		route_wait(s);
+		return PHASE_WAIT;
+	}
+	if (s->is_waiting)
+		LIST_REMOVE(s, waiting);
+	s->is_waiting = false;
+	s->pool = pool_ref(pool);
+	return pool->set->count == 0 ? route_fail(s) : PHASE_NEXT;
+}
+
+uint64_t
+phase_route_deadline(const struct session *s)
+{
+	return s->phase_started + route_upstream(s)->connect_timeout;
+}
+
+enum phase_answer
+phase_route_expire(struct session *s)
+{
+	const struct upstream_conf *conf = route_upstream(s);
+
+	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
+		.cause = "name lookup", .rule = "connect_timeout",
+		.of_upstream = true, .limit_ms = conf->connect_timeout };
+	return PHASE_END;
+}

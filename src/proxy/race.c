@@ -1,0 +1,282 @@
+#include "race.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/sock.h"
+#include "proxy/balance.h"
+#include "proxy/tcp_options.h"
+#include "worker-internal.h"
+
+#define RACE_PAUSE_MS	200 /* before a server that was tried already */
+#define RACE_BACKOFF_MS 10  /* a Unix server's backlog is full; doubles */
+
+enum race_state { RACE_IDLE, RACE_TRYING, RACE_PAUSED, RACE_RETRYING };
+
+struct race {
+	enum race_state state;
+	struct event	timer; /* PAUSED, RETRYING: finer than the wheel */
+	uint64_t	started;
+	uint64_t	attempt_started;
+	uint64_t	backoff;
+	size_t		current; /* endpoint being tried */
+	size_t		source;	 /* index into the upstream's sources */
+	bool		timed_out; /* the last failure was */
+	int		error;	   /* of the last failure */
+	uint64_t	tried[];
+};
+
+static const struct upstream_conf *
+race_conf(const struct session *s)
+{
+	return s->listener->upstream;
+}
+
+static void
+race_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	session_advance(arg);
+}
+
+static void
+race_pause(struct session *s, enum race_state state, uint64_t ms)
+{
+	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	s->race->state = state;
+	event_add(&s->race->timer, &tv);
+}
+
+bool
+race_new(struct session *s)
+{
+	size_t words = BALANCE_WORDS(s->pool->set->count);
+	struct race *race;
+
+	race = calloc(1, sizeof(*race) + words * sizeof(race->tried[0]));
+	if (race == NULL)
+		return false;
+	race->started = worker_now(s->worker);
+	race->source = s->worker->sequence;
+	event_assign(&race->timer, s->worker->base, -1, 0, race_timer, s);
+	s->race = race;
+	return true;
+}
+
+void
+race_free(struct session *s)
+{
+	if (s->race == NULL)
+		return;
+	event_del(&s->race->timer);
+	free(s->race);
+	s->race = NULL;
+}
+
+/* connect_attempts, but each server is tried once before anyone gives up. */
+static bool
+race_may_try(const struct session *s)
+{
+	const struct upstream_conf *conf = race_conf(s);
+	uint64_t attempts = conf->connect_attempts;
+
+	if (attempts < s->pool->set->count)
+		attempts = s->pool->set->count;
+	return s->attempts < attempts && worker_now(s->worker) -
+	    s->race->started < conf->connect_timeout * conf->connect_attempts;
+}
+
+static enum race_result
+race_lose(struct session *s)
+{
+	const struct upstream_conf *conf = race_conf(s);
+	struct race *race = s->race;
+
+	s->ending = (struct ending){ .by = BY_UPSTREAM, .how = HOW_ERROR,
+		.error = race->error, .cause = "connect failed" };
+	if (race->timed_out)
+		s->ending = (struct ending){ .by = BY_PROXY,
+			.how = HOW_TIMEOUT, .cause = "connect",
+			.rule = "connect_timeout", .of_upstream = true,
+			.limit_ms = conf->connect_timeout };
+	return RACE_LOST;
+}
+
+/* Sources of the server's family in turn; EADDRNOTAVAIL (gone, or out of
+ * ports) goes on to the next. */
+static int
+race_connect(struct session *s, const struct addr *to)
+{
+	const struct upstream_conf *conf = race_conf(s);
+	struct sock_tcp tcp;
+	int fd = -EADDRNOTAVAIL;
+
+	tcp_options(&conf->tcp, &tcp);
+	if (conf->nsources == 0 || to->sa.sa_family == AF_UNIX)
+		return sock_connect(to, NULL, &tcp);
+	for (size_t i = 0; i < conf->nsources && fd == -EADDRNOTAVAIL; i++) {
+		const struct addr *from;
+
+		from = &conf->sources[s->race->source++ % conf->nsources];
+		if (from->sa.sa_family == to->sa.sa_family)
+			fd = sock_connect(to, from, &tcp);
+	}
+	return fd;
+}
+
+static int
+race_try(struct session *s)
+{
+	struct race *race = s->race;
+	int error, fd = race_connect(s, &s->server->addr);
+
+	if (fd < 0)
+		return fd;
+	error = conn_open(&s->upstream, s->worker->base, fd, session_wake, s);
+	if (error < 0)
+		close(fd);
+	else
+		race->state = RACE_TRYING;
+	return error;
+}
+
+static void
+race_fail(struct session *s, int error, bool timed_out)
+{
+	conn_close(&s->upstream);
+	s->race->state = RACE_IDLE;
+	s->race->error = error;
+	s->race->timed_out = timed_out;
+	atomic_fetch_add_explicit(&s->server->failures, 1,
+	    memory_order_relaxed);
+	counter_add(&s->worker->stats.connect_failures, 1);
+}
+
+static bool
+race_backlog_full(struct session *s, int error)
+{
+	struct race *race = s->race;
+
+	if (error != -EAGAIN || s->server->addr.sa.sa_family != AF_UNIX)
+		return false;
+	race->backoff = race->backoff == 0 ? RACE_BACKOFF_MS :
+	    race->backoff * 2;
+	race_pause(s, RACE_RETRYING, race->backoff);
+	return true;
+}
+
+static enum race_result
+race_attempt(struct session *s)
+{
+	int error = race_try(s);
+
+	if (error < 0 && !race_backlog_full(s, error))
+		race_fail(s, error, false);
+	return RACE_RUNNING;
+}
+
+static void
+race_take(struct session *s, size_t i)
+{
+	struct race *race = s->race;
+
+	race->current = i;
+	race->tried[i / 64] |= 1ULL << (i % 64);
+	race->attempt_started = worker_now(s->worker);
+	race->backoff = 0;
+	server_state_unref(s->server);
+	s->server = server_state_ref(s->pool->set->endpoints[i].server);
+	s->attempts++;
+}
+
+/* A server not tried yet at once; else all again, after a pause with jitter. */
+static enum race_result
+race_next(struct session *s)
+{
+	struct race *race = s->race;
+	struct pool *pool = s->pool;
+	size_t i;
+
+	if (!race_may_try(s))
+		return race_lose(s);
+	i = balance_round_robin(pool->set, pool->current, race->tried);
+	if (i == BALANCE_NONE) {
+		for (size_t n = 0; n < BALANCE_WORDS(pool->set->count); n++)
+			race->tried[n] = 0;
+		race_pause(s, RACE_PAUSED, RACE_PAUSE_MS +
+		    worker_random(s->worker) % (RACE_PAUSE_MS / 2));
+		return RACE_RUNNING;
+	}
+	race_take(s, i);
+	return race_attempt(s);
+}
+
+static enum race_result
+race_won(struct session *s)
+{
+	s->connected = worker_now(s->worker);
+	atomic_fetch_add_explicit(&s->server->sessions, 1,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->server->connects, 1,
+	    memory_order_relaxed);
+	return RACE_WON;
+}
+
+/* Nothing was heard of the attempt yet, or what was heard was not it. */
+static enum race_result
+race_look(struct session *s)
+{
+	int error;
+
+	if (!s->upstream.writable && !s->upstream.heard)
+		return RACE_RUNNING;
+	error = sock_connected(s->upstream.fd);
+	if (error == 0)
+		return race_won(s);
+	s->upstream.writable = s->upstream.heard = false;
+	if (error != -ENOTCONN)
+		race_fail(s, error, false);
+	return RACE_RUNNING;
+}
+
+enum race_result
+race_run(struct session *s)
+{
+	enum race_result result = RACE_RUNNING;
+	struct race *race = s->race;
+
+	if (race->state == RACE_TRYING)
+		result = race_look(s);
+	else if (event_pending(&race->timer, EV_TIMEOUT, NULL))
+		return RACE_RUNNING;
+	else if (race->state == RACE_RETRYING)
+		result = race_attempt(s);
+	else
+		race->state = RACE_IDLE;
+	while (result == RACE_RUNNING && race->state == RACE_IDLE)
+		result = race_next(s);
+	return result;
+}
+
+uint64_t
+race_deadline(const struct session *s)
+{
+	const struct upstream_conf *conf = race_conf(s);
+	uint64_t all = s->race->started +
+	    conf->connect_timeout * conf->connect_attempts;
+	uint64_t one = s->race->attempt_started + conf->connect_timeout;
+
+	return s->race->state != RACE_PAUSED && one < all ? one : all;
+}
+
+enum race_result
+race_expire(struct session *s)
+{
+	event_del(&s->race->timer);
+	if (s->race->state != RACE_PAUSED)
+		race_fail(s, -ETIMEDOUT, true);
+	return race_run(s);
+}

@@ -1,0 +1,96 @@
+#include "record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "net/sock.h"
+#include "worker-internal.h"
+
+/* A health probe or a port scan: it came, said nothing and left. */
+static bool
+record_is_probe(const struct session *s)
+{
+	return s->ending.by == BY_CLIENT && s->to_upstream.bytes == 0 &&
+	    s->to_client.bytes == 0 && s->attempts <= 1;
+}
+
+static void
+record_copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+}
+
+static uint64_t
+record_since(const struct session *s, uint64_t when)
+{
+	return when == 0 ? 0 : when - s->started;
+}
+
+static void
+record_names(const struct session *s, struct closerecord *r)
+{
+	record_copy(r->listener, sizeof(r->listener), s->listener->name);
+	record_copy(r->upstream, sizeof(r->upstream),
+	    s->listener->upstream->name);
+	if (s->server != NULL)
+		record_copy(r->server, sizeof(r->server), s->server->text);
+	if (s->pool != NULL)
+		record_copy(r->detail, sizeof(r->detail), s->pool->set->why);
+	r->client = s->peer;
+	r->phase = session_phase(s);
+}
+
+static void
+record_tcp(const struct session *s, struct closerecord *r)
+{
+	struct sock_info info = { 0 };
+
+	if (s->client.open)
+		sock_info(s->client.fd, &info);
+	r->client_rtt_us = info.rtt_us;
+	r->client_retransmits = info.retransmits;
+	info = (struct sock_info){ 0 };
+	if (s->upstream.open)
+		sock_info(s->upstream.fd, &info);
+	r->upstream_rtt_us = info.rtt_us;
+	r->upstream_retransmits = info.retransmits;
+}
+
+static void
+record_fill(const struct session *s, struct closerecord *r)
+{
+	memset(r, 0, sizeof(*r));
+	clock_text(r->time);
+	r->id = s->id;
+	r->ending = s->ending;
+	record_names(s, r);
+	r->bytes_to_upstream = s->to_upstream.bytes;
+	r->bytes_to_client = s->to_client.bytes;
+	r->attempts = s->attempts;
+	r->connect_ms = record_since(s, s->connected);
+	r->first_byte_ms = record_since(s, s->first_byte);
+	r->total_ms = record_since(s, worker_now(s->worker));
+	record_tcp(s, r);
+}
+
+void
+session_record(struct session *s)
+{
+	struct worker *w = s->worker;
+	struct closerecord *r;
+
+	counter_add(&w->stats.ended, 1);
+	if (record_is_probe(s)) {
+		counter_add(&w->stats.probes, 1);
+		return;
+	}
+	if (!w->shared->access_log)
+		return;
+	w->records_pending = true;
+	r = ring_reserve(w->records);
+	if (r == NULL)
+		return;
+	record_fill(s, r);
+	ring_push(w->records);
+}

@@ -1,0 +1,11 @@
+/* What a session leaves behind: counters, and the close record. */
+#ifndef SLUICE_PROXY_RECORD_H
+#define SLUICE_PROXY_RECORD_H
+
+struct session;
+
+/* Before anything is closed: the kernel is asked about both connections, but
+ * only for a record that will be written. */
+void session_record(struct session *);
+
+#endif

@@ -1,0 +1,222 @@
+#include "session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "race.h"
+#include "record.h"
+#include "worker-internal.h"
+
+static const struct phase phases[] = {
+	{ "admit", phase_admit, NULL, NULL },
+	{ "route", phase_route, phase_route_deadline, phase_route_expire },
+	{ "connect", phase_connect, phase_connect_deadline,
+	    phase_connect_expire },
+	{ "relay", phase_relay, phase_relay_deadline, phase_relay_expire },
+	{ "flush", phase_flush, phase_flush_deadline, phase_flush_expire },
+};
+
+const char *
+session_phase(const struct session *s)
+{
+	return s->phase->name;
+}
+
+static uint64_t
+session_next_id(struct worker *w)
+{
+	return (uint64_t)w->shared->boot << 48 |
+	    (uint64_t)(w->index & 0xfff) << 36 |
+	    (++w->sequence & 0xfffffffffULL);
+}
+
+/* max_lifetime less up to a tenth, so that what began together does not end
+ * together. */
+static uint64_t
+session_lives_until(struct worker *w, const struct listener_conf *conf)
+{
+	uint64_t life = conf->max_lifetime;
+
+	if (life == 0)
+		return UINT64_MAX;
+	return worker_now(w) + life - worker_random(w) % (life / 10 + 1);
+}
+
+bool
+session_new(struct worker *w, const struct listener_conf *conf,
+    struct conn *client, const struct peer *peer)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return false;
+	if (conn_move(&s->client, w->base, client, session_wake, s) < 0) {
+		free(s);
+		return false;
+	}
+	s->worker = w;
+	s->listener = conf;
+	s->phase = phases;
+	s->peer = *peer;
+	s->id = session_next_id(w);
+	s->started = s->phase_started = s->active = worker_now(w);
+	s->lives_until = session_lives_until(w, conf);
+	s->ending.by = BY_PROXY;
+	relay_open(&s->to_upstream, s, &s->client, &s->upstream);
+	relay_open(&s->to_client, s, &s->upstream, &s->client);
+	LIST_INSERT_HEAD(&w->sessions, s, link);
+	atomic_fetch_add_explicit(&w->live, 1, memory_order_relaxed);
+	counter_add(&w->stats.accepted, 1);
+	session_advance(s);
+	return true;
+}
+
+static void
+session_queue(struct session *s, struct relay *r)
+{
+	struct worker *w = s->worker;
+	bool runnable = s->relaying && relay_runnable(r);
+
+	if (runnable && !r->queued)
+		TAILQ_INSERT_TAIL(&w->queue, r, link);
+	else if (!runnable && r->queued)
+		TAILQ_REMOVE(&w->queue, r, link);
+	r->queued = runnable;
+}
+
+/* What happens next follows from the state, computed here and only here.  The
+ * timer is only touched when it must come up earlier: a later deadline is
+ * found out when it does. */
+static void
+session_settle(struct session *s)
+{
+	uint64_t at = s->phase->deadline(s);
+
+	if (at != UINT64_MAX && (!s->timer.set || at < s->timer_at)) {
+		s->timer_at = at;
+		worker_set_timer(s->worker, &s->timer, at);
+	}
+	session_queue(s, &s->to_upstream);
+	session_queue(s, &s->to_client);
+}
+
+static void
+session_answer(struct session *s, enum phase_answer answer)
+{
+	while (answer == PHASE_NEXT) {
+		s->phase++;
+		s->phase_started = worker_now(s->worker);
+		answer = s->phase->run(s);
+	}
+	if (answer == PHASE_END)
+		session_end(s, &s->ending);
+	else
+		session_settle(s);
+}
+
+void
+session_advance(struct session *s)
+{
+	if (!s->ended)
+		session_answer(s, s->phase->run(s));
+}
+
+void
+session_expire(struct session *s)
+{
+	uint64_t at = s->phase->deadline(s);
+
+	if (at <= worker_now(s->worker))
+		session_answer(s, s->phase->expire(s));
+	else
+		session_settle(s);
+}
+
+void
+session_wake(struct conn *c, void *arg)
+{
+	(void)c;
+	session_advance(arg);
+}
+
+/* A stream that was cut short must not look complete: whoever did not close by
+ * FIN gets a reset.  In FLUSH after a FIN of the side that reset later, all was
+ * delivered, FIN included, and a reset could only destroy it. */
+static bool
+session_ends_clean(const struct session *s)
+{
+	const struct relay *r;
+
+	if (s->ending.how == HOW_FIN)
+		return true;
+	if (s->ending.how != HOW_RST)
+		return false;
+	r = s->ending.by == BY_CLIENT ? &s->to_upstream : &s->to_client;
+	return r->done;
+}
+
+static void
+session_close(struct session *s)
+{
+	if (session_ends_clean(s)) {
+		conn_close(&s->client);
+		conn_close(&s->upstream);
+	} else {
+		conn_reset(&s->client);
+		conn_reset(&s->upstream);
+	}
+}
+
+static void
+session_leave_route(struct session *s)
+{
+	if (s->is_waiting)
+		LIST_REMOVE(s, waiting);
+	s->is_waiting = false;
+	pool_unref(s->pool);
+	s->pool = NULL;
+}
+
+static void
+session_leave_server(struct session *s)
+{
+	if (s->server != NULL && s->connected != 0)
+		atomic_fetch_sub_explicit(&s->server->sessions, 1,
+		    memory_order_relaxed);
+	server_state_unref(s->server);
+	s->server = NULL;
+}
+
+void
+session_end(struct session *s, const struct ending *ending)
+{
+	struct worker *w = s->worker;
+
+	if (s->ended)
+		return;
+	s->ended = true;
+	s->ending = *ending;
+	session_record(s);
+	wheel_clear(&w->wheel, &s->timer);
+	race_free(s);
+	session_leave_route(s);
+	session_leave_server(s);
+	relay_close(&s->to_upstream, w);
+	relay_close(&s->to_client, w);
+	session_close(s);
+	LIST_REMOVE(s, link);
+	LIST_INSERT_HEAD(&w->ended, s, link);
+	atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);
+	worker_release(w, s->listener);
+}
+
+void
+session_reap(struct worker *w)
+{
+	struct session *s;
+
+	while ((s = LIST_FIRST(&w->ended)) != NULL) {
+		LIST_REMOVE(s, link);
+		free(s);
+	}
+}

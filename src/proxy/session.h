@@ -1,0 +1,87 @@
+/* A session: one client and its upstream, from accept to close record.
+ *
+ *	session_new -> ADMIT -> ROUTE -> CONNECT -> RELAY -> (FLUSH)
+ *	    any phase: PHASE_END, a deadline, drain -> session_end
+ *	    end of the turn -> session_reap
+ *
+ * Advanced only by session_advance(), ended only by session_end(), freed only
+ * by session_reap(), which only the worker's loop calls, between two turns. */
+#ifndef SLUICE_PROXY_SESSION_H
+#define SLUICE_PROXY_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/wheel.h"
+#include "config/config.h"
+#include "net/conn.h"
+#include "phase.h"
+#include "pool.h"
+#include "proxy/closerecord.h"
+#include "relay.h"
+
+struct race;
+
+struct session {
+	struct worker		   *worker;
+	const struct phase	   *phase;
+	const struct listener_conf *listener;
+	struct conn		    client;
+	struct conn		    upstream;
+	struct relay		    to_upstream;
+	struct relay		    to_client;
+
+	LIST_ENTRY(session) link;    /* worker->sessions, ->ended */
+	LIST_ENTRY(session) waiting; /* worker->routing */
+	bool		    is_waiting;
+	bool		    ended;
+	bool		    relaying; /* both sides were pumped once */
+
+	struct pool	    *pool;   /* ROUTE, CONNECT: one reference */
+	struct race	    *race;   /* CONNECT: owned */
+	struct server_state *server; /* from CONNECT on: one reference */
+
+	struct wheel_entry timer;
+	uint64_t	   timer_at;
+	uint64_t	   started;
+	uint64_t	   phase_started;
+	uint64_t	   connected;  /* 0: not yet */
+	uint64_t	   first_byte; /* of the upstream; 0: not yet */
+	uint64_t	   active;     /* the last time bytes moved */
+	uint64_t	   lives_until; /* max_lifetime with its jitter, or max */
+	uint64_t	   progress;   /* RELAY: stall check; FLUSH: last one */
+	uint64_t	   unsent;     /* FLUSH: what was left then */
+	uint64_t	   id;
+	unsigned	   attempts;
+	struct peer	   peer;
+	struct ending	   ending; /* set by whoever answers PHASE_END */
+};
+LIST_HEAD(session_list, session);
+
+/* Takes the client's connection over (conn_move) and starts.  False without
+ * memory, and then the connection is still the caller's. */
+bool session_new(struct worker *, const struct listener_conf *, struct conn *,
+    const struct peer *);
+
+/* Runs the phases from where the session stands until one waits or it ends. */
+void session_advance(struct session *);
+
+/* The session's time has come up in the wheel. */
+void session_expire(struct session *);
+
+/* Closes, writes the close record, moves to the worker's ended.  Idempotent;
+ * the memory stays valid until session_reap(). */
+void session_end(struct session *, const struct ending *);
+
+/* Frees what ended. */
+void session_reap(struct worker *);
+
+/* The name of the phase, as records have it. */
+const char *session_phase(const struct session *);
+
+/* The conn callback of both sides. */
+void session_wake(struct conn *, void *session);
+
+#endif

@@ -1,0 +1,28 @@
+/* Bytes that were read and could not be sent at once.  A spill exists only
+ * while there are such bytes; a few free ones are kept for the next. */
+#ifndef SLUICE_PROXY_SPILL_H
+#define SLUICE_PROXY_SPILL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPILL_SIZE (64 * 1024)
+#define SPILL_KEPT 16
+
+struct spill {
+	struct spill *next; /* in the pool */
+	uint32_t      start, len;
+	uint8_t	      data[SPILL_SIZE];
+};
+
+struct spill_pool {
+	struct spill *free;
+	unsigned      count;
+};
+
+/* One holding a copy of 'len' bytes (at most SPILL_SIZE), or NULL. */
+struct spill *spill_new(struct spill_pool *, const uint8_t *, size_t len);
+void spill_free(struct spill_pool *, struct spill *); /* NULL is fine */
+void spill_pool_done(struct spill_pool *);
+
+#endif

@@ -1,0 +1,70 @@
+/* Inside a worker: what its listeners, sessions and relays work with. */
+#ifndef SLUICE_PROXY_WORKER_INTERNAL_H
+#define SLUICE_PROXY_WORKER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/wheel.h"
+#include "mailbox.h"
+#include "pool.h"
+#include "proxy/worker.h"
+#include "session.h"
+#include "spill.h"
+
+#define WORKER_SCRATCH (64 * 1024)
+
+LIST_HEAD(listener_list, listener);
+
+struct worker {
+	alignas(64) _Atomic uint64_t live; /* sessions; others read it */
+	alignas(64) struct worker_stats stats;
+
+	struct shared	     *shared;
+	unsigned	      index;
+	pthread_t	      thread;
+	struct event_base    *base;
+	struct mailbox	     *mailbox;
+	struct event	      mail_event;
+	struct ring	     *records;
+	bool		      records_pending;
+
+	struct snapshot	     *snapshot;
+	struct pool	    **pools; /* by upstream; NULL: not resolved yet */
+	struct session_list  *routing; /* by upstream: wait for its addresses */
+	struct listener_list  listeners;
+	struct event	      resume_event; /* for paused listeners */
+	bool		      paused;
+	bool		      draining;
+
+	struct session_list   sessions;
+	struct session_list   ended;
+	struct relay_queue    queue; /* directions with work left */
+
+	struct wheel	      wheel;
+	struct event	      wheel_event;
+	uint64_t	      wheel_armed; /* when the event is due */
+	uint64_t	      now;	   /* 0: not asked yet in this turn */
+	uint64_t	      sequence;
+	uint64_t	      random;
+
+	struct spill_pool     spills;
+	uint8_t		      scratch[WORKER_SCRATCH];
+};
+
+/* The time, read once a turn. */
+uint64_t worker_now(struct worker *);
+
+/* Cheap and not secret: spreading, jitter. */
+uint64_t worker_random(struct worker *);
+
+/* Sees to it that the wheel is looked at when 'entry' comes up. */
+void worker_set_timer(struct worker *, struct wheel_entry *, uint64_t deadline);
+
+/* Takes a client over, its slot taken; gives both back when it cannot. */
+void worker_adopt(struct worker *, const struct listener_conf *, struct conn *,
+    const struct peer *);
+
+/* A session ended: a paused listener may find room again. */
+void worker_release(struct worker *, const struct listener_conf *);
+
+#endif

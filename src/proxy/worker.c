@@ -1,0 +1,363 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "limit.h"
+#include "listener.h"
+#include "worker-internal.h"
+
+#define RECORDS 1024
+
+uint64_t
+worker_now(struct worker *w)
+{
+	if (w->now == 0)
+		w->now = clock_ms();
+	return w->now;
+}
+
+/* xorshift64 (Marsaglia, 2003). */
+uint64_t
+worker_random(struct worker *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random;
+}
+
+static void
+worker_arm_wheel(struct worker *w, uint64_t at)
+{
+	uint64_t now = worker_now(w), ms = at > now ? at - now : 0;
+	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	w->wheel_armed = at;
+	event_add(&w->wheel_event, &tv);
+}
+
+void
+worker_set_timer(struct worker *w, struct wheel_entry *entry, uint64_t deadline)
+{
+	uint64_t at;
+
+	wheel_set(&w->wheel, entry, deadline);
+	at = wheel_next(&w->wheel);
+	if (at < w->wheel_armed)
+		worker_arm_wheel(w, at);
+}
+
+static void
+worker_wheel_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct wheel_entry *entry;
+	uint64_t next;
+
+	(void)fd, (void)what;
+	w->wheel_armed = UINT64_MAX;
+	while ((entry = wheel_expire(&w->wheel, worker_now(w))) != NULL) {
+		struct session *s = (struct session *)((char *)entry -
+		    offsetof(struct session, timer));
+
+		session_expire(s);
+	}
+	next = wheel_next(&w->wheel);
+	if (next < w->wheel_armed)
+		worker_arm_wheel(w, next);
+}
+
+static void
+worker_resume(struct worker *w)
+{
+	struct listener *l;
+
+	w->paused = false;
+	LIST_FOREACH(l, &w->listeners, link)
+		listener_resume(l);
+}
+
+static void
+worker_resume_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	worker_resume(arg);
+}
+
+void
+worker_release(struct worker *w, const struct listener_conf *conf)
+{
+	limit_give(w->shared, conf);
+	if (w->paused)
+		worker_resume(w);
+}
+
+void
+worker_adopt(struct worker *w, const struct listener_conf *conf,
+    struct conn *client, const struct peer *peer)
+{
+	if (session_new(w, conf, client, peer))
+		return;
+	log_error(-ENOMEM, "listener %s: client refused", conf->name);
+	conn_reset(client);
+	worker_release(w, conf);
+}
+
+static void
+worker_take_snapshot(struct worker *w, struct mail *mail)
+{
+	snapshot_unref(w->snapshot);
+	w->snapshot = mail->snapshot;
+	mail->snapshot = NULL;
+	while (mail->nfds > 0) {
+		const struct listen_fd *l = &mail->fds[mail->nfds - 1];
+		int error = listener_open(w, l->fd, l->conf);
+
+		if (error < 0) {
+			log_error(error, "listener %s", l->conf->name);
+			return;
+		}
+		mail->nfds--;
+	}
+}
+
+/* Sessions that waited for the answer go on. */
+static void
+worker_take_endpoints(struct worker *w, struct mail *mail)
+{
+	size_t i = mail->endpoints->upstream;
+	struct pool *pool = pool_new(mail->endpoints, worker_random(w));
+	struct session *s;
+
+	if (pool == NULL)
+		return;
+	mail->endpoints = NULL;
+	pool_unref(w->pools[i]);
+	w->pools[i] = pool;
+	while ((s = LIST_FIRST(&w->routing[i])) != NULL)
+		session_advance(s);
+}
+
+static void
+worker_drain(struct worker *w)
+{
+	w->draining = true;
+	while (!LIST_EMPTY(&w->listeners))
+		listener_drain(LIST_FIRST(&w->listeners));
+}
+
+static void
+worker_kill(struct worker *w)
+{
+	const struct ending drained = { .by = BY_PROXY, .how = HOW_DRAIN,
+		.cause = "stopped" };
+
+	worker_drain(w);
+	while (!LIST_EMPTY(&w->sessions))
+		session_end(LIST_FIRST(&w->sessions), &drained);
+}
+
+static void
+worker_read(struct worker *w, struct mail *mail)
+{
+	switch (mail->kind) {
+	case MAIL_SNAPSHOT:
+		worker_take_snapshot(w, mail);
+		break;
+	case MAIL_ENDPOINTS:
+		worker_take_endpoints(w, mail);
+		break;
+	case MAIL_ADOPT:
+		worker_adopt(w, mail->listener, &mail->client, &mail->peer);
+		break;
+	case MAIL_DRAIN:
+		worker_drain(w);
+		break;
+	case MAIL_KILL:
+		worker_kill(w);
+		break;
+	}
+	mail_free(mail);
+}
+
+static void
+worker_mail_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct mail_list list;
+	struct mail *mail;
+
+	(void)fd, (void)what;
+	mailbox_take(w->mailbox, &list);
+	while ((mail = STAILQ_FIRST(&list)) != NULL) {
+		STAILQ_REMOVE_HEAD(&list, link);
+		worker_read(w, mail);
+	}
+}
+
+/* One pass over the queue as it stood: who has work left again goes behind the
+ * fresh events of the next turn. */
+static void
+worker_run_queue(struct worker *w)
+{
+	struct relay mark = { .queued = true }, *r;
+
+	TAILQ_INSERT_TAIL(&w->queue, &mark, link);
+	while ((r = TAILQ_FIRST(&w->queue)) != &mark) {
+		TAILQ_REMOVE(&w->queue, r, link);
+		r->queued = false;
+		session_advance(r->session);
+	}
+	TAILQ_REMOVE(&w->queue, &mark, link);
+}
+
+static bool
+worker_done(struct worker *w)
+{
+	return w->draining && LIST_EMPTY(&w->sessions) &&
+	    mailbox_close(w->mailbox);
+}
+
+/* Once a turn, and only a log writer that sleeps. */
+static void
+worker_tell_log(struct worker *w)
+{
+	if (!w->records_pending)
+		return;
+	w->records_pending = false;
+	if (atomic_exchange(&w->shared->log_asleep, false))
+		eventfd_write(w->shared->log_fd, 1);
+}
+
+static void *
+worker_run(void *arg)
+{
+	struct worker *w = arg;
+
+	while (!worker_done(w)) {
+		int flags = EVLOOP_ONCE;
+
+		if (!TAILQ_EMPTY(&w->queue))
+			flags |= EVLOOP_NONBLOCK;
+		w->now = 0;
+		event_base_loop(w->base, flags);
+		worker_run_queue(w);
+		session_reap(w);
+		worker_tell_log(w);
+	}
+	eventfd_write(w->shared->done_fd, 1);
+	return NULL;
+}
+
+static int
+worker_init_events(struct worker *w)
+{
+	event_assign(&w->wheel_event, w->base, -1, 0, worker_wheel_event, w);
+	event_assign(&w->resume_event, w->base, -1, 0, worker_resume_event, w);
+	event_assign(&w->mail_event, w->base, mailbox_fd(w->mailbox),
+	    EV_READ | EV_PERSIST, worker_mail_event, w);
+	return event_add(&w->mail_event, NULL);
+}
+
+static void
+worker_init_lists(struct worker *w)
+{
+	LIST_INIT(&w->listeners);
+	LIST_INIT(&w->sessions);
+	LIST_INIT(&w->ended);
+	TAILQ_INIT(&w->queue);
+	wheel_init(&w->wheel, clock_ms());
+	w->wheel_armed = UINT64_MAX;
+}
+
+struct worker *
+worker_new(struct shared *shared, unsigned index)
+{
+	struct worker *w = aligned_alloc(alignof(struct worker), sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	w->shared = shared;
+	w->index = index;
+	w->random = clock_ms() * 0x9e3779b97f4a7c15ULL + shared->boot + index;
+	worker_init_lists(w);
+	w->base = conn_base_new();
+	w->mailbox = mailbox_new();
+	w->records = ring_new(RECORDS, sizeof(struct closerecord));
+	w->pools = calloc(shared->nupstreams, sizeof(*w->pools));
+	w->routing = calloc(shared->nupstreams, sizeof(*w->routing));
+	if (w->base != NULL && w->mailbox != NULL && w->records != NULL &&
+	    w->pools != NULL && w->routing != NULL &&
+	    worker_init_events(w) == 0)
+		return w;
+	worker_free(w);
+	return NULL;
+}
+
+/* Signals are the main thread's. */
+int
+worker_start(struct worker *w)
+{
+	sigset_t all, old;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&w->thread, NULL, worker_run, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -error;
+}
+
+bool
+worker_mail(struct worker *w, struct mail *mail)
+{
+	return mailbox_put(w->mailbox, mail);
+}
+
+void
+worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
+}
+
+void
+worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	for (size_t i = 0; w->pools != NULL && i < w->shared->nupstreams; i++)
+		pool_unref(w->pools[i]);
+	mailbox_free(w->mailbox);
+	if (w->base != NULL)
+		event_base_free(w->base);
+	ring_free(w->records);
+	snapshot_unref(w->snapshot);
+	spill_pool_done(&w->spills);
+	free(w->pools);
+	free(w->routing);
+	free(w);
+}
+
+uint64_t
+worker_sessions(const struct worker *w)
+{
+	return atomic_load_explicit(&w->live, memory_order_relaxed);
+}
+
+const struct worker_stats *
+worker_stats(const struct worker *w)
+{
+	return &w->stats;
+}
+
+struct ring *
+worker_records(struct worker *w)
+{
+	return w->records;
+}
