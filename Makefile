@@ -6,6 +6,7 @@
 
 VERSION := 0.1.0
 VARIANT := release
+BUILD := build
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 MANDIR ?= $(PREFIX)/share/man
@@ -16,8 +17,8 @@ PKG_CONFIG ?= pkg-config
 # A layer may use the layers to its right, and nothing to its left.
 LAYERS := control proxy config net proto base
 
-O := build/$(VARIANT)
-BIN := $(if $(filter release,$(VARIANT)),build/sluice,$(O)/sluice)
+O := $(BUILD)/$(VARIANT)
+BIN := $(if $(filter release,$(VARIANT)),$(BUILD),$(O))/sluice
 layers := $(foreach l,$(LAYERS),$(if $(wildcard src/$l/*.c),$l))
 objects = $(patsubst src/%.c,$(O)/%.o,$(wildcard src/$1/*.c))
 archives = $(patsubst %,$(O)/lib%.a,$1)
