@@ -33,8 +33,10 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd;
-	if (what & (EV_READ | EV_CLOSED))
-		c->readable = c->heard = true;
+	if (what & (EV_READ | EV_CLOSED)) {
+		c->heard = true;
+		c->readable = !c->eof;
+	}
 	if (what & EV_WRITE)
 		c->writable = true;
 	if (what & EV_CLOSED)
@@ -142,15 +144,17 @@ conn_check(struct conn *c)
 	return c->error != 0;
 }
 
+/* Behind a FIN recv says 0 for ever, also when a reset came after it: what was
+ * heard then is left for conn_check(). */
 size_t
 conn_recv(struct conn *c, void *data, size_t size)
 {
 	ssize_t n;
 
-	c->heard = false;
 	do
 		n = recv(c->fd, data, size, 0);
 	while (n < 0 && errno == EINTR);
+	c->heard = n == 0;
 	if (n > 0)
 		return (size_t)n;
 	if (n == 0 && c->error == 0)

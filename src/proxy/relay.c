@@ -25,8 +25,8 @@ relay_close(struct relay *r, struct worker *w)
 bool
 relay_drained(const struct relay *r)
 {
-	return r->spill == NULL && (r->from->eof || r->from->error != 0) &&
-	    !r->from->readable;
+	return r->spill == NULL && (r->from->eof ||
+	    (r->from->error != 0 && !r->from->readable));
 }
 
 bool
