@@ -154,8 +154,6 @@ control_greet(const struct control *c)
 {
 	const struct config *config = c->config;
 
-	log_info("config %s", config->path != NULL ? config->path :
-	    "of the command line");
 	for (size_t i = 0; i < config->nlisteners; i++) {
 		const struct listener_conf *l = &config->listeners[i];
 
@@ -274,6 +272,8 @@ control_run(struct config *config)
 	control_ignore_signals();
 	event_set_log_callback(control_libevent_log);
 	log_set_level(config->global.log_level);
+	log_info("config %s", config->path != NULL ? config->path :
+	    "of the command line");
 	c.snapshot = snapshot_new(config);
 	if (c.snapshot == NULL) {
 		config_free(config);

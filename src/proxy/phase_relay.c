@@ -18,11 +18,13 @@ relay_begin(struct session *s)
 static int
 relay_move(struct session *s, struct relay *r, struct counter *moved)
 {
-	uint64_t before = r->bytes;
+	uint64_t before = relay_delivered(r);
 	int error = relay_pump(r, s->worker);
 
-	if (r->bytes != before)
-		counter_add(moved, r->bytes - before);
+	if (relay_delivered(r) != before) {
+		counter_add(moved, relay_delivered(r) - before);
+		s->active = worker_now(s->worker);
+	}
 	return error;
 }
 
@@ -30,15 +32,12 @@ static int
 relay_move_both(struct session *s)
 {
 	struct worker_stats *stats = &s->worker->stats;
-	uint64_t before = s->to_upstream.bytes + s->to_client.bytes;
 	int error = relay_move(s, &s->to_upstream, &stats->bytes_to_upstream);
 
 	if (error == 0)
 		error = relay_move(s, &s->to_client, &stats->bytes_to_client);
 	if (s->first_byte == 0 && s->to_client.bytes > 0)
 		s->first_byte = worker_now(s->worker);
-	if (s->to_upstream.bytes + s->to_client.bytes != before)
-		s->active = worker_now(s->worker);
 	return error;
 }
 

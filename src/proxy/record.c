@@ -65,8 +65,8 @@ record_fill(const struct session *s, struct closerecord *r)
 	r->id = s->id;
 	r->ending = s->ending;
 	record_names(s, r);
-	r->bytes_to_upstream = s->to_upstream.bytes;
-	r->bytes_to_client = s->to_client.bytes;
+	r->bytes_to_upstream = relay_delivered(&s->to_upstream);
+	r->bytes_to_client = relay_delivered(&s->to_client);
 	r->attempts = s->attempts;
 	r->connect_ms = record_since(s, s->connected);
 	r->first_byte_ms = record_since(s, s->first_byte);

@@ -22,6 +22,12 @@ relay_close(struct relay *r, struct worker *w)
 	r->spill = NULL;
 }
 
+uint64_t
+relay_delivered(const struct relay *r)
+{
+	return r->bytes - (r->spill != NULL ? r->spill->len : 0);
+}
+
 bool
 relay_drained(const struct relay *r)
 {

@@ -47,6 +47,9 @@ int relay_pump(struct relay *, struct worker *);
  * decides about the run queue. */
 bool relay_runnable(const struct relay *);
 
+/* Bytes that the far side's kernel took. */
+uint64_t relay_delivered(const struct relay *);
+
 /* Whether nothing more will come from 'from', and nothing is in flight. */
 bool relay_drained(const struct relay *);
 
