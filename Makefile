@@ -93,7 +93,7 @@ $(O)/%.o: src/%.c $(O)/flags
 
 # Linked with its own layer and those below: what reaches up does not link.
 $(O)/unit/%: tests/unit/%.c $(O)/flags \
-		$$(call below,$$(patsubst %/,%,$$(dir $$*)))
+		$$(call below,$$(*D))
 	@echo "  TEST  $@"
 	@mkdir -p $(@D)
 	$Q$(compile) -iquote src/$(*D) -MMD -MP $(link) -o $@ $< \
@@ -190,14 +190,14 @@ config = $(DESTDIR)$(SYSCONFDIR)/sluice/proxy.ini
 
 ##install		to PREFIX=/usr/local; a proxy.ini that is there stays
 install: all
-	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/sluice
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sluice
 	$(foreach m,$(manuals),install -D -m 644 conf/$(notdir $m) \
 		$(DESTDIR)$(MANDIR)/$m &&) true
 	test -e $(config) || install -D -m 644 conf/proxy.ini $(config)
 
 ##uninstall	what install put there, but never the configuration
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/sluice \
+	rm -f $(DESTDIR)$(PREFIX)/bin/sluice \
 		$(addprefix $(DESTDIR)$(MANDIR)/,$(manuals))
 
 ##clean		all that was built

@@ -36,13 +36,9 @@ build() {
 	return 1
 }
 
-# How the sanitizers are to behave, and how much slower they may be.  A report
-# goes to a file of its own: nobody can overlook it, not even a test that does
-# not read the daemon's stderr.
+# How the sanitizers are to behave, and how much slower they may be.
 sanitizers() {
-	reports=$PWD/$logs/reports
-	mkdir -p -m 1777 "$reports"
-	common="exitcode=99:abort_on_error=0:log_path=$reports/report"
+	common="exitcode=99:abort_on_error=0${2:+:log_path=$2/report}"
 	export ASAN_OPTIONS="$common:detect_leaks=1:detect_stack_use_after_return=1"
 	export UBSAN_OPTIONS="$common:halt_on_error=1:print_stacktrace=1"
 	export TSAN_OPTIONS="$common:halt_on_error=1:second_deadlock_stack=1"
@@ -56,15 +52,6 @@ sanitizers() {
 	calm=
 	test "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)" -le 28 ||
 	    calm="setarch -R"
-}
-
-sanitizer_reports() {
-	for report in "$reports"/*; do
-		test -s "$report" || continue
-		record 0 1 0
-		{ echo "sanitizer report ${report##*/}"; head -n 40 "$report"; } |
-		    show
-	done
 }
 
 # --- The tiers.
@@ -107,13 +94,16 @@ tier_unit() {
 			grep -vE '^ok |^1\.\.' "$log" | head -n 40
 		} | show
 	done
-	sanitizer_reports
 }
 
+# A sanitizer's report goes to a file of its own and counts as a failure: nobody
+# can overlook it, not even a test that does not look at how the daemon ended.
 tier_integration() {
 	test -n "$(find tests/integration -name 'test_*.py')" || return
 	build VARIANT="$1" all || return
-	sanitizers "$1"
+	reports=$PWD/$logs/reports
+	mkdir -m 1777 "$reports"
+	sanitizers "$1" "$reports"
 	case $1 in
 	release)	binary=build/sluice; marks= ;;
 	tsan)		binary=build/tsan/sluice; marks=threads ;;
@@ -147,7 +137,11 @@ tier_integration() {
 	sed -n '/ short test summary /,$p' "$log" | grep -E '^(FAILED|ERROR|SKIP)' |
 	    show
 	test "$2" -eq 0 || echo "the whole story is in $log" | show
-	sanitizer_reports
+	for report in "$reports"/*; do
+		test -s "$report" || continue
+		record 0 1 0
+		{ echo "a sanitizer's report:"; head -n 40 "$report"; } | show
+	done
 }
 
 tier_fuzz() {
@@ -155,8 +149,6 @@ tier_fuzz() {
 	build VARIANT=fuzz fuzzers
 	sanitizers fuzz
 	export calm logs
-	# The report belongs into the log that libFuzzer writes.
-	export ASAN_OPTIONS="detect_leaks=1" UBSAN_OPTIONS="print_stacktrace=1"
 	for source in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$source" .c)
 		test ! -x "build/fuzz/$name" || echo "$name"
@@ -210,8 +202,9 @@ for tier in "$@"; do
 	start=$(date +%s)
 	# A subshell: a tier's environment is its own.
 	case $tier in
-	*-*)	(tier_"${tier%%-*}" "${tier#*-}") ;;
-	*)	(tier_"$tier") ;;
+	lint | fuzz | compilers)	(tier_"$tier") ;;
+	unit-* | integration-*)		(tier_"${tier%%-*}" "${tier#*-}") ;;
+	*)				echo "no such tier: $tier" >&2; exit 1 ;;
 	esac
 	test -e "$logs/counts" || continue
 	all_counts="$all_counts $logs/counts"
