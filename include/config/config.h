@@ -80,7 +80,7 @@ struct listener_conf {
 	struct origin		    origin;
 	struct bind_conf	   *binds;
 	size_t			    nbinds;
-	char			   *upstream_name; /* as written, or NULL */
+	char			   *upstream_name; /* the one that is used */
 	const struct upstream_conf *upstream;	   /* never NULL once checked */
 	uint64_t		    max_sessions;  /* 0: only the global one */
 	uint64_t		    idle_timeout;

@@ -153,7 +153,10 @@ addr_text_un(const struct addr *addr, char *text)
 	else
 		len = strnlen(path, len);
 	memcpy(text, "unix:", 5);
-	str_escape(text + 5, ADDR_TEXT - 5, path, len);
+	if (str_is_text(path, len))
+		snprintf(text + 5, ADDR_TEXT - 5, "%.*s", (int)len, path);
+	else
+		str_escape(text + 5, ADDR_TEXT - 5, path, len);
 	return text;
 }
 

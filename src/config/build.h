@@ -1,0 +1,19 @@
+/* A document -> values, then what they mean together. */
+#ifndef SLUICE_CONFIG_BUILD_H
+#define SLUICE_CONFIG_BUILD_H
+
+#include "document.h"
+
+/* Fills 'config' from the document: own lines, else those of [defaults], else
+ * the table's.  Values live in 'arena'.  Reports each bad value once. */
+void config_build(struct config *config, struct arena *arena,
+    struct document *doc);
+
+/* Resolves names and servers, and reports what is missing or contradicts. */
+void config_check(struct config *config, struct arena *arena,
+    struct document *doc);
+
+/* Whether both would listen on an address and port in common. */
+bool bind_overlaps(const struct bind_conf *, const struct bind_conf *);
+
+#endif

@@ -1,0 +1,292 @@
+#include "build.h"
+
+#include "base/str.h"
+#include "hostport.h"
+#include "rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct check {
+	struct config	*config;
+	struct arena	*arena;
+	struct document *doc;
+	struct report	*report;
+};
+
+/* Where an option was given; of kind ORIGIN_DEFAULT when it was not. */
+static struct origin
+given(const struct origin *origins, enum section_kind kind, const char *key)
+{
+	return origins[option_index(option_find(kind, key))];
+}
+
+static bool
+is_given(struct origin origin)
+{
+	return origin.kind != ORIGIN_DEFAULT;
+}
+
+/* --- upstreams */
+
+static bool
+server_same(const struct server_conf *a, const struct server_conf *b)
+{
+	if (strcmp(a->name, b->name) == 0)
+		return true;
+	if (a->host != NULL && b->host != NULL)
+		return strcasecmp(a->host, b->host) == 0 && a->port == b->port;
+	return a->host == NULL && b->host == NULL &&
+	    addr_equal(&a->addr, &b->addr);
+}
+
+static void
+servers_check(struct check *check, const struct upstream_conf *upstream)
+{
+	char place[ORIGIN_TEXT];
+
+	for (size_t i = 1; i < upstream->nservers; i++) {
+		const struct server_conf *server = &upstream->servers[i];
+
+		for (size_t j = 0; j < i; j++) {
+			if (!server_same(server, &upstream->servers[j]))
+				continue;
+			report(check->report, server->origin, "server '%s' is "
+			    "that of %s again", server->name, origin_text(
+			    upstream->servers[j].origin, place));
+			break;
+		}
+	}
+}
+
+/* host and port are the short form of one server. */
+static void
+upstream_add_host(struct check *check, struct upstream_conf *upstream,
+    struct origin origin)
+{
+	struct server_conf *server = arena_alloc(check->arena, sizeof(*server));
+	char why[HOSTPORT_WHY], name[HOST_MAX + 16];
+	struct hostport hp;
+
+	if (server == NULL || host_parse(&hp, upstream->host, why) != NULL)
+		return;
+	snprintf(name, sizeof(name),
+	    strchr(hp.host, ':') != NULL ? "[%s]:%u" : "%s:%u", hp.host,
+	    (unsigned)upstream->port);
+	server->name = arena_text(check->arena, name, strlen(name));
+	server->port = (uint16_t)upstream->port;
+	server->weight = 1;
+	server->origin = origin;
+	if (hp.kind == HOST_NAME)
+		server->host = upstream->host;
+	else
+		server->addr = hp.addr;
+	addr_set_port(&server->addr, server->port);
+	if (server->name == NULL)
+		return;
+	upstream->servers = server;
+	upstream->nservers = 1;
+}
+
+static void
+upstream_servers(struct check *check, const struct section *section)
+{
+	struct upstream_conf *upstream = section->owner;
+	struct origin host = given(upstream->origins, section->kind, "host");
+	struct origin port = given(upstream->origins, section->kind, "port");
+	struct origin server = given(upstream->origins, section->kind,
+	    "server");
+	char name[SECTION_TEXT], place[ORIGIN_TEXT];
+
+	section_text(section, name);
+	if (is_given(server) && (is_given(host) || is_given(port)))
+		report(check->report, server, "%s has server here and %s at "
+		    "%s: write one or the other", name,
+		    is_given(host) ? "host" : "port",
+		    origin_text(is_given(host) ? host : port, place));
+	else if (section->unsure || is_given(server))
+		;
+	else if (!is_given(host) && !is_given(port))
+		report(check->report, section->origin,
+		    "%s has neither host nor server", name);
+	else if (!is_given(host))
+		report(check->report, port, "%s has a port but no host", name);
+	else if (!is_given(port))
+		report(check->report, host, "%s has a host but no port", name);
+	if (upstream->host != NULL && upstream->port != 0 &&
+	    upstream->nservers == 0)
+		upstream_add_host(check, upstream, host);
+}
+
+static void
+upstream_check_own(struct check *check, const struct upstream_conf *upstream)
+{
+	for (size_t i = 0; i < upstream->nservers; i++) {
+		const struct server_conf *server = &upstream->servers[i];
+		const struct listener_conf *own;
+
+		if (server->host != NULL)
+			continue;
+		own = config_own_listener(check->config, &server->addr);
+		if (own != NULL)
+			report(check->report, server->origin, "'%s' is where "
+			    "[listener %s] listens: that would forward to "
+			    "itself", server->name, own->name);
+	}
+}
+
+/* --- listeners */
+
+static const struct upstream_conf *
+upstream_find(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->nupstreams; i++) {
+		if (strcmp(config->upstreams[i].name, name) == 0)
+			return &config->upstreams[i];
+	}
+	return NULL;
+}
+
+static void
+upstream_unknown(struct check *check, const struct listener_conf *listener)
+{
+	struct str_guess guess = { 0 };
+	struct origin origin = given(listener->origins, SECTION_LISTENER,
+	    "upstream");
+
+	for (size_t i = 0; i < check->config->nupstreams; i++)
+		str_guess_offer(&guess, listener->upstream_name,
+		    check->config->upstreams[i].name);
+	if (guess.word != NULL)
+		report(check->report, origin, "there is no [upstream %s]; did "
+		    "you mean '%s'?", listener->upstream_name, guess.word);
+	else
+		report(check->report, origin, "there is no [upstream %s]",
+		    listener->upstream_name);
+}
+
+static void
+upstream_missing(struct check *check, const struct section *section)
+{
+	char name[SECTION_TEXT];
+
+	section_text(section, name);
+	if (check->config->nupstreams == 0)
+		report(check->report, section->origin, "%s has nowhere to "
+		    "forward to: there is no [upstream]", name);
+	else
+		report(check->report, section->origin, "%s could use several "
+		    "upstreams: say which with 'upstream = NAME'", name);
+}
+
+/* The one it names, else that of its own name, else the only one. */
+static void
+listener_resolve(struct check *check, const struct section *section)
+{
+	struct listener_conf *listener = section->owner;
+	struct config *config = check->config;
+	bool named = is_given(given(listener->origins, section->kind,
+	    "upstream"));
+
+	if (named && listener->upstream_name == NULL)
+		return;
+	listener->upstream = upstream_find(config,
+	    named ? listener->upstream_name : listener->name);
+	if (listener->upstream == NULL && !named && config->nupstreams == 1)
+		listener->upstream = &config->upstreams[0];
+	if (listener->upstream != NULL)
+		listener->upstream_name = listener->upstream->name;
+	else if (named && !check->doc->unsure)
+		upstream_unknown(check, listener);
+	else if (!named && !section->unsure && !check->doc->unsure)
+		upstream_missing(check, section);
+}
+
+static void
+listener_check_bind(struct check *check, const struct section *section)
+{
+	const struct listener_conf *listener = section->owner;
+	char name[SECTION_TEXT];
+
+	if (!section->unsure && !is_given(given(listener->origins,
+	    section->kind, "bind")))
+		report(check->report, section->origin, "%s has no bind: write "
+		    "where to listen, as 'bind = :8080'",
+		    section_text(section, name));
+}
+
+/* --- addresses against each other */
+
+static void
+bind_check(struct check *check, const struct bind_conf *bind,
+    const struct bind_conf *before)
+{
+	char place[ORIGIN_TEXT];
+
+	if (bind_overlaps(bind, before))
+		report(check->report, bind->origin,
+		    "bind '%s' overlaps with '%s' at %s", bind->text,
+		    before->text, origin_text(before->origin, place));
+}
+
+/* Each bind against those that come before it in the file. */
+static void
+binds_check(struct check *check, const struct bind_conf *admin)
+{
+	const struct bind_conf **all = NULL, **grown;
+	size_t count = 0;
+
+	for (size_t i = 0; i < check->config->nlisteners; i++) {
+		const struct listener_conf *l = &check->config->listeners[i];
+
+		for (size_t j = 0; j < l->nbinds; j++) {
+			for (size_t k = 0; k < count; k++)
+				bind_check(check, &l->binds[j], all[k]);
+			if (admin->text != NULL)
+				bind_check(check, &l->binds[j], admin);
+			grown = arena_grow(check->report->arena, all, count,
+			    sizeof(const struct bind_conf *));
+			if (grown == NULL)
+				return;
+			all = grown;
+			all[count++] = &l->binds[j];
+		}
+	}
+}
+
+static struct bind_conf
+admin_bind(const struct global_conf *global)
+{
+	return (struct bind_conf){
+		.text = global->admin,
+		.addr = global->admin_addr,
+		.ports = 1,
+		.origin = given(global->origins, SECTION_GLOBAL, "admin"),
+	};
+}
+
+void
+config_check(struct config *config, struct arena *arena, struct document *doc)
+{
+	struct check check = { config, arena, doc, doc->report };
+	struct bind_conf admin = admin_bind(&config->global);
+
+	for (struct section *s = doc->sections; s != NULL; s = s->next) {
+		if (s->owner != NULL && s->kind == SECTION_UPSTREAM)
+			upstream_servers(&check, s);
+	}
+	for (struct section *s = doc->sections; s != NULL; s = s->next) {
+		if (s->owner != NULL && s->kind == SECTION_LISTENER) {
+			listener_check_bind(&check, s);
+			listener_resolve(&check, s);
+		}
+	}
+	for (size_t i = 0; i < config->nupstreams; i++) {
+		servers_check(&check, &config->upstreams[i]);
+		upstream_check_own(&check, &config->upstreams[i]);
+	}
+	binds_check(&check, &admin);
+	if (config->nlisteners == 0 && !doc->unsure)
+		report(doc->report, origin_line(0),
+		    "has no [listener]: there is nothing to forward");
+}

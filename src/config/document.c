@@ -1,0 +1,261 @@
+#include "document.h"
+
+#include "base/str.h"
+#include "rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_BYTES \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
+static const char *const WORDS[SECTION_KINDS] = {
+	[SECTION_GLOBAL] = "global",
+	[SECTION_DEFAULTS] = "defaults",
+	[SECTION_LISTENER] = "listener",
+	[SECTION_UPSTREAM] = "upstream",
+};
+
+static bool
+section_has_name(enum section_kind kind)
+{
+	return kind == SECTION_LISTENER || kind == SECTION_UPSTREAM;
+}
+
+static const char *
+section_full_name(enum section_kind kind, const char *name)
+{
+	return section_has_name(kind) && *name == '\0' ? "default" : name;
+}
+
+void
+document_init(struct document *doc, struct arena *arena, struct report *report)
+{
+	*doc = (struct document){
+		.arena = arena,
+		.report = report,
+		.last = &doc->sections,
+	};
+}
+
+const char *
+section_word(enum section_kind kind)
+{
+	return WORDS[kind];
+}
+
+const char *
+section_text(const struct section *section, char *text)
+{
+	snprintf(text, SECTION_TEXT, "[%s%s%s]", WORDS[section->kind],
+	    *section->name != '\0' ? " " : "", section->name);
+	return text;
+}
+
+/* "; did you mean 'port'?", or nothing. */
+static const char *
+guess_text(const struct str_guess *guess, char *text, size_t size)
+{
+	*text = '\0';
+	if (guess->word != NULL)
+		snprintf(text, size, "; did you mean '%s'?", guess->word);
+	return text;
+}
+
+bool
+section_kind_parse(struct document *doc, struct origin origin,
+    const char *word, enum section_kind *kind)
+{
+	struct str_guess guess = { 0 };
+	char hint[64];
+
+	for (size_t i = 0; i < SECTION_KINDS; i++) {
+		*kind = (enum section_kind)i;
+		if (strcmp(word, WORDS[i]) == 0)
+			return true;
+		str_guess_offer(&guess, word, WORDS[i]);
+	}
+	report(doc->report, origin, "unknown section '%s'%s", word,
+	    guess.word != NULL ? guess_text(&guess, hint, sizeof(hint)) :
+	    "; there are global, defaults, listener and upstream");
+	return false;
+}
+
+bool
+section_name_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len <= SECTION_NAME && strspn(name, NAME_BYTES) == len;
+}
+
+bool
+section_name_check(struct document *doc, struct origin origin,
+    enum section_kind kind, const char *name)
+{
+	if (!section_has_name(kind) && *name != '\0')
+		report(doc->report, origin, "[%s] takes no name: '%s'",
+		    WORDS[kind], name);
+	else if (!section_name_valid(name))
+		report(doc->report, origin, "a name is 1 to %d of the letters "
+		    "A-Z a-z 0-9 _ -, not '%s'", SECTION_NAME, name);
+	else
+		return true;
+	return false;
+}
+
+struct section *
+document_find(const struct document *doc, enum section_kind kind,
+    const char *name)
+{
+	struct section *section;
+
+	name = section_full_name(kind, name);
+	for (section = doc->sections; section != NULL;
+	    section = section->next) {
+		if (section->kind == kind && strcmp(section->name, name) == 0)
+			break;
+	}
+	return section;
+}
+
+struct section *
+document_section(struct document *doc, enum section_kind kind,
+    const char *name, struct origin origin)
+{
+	struct section *before = document_find(doc, kind, name);
+	struct section *section = arena_alloc(doc->arena, sizeof(*section));
+	char full[SECTION_TEXT], place[ORIGIN_TEXT];
+
+	name = section_full_name(kind, name);
+	if (section == NULL)
+		return NULL;
+	section->kind = kind;
+	section->name = arena_text(doc->arena, name, strlen(name));
+	section->origin = origin;
+	section->again = before != NULL;
+	section->last = &section->entries;
+	if (section->name == NULL)
+		return NULL;
+	if (before != NULL)
+		report(doc->report, origin, "second %s; the first is at %s",
+		    section_text(section, full),
+		    origin_text(before->origin, place));
+	*doc->last = section;
+	doc->last = &section->next;
+	return section;
+}
+
+/* "[upstream] or [defaults]": where a key may stand. */
+static void
+key_places(const char *key, char *text, size_t size)
+{
+	size_t used = 0;
+
+	*text = '\0';
+	for (size_t i = SECTION_KINDS; i-- > 0 && used < size;) {
+		if (option_find((enum section_kind)i, key) != NULL)
+			used += (size_t)snprintf(text + used, size - used,
+			    "%s[%s]", used > 0 ? " or " : "", WORDS[i]);
+	}
+}
+
+static void
+key_unknown(struct document *doc, struct section *section,
+    const char *key, struct origin origin)
+{
+	struct str_guess guess = { 0 };
+	char full[SECTION_TEXT], places[96], hint[64];
+
+	section->unsure = true;
+	key_places(key, places, sizeof(places));
+	if (*places != '\0') {
+		report(doc->report, origin, "'%s' belongs in %s, not in %s",
+		    key, places, section_text(section, full));
+		return;
+	}
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (option_belongs(&OPTIONS[i], section->kind))
+			str_guess_offer(&guess, key, OPTIONS[i].key);
+	}
+	report(doc->report, origin, "unknown key '%s' in %s%s", key,
+	    section_text(section, full),
+	    guess_text(&guess, hint, sizeof(hint)));
+}
+
+static struct entry *
+section_entry(const struct section *section, const char *key)
+{
+	struct entry *entry = section->entries;
+
+	while (entry != NULL && strcmp(entry->key, key) != 0)
+		entry = entry->next;
+	return entry;
+}
+
+static void
+section_append(struct document *doc, struct section *section, const char *key,
+    const char *value, struct origin origin)
+{
+	struct entry *entry = arena_alloc(doc->arena, sizeof(*entry));
+
+	if (entry == NULL)
+		return;
+	entry->key = key;
+	entry->value = arena_text(doc->arena, value, strlen(value));
+	entry->origin = origin;
+	if (entry->value == NULL)
+		return;
+	*section->last = entry;
+	section->last = &entry->next;
+}
+
+void
+document_add(struct document *doc, struct section *section, const char *key,
+    const char *value, struct origin origin)
+{
+	const struct option *option = option_find(section->kind, key);
+	char full[SECTION_TEXT], place[ORIGIN_TEXT];
+	struct entry *before;
+
+	if (option == NULL) {
+		key_unknown(doc, section, key, origin);
+		return;
+	}
+	before = option->list ? NULL : section_entry(section, key);
+	if (before != NULL)
+		report(doc->report, origin, "second '%s' in %s; the first is "
+		    "at %s", key, section_text(section, full),
+		    origin_text(before->origin, place));
+	section_append(doc, section, option->key, value, origin);
+}
+
+/* Drops the lines of a key; of a list, those of --set stay. */
+static void
+section_drop(struct section *section, const struct option *option)
+{
+	struct entry **link = &section->entries, *entry;
+
+	while ((entry = *link) != NULL) {
+		if (strcmp(entry->key, option->key) == 0 &&
+		    !(option->list && entry->origin.kind == ORIGIN_SET))
+			*link = entry->next;
+		else
+			link = &entry->next;
+	}
+	section->last = link;
+}
+
+void
+document_replace(struct document *doc, struct section *section,
+    const char *key, const char *value, struct origin origin)
+{
+	const struct option *option = option_find(section->kind, key);
+
+	if (option == NULL) {
+		key_unknown(doc, section, key, origin);
+		return;
+	}
+	section_drop(section, option);
+	section_append(doc, section, option->key, value, origin);
+}

@@ -1,0 +1,187 @@
+#include "rows.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define DAYS(n) (UINT64_C(86400000) * (n))
+#define SECONDS(n) (UINT64_C(1000) * (n))
+
+#define FOREVER DAYS(3650)
+
+#define GLOBAL(field)	offsetof(struct global_conf, field)
+#define LISTENER(field) offsetof(struct listener_conf, field)
+#define UPSTREAM(field) offsetof(struct upstream_conf, field)
+
+/* The options that both sides have.  TCP_KEEPIDLE and TCP_KEEPINTVL take whole
+ * seconds up to 32767, TCP_KEEPCNT up to 127 (linux/tcp.h, MAX_TCP_KEEP*). */
+#define SOCKET_ROWS(section, OFFSET) \
+	{ section, "keepalive", &TYPE_BOOL, OFFSET(tcp.keepalive), \
+	    "on", .shared = true, \
+	    .doc = "Probe a silent peer, so that one that is gone is found." }, \
+	{ section, "keepalive_idle", &TYPE_SECONDS, \
+	    OFFSET(tcp.keepalive_idle), "60s", \
+	    .min = SECONDS(1), .max = SECONDS(32767), .shared = true, \
+	    .doc = "Silence before the first probe." }, \
+	{ section, "keepalive_interval", &TYPE_SECONDS, \
+	    OFFSET(tcp.keepalive_interval), "15s", \
+	    .min = SECONDS(1), .max = SECONDS(32767), .shared = true, \
+	    .doc = "Time between two probes." }, \
+	{ section, "keepalive_count", &TYPE_NUMBER, \
+	    OFFSET(tcp.keepalive_count), "4", \
+	    .min = 1, .max = 127, .shared = true, \
+	    .doc = "Unanswered probes before a peer counts as dead." }, \
+	{ section, "tcp_nodelay", &TYPE_BOOL, OFFSET(tcp.tcp_nodelay), \
+	    "on", .shared = true, \
+	    .doc = "Send small messages at once (TCP_NODELAY)." }, \
+	{ section, "receive_buffer", &TYPE_SIZE, \
+	    OFFSET(tcp.receive_buffer), "auto", \
+	    .min = 1 << 10, .max = 1 << 30, .zero = "auto", .shared = true, \
+	    .doc = "Kernel receive buffer of a connection (SO_RCVBUF); auto " \
+		   "lets the kernel tune it, which is nearly always best." }, \
+	{ section, "send_buffer", &TYPE_SIZE, \
+	    OFFSET(tcp.send_buffer), "auto", \
+	    .min = 1 << 10, .max = 1 << 30, .zero = "auto", .shared = true, \
+	    .doc = "Kernel send buffer of a connection (SO_SNDBUF); auto " \
+		   "lets the kernel tune it, which is nearly always best." }
+
+static const char *const LEVEL_WORDS[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARN] = "warn",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
+	[LOG_LEVEL_DEBUG + 1] = NULL,
+};
+
+static const char *const LOG_WORDS[] = {
+	[LOG_TO_STDERR] = "stderr",
+	[LOG_TO_STDERR + 1] = NULL,
+};
+
+const struct option OPTIONS[] = {
+	{ SECTION_GLOBAL, "workers", &TYPE_NUMBER, GLOBAL(workers), "auto",
+	    .min = 1, .max = 256, .zero = "auto",
+	    .doc = "Threads that forward; auto is one for each CPU that the "
+		   "daemon may use." },
+	{ SECTION_GLOBAL, "max_sessions", &TYPE_NUMBER, GLOBAL(max_sessions),
+	    "auto", .min = 1, .max = 10000000, .zero = "auto",
+	    .doc = "Sessions at a time, of all listeners; further clients "
+		   "wait in the kernel's queue. auto follows from the limit "
+		   "of open files." },
+	{ SECTION_GLOBAL, "drain_timeout", &TYPE_DURATION,
+	    GLOBAL(drain_timeout), "25s", .max = FOREVER,
+	    .doc = "How long a stopping daemon lets sessions finish before it "
+		   "closes them; 0 closes them at once." },
+	{ SECTION_GLOBAL, "log", &TYPE_WORD, GLOBAL(log), "stderr",
+	    .words = LOG_WORDS,
+	    .doc = "Where the log goes." },
+	{ SECTION_GLOBAL, "log_level", &TYPE_WORD, GLOBAL(log_level), "info",
+	    .words = LEVEL_WORDS,
+	    .doc = "The least important messages to log." },
+	{ SECTION_GLOBAL, "access_log", &TYPE_BOOL, GLOBAL(access_log), "on",
+	    .doc = "Log one line for each session when it ends." },
+	{ SECTION_GLOBAL, "admin", &TYPE_ADMIN, GLOBAL(admin), "off",
+	    .doc = "Where the daemon shows its status page, read-only, over "
+		   "HTTP." },
+
+	{ SECTION_LISTENER, "bind", &TYPE_BIND, LISTENER(binds), NULL,
+	    .list = true,
+	    .doc = "Where to accept clients. ':PORT' is every address of this "
+		   "machine, IPv4 and IPv6; port 0 takes any free one." },
+	{ SECTION_LISTENER, "upstream", &TYPE_NAME, LISTENER(upstream_name),
+	    NULL, .shared = true,
+	    .doc = "Where the sessions go: an [upstream NAME]. Without it, "
+		   "the upstream of the listener's own name, else the only "
+		   "one." },
+	{ SECTION_LISTENER, "max_sessions", &TYPE_NUMBER,
+	    LISTENER(max_sessions), "off", .min = 1, .max = 10000000,
+	    .zero = "off", .shared = true,
+	    .doc = "Sessions at a time; further clients wait in the kernel's "
+		   "queue. off leaves it to the one in [global]." },
+	{ SECTION_LISTENER, "idle_timeout", &TYPE_DURATION,
+	    LISTENER(idle_timeout), "24h", .min = 1, .max = FOREVER,
+	    .zero = "off", .shared = true,
+	    .doc = "Silence in both directions that ends a session. Dead "
+		   "peers are found by keepalive, long before." },
+	{ SECTION_LISTENER, "half_close_timeout", &TYPE_DURATION,
+	    LISTENER(half_close_timeout), "5m", .min = 1, .max = FOREVER,
+	    .zero = "off", .shared = true,
+	    .doc = "Silence that ends a session of which one side has "
+		   "finished sending." },
+	{ SECTION_LISTENER, "max_lifetime", &TYPE_DURATION,
+	    LISTENER(max_lifetime), "off", .min = 1, .max = FOREVER,
+	    .zero = "off", .shared = true,
+	    .doc = "Age that ends a session even when it is busy, give or "
+		   "take a tenth." },
+	{ SECTION_LISTENER, "stall_timeout", &TYPE_DURATION,
+	    LISTENER(stall_timeout), "off", .min = 1, .max = FOREVER,
+	    .zero = "off", .shared = true,
+	    .doc = "How long a peer may take nothing of what is waiting for "
+		   "it before the session ends, if it no longer answers "
+		   "either." },
+	{ SECTION_LISTENER, "backlog", &TYPE_NUMBER, LISTENER(backlog), "auto",
+	    .min = 1, .max = 1000000, .zero = "auto", .shared = true,
+	    .doc = "Clients that may wait to be accepted; auto is the "
+		   "kernel's limit, net.core.somaxconn." },
+	SOCKET_ROWS(SECTION_LISTENER, LISTENER),
+
+	{ SECTION_UPSTREAM, "host", &TYPE_HOST, UPSTREAM(host), NULL,
+	    .doc = "The server to forward to: a name or an address. Needs "
+		   "port." },
+	{ SECTION_UPSTREAM, "port", &TYPE_NUMBER, UPSTREAM(port), NULL,
+	    .min = 1, .max = 65535,
+	    .doc = "The port of host." },
+	{ SECTION_UPSTREAM, "server", &TYPE_SERVER, UPSTREAM(servers), NULL,
+	    .list = true,
+	    .doc = "One of several servers, instead of host and port. A "
+		   "server of weight 2 gets twice the sessions of one of "
+		   "weight 1; a backup gets some only when no other server "
+		   "accepts." },
+	{ SECTION_UPSTREAM, "source", &TYPE_SOURCE, UPSTREAM(sources), NULL,
+	    .list = true, .shared = true,
+	    .doc = "The address of this machine to connect from, instead of "
+		   "the kernel's choice; several are used in turn." },
+	{ SECTION_UPSTREAM, "connect_timeout", &TYPE_DURATION,
+	    UPSTREAM(connect_timeout), "5s", .min = 1, .max = FOREVER,
+	    .shared = true,
+	    .doc = "How long one attempt to connect may take." },
+	{ SECTION_UPSTREAM, "connect_attempts", &TYPE_NUMBER,
+	    UPSTREAM(connect_attempts), "3", .min = 1, .max = 100,
+	    .shared = true,
+	    .doc = "Attempts to connect, each to the next server, before the "
+		   "client is reset." },
+	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
+};
+
+const size_t OPTION_COUNT = sizeof(OPTIONS) / sizeof(OPTIONS[0]);
+
+bool
+option_belongs(const struct option *option, enum section_kind kind)
+{
+	return option->kind == kind ||
+	    (kind == SECTION_DEFAULTS && option->shared);
+}
+
+const struct option *
+option_find(enum section_kind kind, const char *key)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (option_belongs(&OPTIONS[i], kind) &&
+		    strcmp(OPTIONS[i].key, key) == 0)
+			return &OPTIONS[i];
+	}
+	return NULL;
+}
+
+bool
+setting_wrong(const struct setting *setting, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	report(setting->report, setting->origin, "%s%s", setting->option->key,
+	    text);
+	return false;
+}

@@ -1,0 +1,74 @@
+#include "config/option.h"
+
+#include "rows.h"
+
+static void
+origin_print(FILE *out, struct origin origin)
+{
+	switch (origin.kind) {
+	case ORIGIN_DEFAULT:
+		fputs(" ; default\n", out);
+		break;
+	case ORIGIN_DEFAULTS:
+		fprintf(out, " ; line %u, [defaults]\n", origin.line);
+		break;
+	case ORIGIN_LINE:
+		fprintf(out, " ; line %u\n", origin.line);
+		break;
+	case ORIGIN_SET:
+		fputs(" ; --set\n", out);
+		break;
+	case ORIGIN_LISTEN:
+		fputs(" ; -L\n", out);
+		break;
+	}
+}
+
+/* A default is written as the table has it: "60s" rather than "1m". */
+static void
+option_print(FILE *out, const struct option *option, const struct item *item)
+{
+	bool standard = item->origin.kind == ORIGIN_DEFAULT &&
+	    option->standard != NULL;
+
+	fprintf(out, "%s = %s", option->key,
+	    standard ? option->standard : item->text);
+	origin_print(out, item->origin);
+}
+
+static void
+section_print(FILE *out, enum section_kind kind, const void *owner,
+    const struct origin *origins)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option *option = &OPTIONS[i];
+		struct item item = { .origin = origins[i] };
+
+		if (option->kind != kind)
+			continue;
+		for (size_t n = 0; option->type->get(option, owner, n, &item);
+		     n++) {
+			option_print(out, option, &item);
+		}
+	}
+}
+
+void
+config_print(FILE *out, const struct config *config)
+{
+	fputs("[global]\n", out);
+	section_print(out, SECTION_GLOBAL, &config->global,
+	    config->global.origins);
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct listener_conf *l = &config->listeners[i];
+
+		fprintf(out, "\n[listener %s]\n", l->name);
+		section_print(out, SECTION_LISTENER, l, l->origins);
+	}
+	for (size_t i = 0; i < config->nupstreams; i++) {
+		const struct upstream_conf *u = &config->upstreams[i];
+
+		fprintf(out, "\n[upstream %s]\n", u->name);
+		section_print(out, SECTION_UPSTREAM, u, u->origins);
+	}
+}

@@ -1,0 +1,156 @@
+#include "report.h"
+
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARGUMENT_TEXT 96 /* how much of an argument a message quotes */
+
+struct report_line {
+	unsigned long long rank;
+	size_t		   sequence;
+	const char	  *text;
+};
+
+/* Lines first, what concerns the whole file behind them, then arguments. */
+static unsigned long long
+origin_rank(struct origin origin)
+{
+	unsigned long long group = 0;
+
+	if (origin.kind == ORIGIN_LISTEN)
+		group = 2;
+	else if (origin.kind == ORIGIN_SET)
+		group = 3;
+	else if (origin.line == 0)
+		group = 1;
+	return group << 32 | origin.line;
+}
+
+static void
+label_argument(char *label, size_t size, const char *option, const char *arg)
+{
+	char shown[ARGUMENT_TEXT];
+
+	str_escape(shown, sizeof(shown), arg, strlen(arg));
+	snprintf(label, size, "%s '%s'", option, shown);
+}
+
+/* Which argument an origin means is its number, from 1. */
+static void
+report_label(const struct report *report, struct origin origin, char *label,
+    size_t size)
+{
+	const struct config_source *source = report->source;
+
+	if (origin.kind == ORIGIN_SET)
+		label_argument(label, size, "--set",
+		    source->sets[origin.line - 1]);
+	else if (origin.kind == ORIGIN_LISTEN)
+		label_argument(label, size, "-L",
+		    source->forwards[origin.line - 1]);
+	else if (origin.line == 0)
+		snprintf(label, size, "%s", report->name);
+	else
+		snprintf(label, size, "%s:%u", report->name, origin.line);
+}
+
+void
+report(struct report *report, struct origin origin, const char *format, ...)
+{
+	struct report_line *lines;
+	char label[512], text[1024];
+	int labelled, len;
+	va_list args;
+	char *whole;
+
+	report_label(report, origin, label, sizeof(label));
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	labelled = (int)strlen(label);
+	len = labelled + 2 + (int)strlen(text);
+	whole = arena_alloc(report->arena, (size_t)len + 1);
+	lines = arena_grow(report->arena, report->lines, report->count,
+	    sizeof(*lines));
+	if (whole == NULL || lines == NULL)
+		return;
+	snprintf(whole, (size_t)len + 1, "%s: %s", label, text);
+	lines[report->count] = (struct report_line){
+		.rank = origin_rank(origin),
+		.sequence = report->count,
+		.text = whole,
+	};
+	report->lines = lines;
+	report->count++;
+}
+
+const char *
+origin_text(struct origin origin, char *text)
+{
+	if (origin.kind == ORIGIN_SET)
+		strcpy(text, "--set");
+	else if (origin.kind == ORIGIN_LISTEN)
+		strcpy(text, "-L");
+	else
+		snprintf(text, ORIGIN_TEXT, "line %u", origin.line);
+	return text;
+}
+
+static int
+line_compare(const void *one, const void *other)
+{
+	const struct report_line *a = one, *b = other;
+
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	return a->sequence < b->sequence ? -1 : 1;
+}
+
+static bool
+errors_fill(struct config_errors *errors, const struct report *report)
+{
+	errors->lines = calloc(report->count, sizeof(*errors->lines));
+	if (errors->lines == NULL)
+		return false;
+	for (size_t i = 0; i < report->count; i++) {
+		errors->lines[i] = strdup(report->lines[i].text);
+		if (errors->lines[i] == NULL)
+			return false;
+		errors->count++;
+	}
+	return true;
+}
+
+static void
+errors_no_memory(struct config_errors *errors, const char *name)
+{
+	config_errors_free(errors);
+	errors->lines = calloc(1, sizeof(*errors->lines));
+	if (errors->lines != NULL &&
+	    asprintf(&errors->lines[0], "%s: out of memory", name) > 0)
+		errors->count = 1;
+}
+
+void
+report_finish(struct report *report, struct config_errors *errors)
+{
+	if (report->count > 0)
+		qsort(report->lines, report->count, sizeof(*report->lines),
+		    line_compare);
+	if (report->arena->failed ||
+	    (report->count > 0 && !errors_fill(errors, report)))
+		errors_no_memory(errors, report->name);
+}
+
+void
+config_errors_free(struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		free(errors->lines[i]);
+	free(errors->lines);
+	*errors = (struct config_errors){ 0 };
+}

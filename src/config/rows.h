@@ -1,0 +1,90 @@
+/* The option table, as its readers inside this layer see it. */
+#ifndef SLUICE_CONFIG_ROWS_H
+#define SLUICE_CONFIG_ROWS_H
+
+#include "config/option.h"
+#include "document.h"
+
+struct option;
+
+/* One value on its way from text to a field. */
+struct setting {
+	struct arena	    *arena;
+	struct report	    *report;
+	const struct option *option;
+	void		    *owner; /* a global_conf, listener_conf, ... */
+	const char	    *text;  /* not empty */
+	struct origin	     origin;
+};
+
+/* One value on its way back. */
+#define ITEM_TEXT 384
+struct item {
+	char	      text[ITEM_TEXT];
+	struct origin origin;
+};
+
+struct option_type {
+	/* Returns false after saying what is wrong. */
+	bool (*set)(const struct setting *);
+	/* The nth value (0 alone but for lists), or false: there is none.
+	 * Sets the origin only where an item has one of its own. */
+	bool (*get)(const struct option *, const void *owner, size_t n,
+	    struct item *);
+	/* What may be written, for messages and --help-config. */
+	const char *(*form)(const struct option *, char *text);
+};
+#define FORM_TEXT 128
+
+struct option {
+	enum section_kind	  kind;
+	const char		 *key;
+	const struct option_type *type;
+	size_t			  offset;   /* of the field in its owner */
+	const char		 *standard; /* default text; NULL: unset */
+	uint64_t		  min, max; /* of a number or a duration */
+	const char		 *zero;	    /* a word that means 0 */
+	const char *const	 *words;    /* of TYPE_WORD, NULL-ended */
+	bool			  list;
+	bool			  shared; /* may stand in [defaults] */
+	const char		 *doc;
+};
+
+extern const struct option OPTIONS[];
+extern const size_t	   OPTION_COUNT;
+
+/* The row of a key in a section; in [defaults] that of a listener or upstream.
+ */
+const struct option *option_find(enum section_kind, const char *key);
+
+/* Whether a line with the option may stand in such a section. */
+bool option_belongs(const struct option *, enum section_kind);
+
+static inline size_t
+option_index(const struct option *option)
+{
+	return (size_t)(option - OPTIONS);
+}
+
+/* Reports the key and the text right behind it; returns false for the setter to
+ * return. */
+bool setting_wrong(const struct setting *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* types_plain.c */
+extern const struct option_type TYPE_BOOL;
+extern const struct option_type TYPE_NUMBER;
+extern const struct option_type TYPE_SIZE;
+extern const struct option_type TYPE_DURATION;
+extern const struct option_type TYPE_SECONDS; /* a duration without ms */
+extern const struct option_type TYPE_WORD;    /* one of option.words */
+extern const struct option_type TYPE_NAME;    /* of an upstream */
+
+/* types_addr.c and type_server.c */
+extern const struct option_type TYPE_HOST;
+extern const struct option_type TYPE_ADMIN;
+extern const struct option_type TYPE_BIND;
+extern const struct option_type TYPE_SERVER;
+extern const struct option_type TYPE_SOURCE;
+
+#endif

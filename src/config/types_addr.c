@@ -1,0 +1,233 @@
+/* Option types that are addresses of ours or a host. */
+#include "rows.h"
+
+#include "hostport.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RANGE_MAX 1024 /* ports of one bind */
+
+static bool
+addr_wrong(const struct setting *setting, const char *wrong)
+{
+	return setting_wrong(setting, " '%s' %s", setting->text, wrong);
+}
+
+static char *
+setting_copy(const struct setting *setting, const char *text)
+{
+	return arena_text(setting->arena, text, strlen(text));
+}
+
+/* --- bind */
+
+static const char *
+bind_form(const struct option *option, char *text)
+{
+	(void)option;
+	return strcpy(text,
+	    "ADDR:PORT, :PORT, [V6]:PORT, ADDR:FIRST-LAST or unix:PATH");
+}
+
+static const char *
+bind_wrong(const struct hostport *hp)
+{
+	if (hp->kind == HOST_NAME)
+		return "needs a numeric address, as in 127.0.0.1:PORT, or "
+		       ":PORT for all";
+	if (hp->first == 0 && hp->last != 0)
+		return "is a range that begins with port 0";
+	if (hp->last - hp->first >= RANGE_MAX)
+		return "is a range of more than 1024 ports";
+	return NULL;
+}
+
+static bool
+bind_set(const struct setting *setting)
+{
+	struct listener_conf *listener = setting->owner;
+	struct bind_conf *binds, bind = { .origin = setting->origin };
+	char why[HOSTPORT_WHY];
+	struct hostport hp;
+	const char *wrong = hostport_parse(&hp, setting->text, why);
+
+	if (wrong == NULL)
+		wrong = bind_wrong(&hp);
+	if (wrong != NULL)
+		return addr_wrong(setting, wrong);
+	bind.dual = hp.kind == HOST_NONE;
+	if (bind.dual)
+		addr_from_ip(&hp.addr, "::", (uint16_t)hp.first);
+	bind.addr = hp.addr;
+	bind.ports = hp.last - hp.first + 1;
+	bind.text = setting_copy(setting, setting->text);
+	binds = arena_grow(setting->arena, listener->binds, listener->nbinds,
+	    sizeof(bind));
+	if (bind.text == NULL || binds == NULL)
+		return false;
+	binds[listener->nbinds] = bind;
+	listener->binds = binds;
+	listener->nbinds++;
+	return true;
+}
+
+static bool
+bind_get(const struct option *option, const void *owner, size_t n,
+    struct item *item)
+{
+	const struct listener_conf *listener = owner;
+
+	(void)option;
+	if (n >= listener->nbinds)
+		return false;
+	snprintf(item->text, sizeof(item->text), "%s", listener->binds[n].text);
+	item->origin = listener->binds[n].origin;
+	return true;
+}
+
+const struct option_type TYPE_BIND = { bind_set, bind_get, bind_form };
+
+/* --- admin */
+
+static const char *
+admin_form(const struct option *option, char *text)
+{
+	(void)option;
+	return strcpy(text, "off or ADDR:PORT");
+}
+
+static const char *
+admin_wrong(const struct hostport *hp)
+{
+	if (hp->kind != HOST_NUMERIC)
+		return "needs a numeric address, as in 127.0.0.1:9901";
+	return hp->first != hp->last ? "must be one port" : NULL;
+}
+
+static bool
+admin_set(const struct setting *setting)
+{
+	struct global_conf *global = setting->owner;
+	char why[HOSTPORT_WHY];
+	struct hostport hp;
+	const char *wrong;
+
+	if (strcmp(setting->text, "off") == 0)
+		return true;
+	wrong = hostport_parse(&hp, setting->text, why);
+	if (wrong == NULL)
+		wrong = admin_wrong(&hp);
+	if (wrong != NULL)
+		return addr_wrong(setting, wrong);
+	global->admin = setting_copy(setting, setting->text);
+	global->admin_addr = hp.addr;
+	return global->admin != NULL;
+}
+
+static bool
+admin_get(const struct option *option, const void *owner, size_t n,
+    struct item *item)
+{
+	const struct global_conf *global = owner;
+
+	(void)option;
+	snprintf(item->text, sizeof(item->text), "%s",
+	    global->admin != NULL ? global->admin : "off");
+	return n == 0;
+}
+
+const struct option_type TYPE_ADMIN = { admin_set, admin_get, admin_form };
+
+/* --- host */
+
+static const char *
+host_form(const struct option *option, char *text)
+{
+	(void)option;
+	return strcpy(text, "a host name or an address");
+}
+
+static bool
+host_set(const struct setting *setting)
+{
+	struct upstream_conf *upstream = setting->owner;
+	char why[HOSTPORT_WHY];
+	struct hostport hp;
+	const char *wrong = host_parse(&hp, setting->text, why);
+
+	if (wrong != NULL)
+		return addr_wrong(setting, wrong);
+	upstream->host = setting_copy(setting, hp.host);
+	return upstream->host != NULL;
+}
+
+static bool
+host_get(const struct option *option, const void *owner, size_t n,
+    struct item *item)
+{
+	const struct upstream_conf *upstream = owner;
+
+	(void)option;
+	if (n > 0 || upstream->host == NULL)
+		return false;
+	snprintf(item->text, sizeof(item->text), "%s", upstream->host);
+	return true;
+}
+
+const struct option_type TYPE_HOST = { host_set, host_get, host_form };
+
+/* --- source */
+
+static const char *
+source_form(const struct option *option, char *text)
+{
+	(void)option;
+	return strcpy(text, "a numeric address without port");
+}
+
+static bool
+source_set(const struct setting *setting)
+{
+	struct upstream_conf *upstream = setting->owner;
+	char why[HOSTPORT_WHY];
+	struct hostport hp;
+	const char *wrong = host_parse(&hp, setting->text, why);
+	struct addr *sources;
+
+	if (wrong != NULL || hp.kind != HOST_NUMERIC || addr_is_any(&hp.addr))
+		return addr_wrong(setting,
+		    "must be a numeric address of this machine, without port");
+	sources = arena_grow(setting->arena, upstream->sources,
+	    upstream->nsources, sizeof(*sources));
+	if (sources == NULL)
+		return false;
+	sources[upstream->nsources] = hp.addr;
+	upstream->sources = sources;
+	upstream->nsources++;
+	return true;
+}
+
+/* The text of an address without its ":0" and brackets. */
+static bool
+source_get(const struct option *option, const void *owner, size_t n,
+    struct item *item)
+{
+	const struct upstream_conf *upstream = owner;
+	char text[ADDR_TEXT], *ip = text;
+	size_t len;
+
+	(void)option;
+	if (n >= upstream->nsources)
+		return false;
+	addr_text(&upstream->sources[n], text);
+	len = strlen(text) - strlen(":0");
+	if (*ip == '[') {
+		ip++;
+		len -= 2;
+	}
+	snprintf(item->text, sizeof(item->text), "%.*s", (int)len, ip);
+	return true;
+}
+
+const struct option_type TYPE_SOURCE = { source_set, source_get, source_form };
