@@ -72,7 +72,8 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 	s->access_log = config->global.access_log;
 	s->log_fd = eventfd(0, EFD_CLOEXEC);
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	getrandom(&s->boot, sizeof(s->boot), 0);
+	if (getrandom(&s->boot, sizeof(s->boot), GRND_NONBLOCK) < 0)
+		s->boot = (uint16_t)getpid();
 	s->workers = calloc(nworkers, sizeof(*s->workers));
 	for (size_t i = 0; s->workers != NULL && i < nworkers; i++)
 		s->workers[i] = worker_new(s, (unsigned)i);

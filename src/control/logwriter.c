@@ -165,12 +165,14 @@ logwriter_tell_drops(void)
 static bool
 logwriter_pass(void)
 {
-	bool any = logwriter_lines();
+	bool any = false;
 
 	for (size_t i = 0; i < writer.shared->nworkers; i++)
 		if (logwriter_records(
 		    worker_records(writer.shared->workers[i])))
 			any = true;
+	if (logwriter_lines())
+		any = true;
 	logwriter_tell_drops();
 	return any;
 }
