@@ -21,6 +21,7 @@ struct server_state {
 	char		 text[ADDR_TEXT]; /* of the address */
 };
 
+/* One reference; NULL without memory. Any thread, as are the next two. */
 struct server_state *server_state_new(const struct addr *);
 struct server_state *server_state_ref(struct server_state *);
 void server_state_unref(struct server_state *); /* NULL is fine */
