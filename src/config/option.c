@@ -68,9 +68,10 @@ const struct option OPTIONS[] = {
 		   "wait in the kernel's queue. auto follows from the limit "
 		   "of open files." },
 	{ SECTION_GLOBAL, "drain_timeout", &TYPE_DURATION,
-	    GLOBAL(drain_timeout), "25s", .max = FOREVER,
-	    .doc = "How long a stopping daemon lets sessions finish before it "
-		   "closes them; 0 closes them at once." },
+	    GLOBAL(drain_timeout), "25s", .min = 1, .max = FOREVER,
+	    .zero = "off",
+	    .doc = "How long a daemon that was told to stop lets sessions "
+		   "finish before it closes them; off waits for the last." },
 	{ SECTION_GLOBAL, "log", &TYPE_WORD, GLOBAL(log), "stderr",
 	    .words = LOG_WORDS,
 	    .doc = "Where the log goes." },

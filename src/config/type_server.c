@@ -111,8 +111,12 @@ address_set(struct server_line *line, const char *word)
 	struct arena *arena = line->setting->arena;
 	char why[HOSTPORT_WHY];
 	struct hostport hp;
-	const char *wrong = hostport_parse(&hp, word, why);
+	const char *wrong;
 
+	if (strchr(word, ':') == NULL)
+		wrong = "needs an address and a port, as in 127.0.0.1:5432";
+	else
+		wrong = hostport_parse(&hp, word, why);
 	if (wrong == NULL)
 		wrong = address_wrong(&hp);
 	if (wrong != NULL)

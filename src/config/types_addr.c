@@ -115,7 +115,10 @@ admin_set(const struct setting *setting)
 
 	if (strcmp(setting->text, "off") == 0)
 		return true;
-	wrong = hostport_parse(&hp, setting->text, why);
+	if (strchr(setting->text, ':') == NULL)
+		wrong = "needs an address and a port, as in 127.0.0.1:9901";
+	else
+		wrong = hostport_parse(&hp, setting->text, why);
 	if (wrong == NULL)
 		wrong = admin_wrong(&hp);
 	if (wrong != NULL)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "holder.h"
 #include "net/sock.h"
 
 #define ADMIN_HEADERS_MAX 8192
@@ -207,6 +208,7 @@ admin_new(struct event_base *base, const struct config *config,
     struct crew *crew, const struct resolver *resolver)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
+	char holder[HOLDER_TEXT] = "";
 	int error = -ENOMEM;
 
 	if (admin != NULL && (admin->http = evhttp_new(base)) != NULL) {
@@ -225,7 +227,10 @@ admin_new(struct event_base *base, const struct config *config,
 	}
 	if (error >= 0)
 		return admin;
-	log_error(error, "admin: cannot serve on %s", config->global.admin);
+	if (error == -EADDRINUSE)
+		holder_find(&config->global.admin_addr, holder);
+	log_error(error, "admin: cannot serve on %s%s", config->global.admin,
+	    holder);
 	admin_free(admin);
 	return NULL;
 }

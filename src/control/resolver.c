@@ -20,6 +20,7 @@ struct resolving {
 	struct event		    timer;
 	struct endpoint_set	   *set;  /* told last; one reference */
 	struct lookup		   *last; /* answers in use; NULL: none */
+	bool			    failing; /* and that was said */
 	unsigned		    retry_s;
 };
 
@@ -166,27 +167,38 @@ resolver_publish(struct resolving *u)
 }
 
 /* A name that fails now keeps the addresses it had. */
+static void
+resolver_keep_good(struct resolving *u, struct lookup *lookup, size_t i)
+{
+	struct lookup_answer *new = &lookup->answers[i], *old;
+
+	if (!u->failing)
+		log_warn(0, "upstream %s: cannot resolve '%s': %s",
+		    u->conf->name, lookup->hosts[i],
+		    gai_strerror(new->error));
+	if (u->last == NULL)
+		return;
+	old = &u->last->answers[i];
+	new->addrs = old->addrs;
+	new->count = old->count;
+	*old = (struct lookup_answer){ 0 };
+}
+
+/* Whether every name was answered.  Trouble is spoken of once, and its end. */
 static bool
-resolver_keep_good(struct resolving *u, struct lookup *lookup)
+resolver_judge(struct resolving *u, struct lookup *lookup)
 {
 	bool good = true;
 
 	for (size_t i = 0; i < lookup->count; i++) {
-		struct lookup_answer *new = &lookup->answers[i], *old;
-
-		if (lookup->hosts[i] == NULL || new->error == 0)
+		if (lookup->hosts[i] == NULL || lookup->answers[i].error == 0)
 			continue;
 		good = false;
-		log_warn(0, "upstream %s: cannot resolve '%s': %s",
-		    u->conf->name, lookup->hosts[i],
-		    gai_strerror(new->error));
-		if (u->last == NULL)
-			continue;
-		old = &u->last->answers[i];
-		new->addrs = old->addrs;
-		new->count = old->count;
-		*old = (struct lookup_answer){ 0 };
+		resolver_keep_good(u, lookup, i);
 	}
+	if (good && u->failing)
+		log_info("upstream %s: resolves again", u->conf->name);
+	u->failing = !good;
 	return good;
 }
 
@@ -210,7 +222,7 @@ static void
 resolver_answer(struct resolver *r, struct lookup *lookup)
 {
 	struct resolving *u = &r->upstreams[lookup->upstream];
-	bool good = resolver_keep_good(u, lookup);
+	bool good = resolver_judge(u, lookup);
 
 	if (u->last != NULL)
 		lookup_free(u->last);

@@ -1,38 +1,51 @@
-#include "control/version.h"
+#include "control/cli.h"
 
 #include <event2/event.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
-#include "host.h"
 #include "net/conn.h"
 
-static void
-version_print_libevent(FILE *out)
-{
-	struct event_base *base = conn_base_new();
+#ifndef SLUICE_INIH
+#define SLUICE_INIH "of unknown version" /* it has no way to ask */
+#endif
 
-	fprintf(out, "libevent %s (%s)\n", event_get_version(),
-	    base == NULL ? "no edge-triggered method" :
-	    event_base_get_method(base));
-	if (base != NULL)
-		event_base_free(base);
+static void
+print_limit(FILE *out, const char *name, rlim_t limit)
+{
+	if (limit == RLIM_INFINITY)
+		fprintf(out, "%s unlimited", name);
+	else
+		fprintf(out, "%s %ju", name, (uintmax_t)limit);
+}
+
+static void
+print_fds(FILE *out)
+{
+	struct rlimit fds;
+
+	if (getrlimit(RLIMIT_NOFILE, &fds) < 0)
+		return;
+	print_limit(out, "open files", fds.rlim_cur);
+	print_limit(out, ", raised to", fds.rlim_max);
+	fputs(" at start\n", out);
 }
 
 void
-version_print(FILE *out)
+cli_print_version(FILE *out)
 {
-	struct rlimit fds = { 0 };
+	struct event_base *base = conn_base_new();
 	struct utsname kernel;
 
-	getrlimit(RLIMIT_NOFILE, &fds);
-	fprintf(out, "sluice %s\n", SLUICE_VERSION);
-	version_print_libevent(out);
-	fprintf(out, "names by getaddrinfo(3)\n");
+	fprintf(out, "sluice %s (%s)\n", SLUICE_VERSION, SLUICE_BUILD);
+	fprintf(out, "libevent %s, %s\n", event_get_version(),
+	    base != NULL ? event_base_get_method(base) : "no usable method");
+	fprintf(out, "inih %s\n", SLUICE_INIH);
+	fprintf(out, "features: names by getaddrinfo, relay by copy\n");
+	print_fds(out);
 	if (uname(&kernel) == 0)
-		fprintf(out, "%s %s\n", kernel.sysname, kernel.release);
-	fprintf(out, "descriptors %llu (hard limit %llu)\n",
-	    (unsigned long long)fds.rlim_cur,
-	    (unsigned long long)fds.rlim_max);
-	fprintf(out, "CPUs %zu\n", host_cpus());
+		fprintf(out, "kernel %s %s %s\n", kernel.sysname,
+		    kernel.release, kernel.machine);
+	if (base != NULL)
+		event_base_free(base);
 }
