@@ -1,6 +1,9 @@
 #include "config/option.h"
 #include "control/cli.h"
 #include "control/control.h"
+#include "control/version.h"
+
+#include <string.h>
 
 #define EXIT_FINE  0
 #define EXIT_WRONG 1
@@ -14,7 +17,10 @@ print_count(size_t count, const char *noun)
 static void
 print_summary(const struct config *config)
 {
-	printf("%s: ok (", config->path != NULL ? config->path : "-L");
+	const char *name = config->path != NULL ? config->path : "command line";
+	const char *slash = strrchr(name, '/');
+
+	printf("%s: ok (", slash != NULL ? slash + 1 : name);
 	print_count(config->nlisteners, "listener");
 	printf(", ");
 	print_count(config->nupstreams, "upstream");
@@ -66,7 +72,7 @@ act(const struct cli *cli)
 		return option_help(stdout, stderr, cli->key) < 0 ? EXIT_WRONG :
 		    EXIT_FINE;
 	case CLI_VERSION:
-		cli_print_version(stdout);
+		version_print(stdout);
 		return EXIT_FINE;
 	case CLI_WRONG:
 		break;

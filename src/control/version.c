@@ -1,9 +1,11 @@
-#include "control/cli.h"
+#include "control/version.h"
 
 #include <event2/event.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include "host.h"
 #include "net/conn.h"
 
 #ifndef SLUICE_INIH
@@ -32,7 +34,7 @@ print_fds(FILE *out)
 }
 
 void
-cli_print_version(FILE *out)
+version_print(FILE *out)
 {
 	struct event_base *base = conn_base_new();
 	struct utsname kernel;
@@ -43,6 +45,7 @@ cli_print_version(FILE *out)
 	fprintf(out, "inih %s\n", SLUICE_INIH);
 	fprintf(out, "features: names by getaddrinfo, relay by copy\n");
 	print_fds(out);
+	fprintf(out, "CPUs %zu\n", host_cpus());
 	if (uname(&kernel) == 0)
 		fprintf(out, "kernel %s %s %s\n", kernel.sysname,
 		    kernel.release, kernel.machine);
