@@ -1,0 +1,53 @@
+"""Fixtures of the integration tests; what they are made of is in lib/."""
+
+import os
+
+import pytest
+
+from lib import netns
+from lib.proxy import BINARY
+from lib.stage import Stage
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "threads: worth running under the thread sanitizer")
+    if not os.access(BINARY, os.X_OK):
+        raise pytest.UsageError(f"{BINARY} is not there: run make, or set"
+                                " SLUICE to the binary to test")
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Where a test puts its servers, proxies and clients."""
+    stage = Stage(tmp_path)
+    yield stage
+    stage.clear()
+
+
+@pytest.fixture
+def hosts():
+    """A function that makes network namespaces: hosts(3)."""
+    reason = netns.why_not()
+    if reason:
+        pytest.skip(reason)
+    made = []
+
+    def make(count):
+        made.extend(netns.Host() for _ in range(count))
+        return made[-count:]
+
+    yield make
+    for host in made:
+        host.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A test that fails shows the end of each proxy's log."""
+    report = (yield).get_result()
+    stage = item.funcargs.get("stage") if hasattr(item, "funcargs") else None
+    if report.failed and stage is not None:
+        for proxy in stage.proxies:
+            report.sections.append(("log of " + proxy.folder.name,
+                                    proxy.tail()))
