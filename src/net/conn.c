@@ -123,11 +123,15 @@ conn_reset(struct conn *c)
 	conn_close(c);
 }
 
+/* A reset reads EPIPE only behind a FIN (tcp_reset() in CLOSE_WAIT), which may
+ * have come in the same edge and would be forgotten otherwise. */
 void
 conn_fail(struct conn *c, int error)
 {
 	if (c->error == 0)
 		c->error = error;
+	if (error == -EPIPE)
+		c->hung_up = true;
 }
 
 bool

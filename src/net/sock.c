@@ -198,6 +198,17 @@ sock_reset_on_close(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+/* One probe may just be on its way.  Retransmissions count while segments are
+ * out and the time for an answer is over: a peer with a closed window answers
+ * probes, but leaves a count of retransmissions behind. */
+static bool
+sock_unanswered(const struct tcp_info *tcp)
+{
+	return tcp->tcpi_probes > 1 || (tcp->tcpi_unacked > 0 &&
+	    tcp->tcpi_retransmits > 0 &&
+	    tcp->tcpi_last_ack_recv > tcp->tcpi_rto / 1000);
+}
+
 void
 sock_info(int fd, struct sock_info *info)
 {
@@ -211,5 +222,5 @@ sock_info(int fd, struct sock_info *info)
 	info->rtt_us = tcp.tcpi_rtt;
 	info->retransmits = tcp.tcpi_total_retrans;
 	info->silent_ms = tcp.tcpi_last_ack_recv;
-	info->unanswered = tcp.tcpi_probes > 0 || tcp.tcpi_retransmits > 0;
+	info->unanswered = sock_unanswered(&tcp);
 }
