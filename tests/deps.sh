@@ -25,7 +25,6 @@ build_packages() {
 # Tools for building the tests, then the peers that the tests talk to.
 test_packages() {
 	cat <<-'END'
-	gcc                   have gcc
 	clang                 have clang
 	libclang-rt-dev       installed libclang-rt-dev || clang_links
 	llvm                  have llvm-symbolizer
