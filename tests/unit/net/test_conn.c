@@ -403,6 +403,26 @@ reset_behind_a_fin_that_was_read(void **state)
 	assert_false(c->readable);
 }
 
+/* A reader that is paused asks for the error first: the FIN before it must not
+ * be forgotten, it decides how the other side is told. */
+static void
+fin_is_known_behind_its_reset(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	settle(rig);
+	peer_send(rig->theirs, "last words");
+	shutdown(rig->theirs, SHUT_WR);
+	arrived(rig, POLLRDHUP);
+	their_reset(rig);
+	arrived(rig, POLLERR);
+	hear(rig);
+	assert_true(conn_check(c));
+	assert_int_equal(c->error, -EPIPE);
+	assert_true(c->hung_up);
+}
+
 /* Both were there before anybody looked: recv says 0, the FIN's, and leaves the
  * error; what was heard must not be lost with it. */
 static void
@@ -867,6 +887,7 @@ main(void)
 		ON_RIG(error_taken_by_check_is_no_fin),
 		ON_RIG(error_taken_by_send_is_no_fin),
 		ON_RIG(reset_behind_a_fin_that_was_read),
+		ON_RIG(fin_is_known_behind_its_reset),
 		ON_RIG(reset_behind_a_fin_in_one_edge),
 		ON_RIG(reset_behind_data_and_fin),
 		ON_RIG(first_error_sticks),
