@@ -32,6 +32,8 @@ value_set(const struct build *build, const struct target *target,
 
 	if (*text == '\0')
 		return setting_wrong(&setting, " needs a value");
+	if (*text == '"' || *text == '\'')
+		return setting_wrong(&setting, " is written without quotes");
 	return option->type->set(&setting);
 }
 

@@ -124,12 +124,14 @@ conn_reset(struct conn *c)
 }
 
 /* A reset reads EPIPE only behind a FIN (tcp_reset() in CLOSE_WAIT), which may
- * have come in the same edge and would be forgotten otherwise. */
+ * have come in the same edge and would be forgotten otherwise.  Only as the
+ * first error: after another, EPIPE just says that the connection is gone. */
 void
 conn_fail(struct conn *c, int error)
 {
-	if (c->error == 0)
-		c->error = error;
+	if (c->error != 0)
+		return;
+	c->error = error;
 	if (error == -EPIPE)
 		c->hung_up = true;
 }
