@@ -173,7 +173,7 @@ host_parse(struct hostport *hp, const char *text, char *why)
 		    "%.110s' instead", text);
 		return why;
 	}
-	if (!brackets && colon != NULL && strchr(colon + 1, ':') == NULL) {
+	if (!brackets && colon != NULL && all_digits(colon + 1)) {
 		snprintf(why, HOSTPORT_WHY, "has a port in it: write "
 		    "'port = %.5s' on a line of its own", colon + 1);
 		return why;

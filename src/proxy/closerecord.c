@@ -61,13 +61,13 @@ line_add_cause(struct line *l, const struct closerecord *r)
 	const struct ending *e = &r->ending;
 	char limit[UNITS_TEXT];
 
-	if (e->cause == NULL)
+	if (e->cause == NULL && r->detail[0] == '\0')
 		return;
-	line_add(l, " cause=\"%s", e->cause);
+	line_add(l, " cause=\"%s", e->cause != NULL ? e->cause : "");
 	if (e->limit_ms > 0)
 		line_add(l, " %s", duration_text(e->limit_ms, limit));
 	if (r->detail[0] != '\0')
-		line_add(l, ": %s", r->detail);
+		line_add(l, "%s%s", e->cause != NULL ? ": " : "", r->detail);
 	if (e->rule != NULL)
 		line_add(l, " (%s of %s %s)", e->rule,
 		    e->of_upstream ? "upstream" : "listener",

@@ -41,6 +41,20 @@ record_names(const struct session *s, struct closerecord *r)
 	r->phase = session_phase(s);
 }
 
+/* Nothing can say "reset" to a Unix socket: its side sees a plain end. */
+static void
+record_untold(const struct session *s, struct closerecord *r)
+{
+	bool to_client = s->peer.family == AF_UNIX && s->client.open &&
+	    s->client.error == 0;
+	bool to_upstream = s->upstream.open && s->upstream.error == 0 &&
+	    s->server->addr.sa.sa_family == AF_UNIX;
+
+	if (!session_ends_clean(s) && (to_client || to_upstream))
+		record_copy(r->detail, sizeof(r->detail),
+		    "a Unix socket cannot be told of a reset");
+}
+
 static void
 record_tcp(const struct session *s, struct closerecord *r)
 {
@@ -65,6 +79,8 @@ record_fill(const struct session *s, struct closerecord *r)
 	r->id = s->id;
 	r->ending = s->ending;
 	record_names(s, r);
+	if (r->detail[0] == '\0')
+		record_untold(s, r);
 	r->bytes_to_upstream = relay_delivered(&s->to_upstream);
 	r->bytes_to_client = relay_delivered(&s->to_client);
 	r->attempts = s->attempts;

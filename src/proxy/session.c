@@ -142,7 +142,7 @@ session_wake(struct conn *c, void *arg)
 /* A stream that was cut short must not look complete: whoever did not close by
  * FIN gets a reset.  In FLUSH after a FIN of the side that reset later, all was
  * delivered, FIN included, and a reset could only destroy it. */
-static bool
+bool
 session_ends_clean(const struct session *s)
 {
 	const struct relay *r;

@@ -75,6 +75,9 @@ void session_expire(struct session *);
  * the memory stays valid until session_reap(). */
 void session_end(struct session *, const struct ending *);
 
+/* Whether both sides are closed plainly, or told by a reset. */
+bool session_ends_clean(const struct session *);
+
 /* Frees what ended. */
 void session_reap(struct worker *);
 
