@@ -65,6 +65,7 @@ compile = $(CC) -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) \
 	$(CPPFLAGS) $(CFLAGS)
 compile := $(compile)
+depend = -MMD -MP -MF $@.d -MT $@
 link := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 Q := $(if $(V),,@)
@@ -74,7 +75,7 @@ Q := $(if $(V),,@)
 .DELETE_ON_ERROR:
 
 ##all		build build/sluice (the default; V=1 shows the commands)
-all: $(if $(wildcard src/main.c),$(BIN),$(call archives,$(layers)))
+all: $(BIN)
 
 $(BIN): $(O)/main.o $(call archives,$(layers))
 	@echo "  LINK  $@"
@@ -89,19 +90,18 @@ $(O)/%.o: src/%.c $(O)/flags
 	$(need_libs)
 	@echo "  CC    $<"
 	@mkdir -p $(@D)
-	$Q$(compile) $(build_id) -MMD -MP -c -o $@ $<
+	$Q$(compile) $(build_id) $(depend) -c -o $@ $<
 
 # Linked with its own layer and those below: what reaches up does not link.
-$(O)/unit/%: tests/unit/%.c $(O)/flags \
-		$$(call below,$$(*D))
+$(O)/unit/%: tests/unit/%.c $(O)/flags $$(call below,$$(*D))
 	@echo "  TEST  $@"
 	@mkdir -p $(@D)
-	$Q$(compile) -iquote src/$(*D) -MMD -MP $(link) -o $@ $< \
+	$Q$(compile) -iquote src/$(*D) $(depend) $(link) -o $@ $< \
 		$(filter %.a,$^) -lcmocka $(if $(filter base/% proto/%,$*),,$(LIBS))
 
 $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/flags $(call archives,$(layers))
 	@echo "  FUZZ  $@"
-	$Q$(compile) -MMD -MP $(link) -fsanitize=fuzzer -o $@ $< \
+	$Q$(compile) $(depend) $(link) -fsanitize=fuzzer -o $@ $< \
 		$(filter %.a,$^) $(LIBS)
 
 unit: $(UNIT)
