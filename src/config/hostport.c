@@ -54,7 +54,7 @@ host_set(struct hostport *hp, const char *host, size_t len, bool brackets)
 	hp->kind = HOST_NUMERIC;
 	if (addr_from_ip(&hp->addr, hp->host, 0) == 0)
 		return NULL;
-	if (brackets || strchr(hp->host, ':') != NULL)
+	if (brackets)
 		return "is not an IPv6 address";
 	hp->kind = HOST_NAME;
 	return name_wrong(hp->host);
@@ -165,7 +165,7 @@ host_parse(struct hostport *hp, const char *text, char *why)
 {
 	size_t len = strlen(text);
 	bool brackets = text[0] == '[' && text[len - 1] == ']';
-	const char *colon = strchr(text, ':');
+	const char *colon = strrchr(text, ':'), *wrong;
 
 	memset(hp, 0, sizeof(*hp));
 	if (strncmp(text, "unix:", 5) == 0) {
@@ -173,10 +173,10 @@ host_parse(struct hostport *hp, const char *text, char *why)
 		    "%.110s' instead", text);
 		return why;
 	}
-	if (!brackets && colon != NULL && all_digits(colon + 1)) {
-		snprintf(why, HOSTPORT_WHY, "has a port in it: write "
-		    "'port = %.5s' on a line of its own", colon + 1);
-		return why;
-	}
-	return host_set(hp, text + brackets, len - 2 * brackets, brackets);
+	wrong = host_set(hp, text + brackets, len - 2 * brackets, brackets);
+	if (wrong == NULL || colon == NULL || !all_digits(colon + 1))
+		return wrong;
+	snprintf(why, HOSTPORT_WHY, "has a port in it: write 'port = %.5s' on "
+	    "a line of its own", colon + 1);
+	return why;
 }
