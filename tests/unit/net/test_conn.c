@@ -464,6 +464,25 @@ reset_behind_data_and_fin(void **state)
 	assert_int_equal(c->error, -EPIPE);
 }
 
+/* A send after the reset was taken says EPIPE, which is no word of a FIN. */
+static void
+reset_is_no_fin_to_a_later_send(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	settle(rig);
+	their_reset(rig);
+	arrived(rig, POLLERR);
+	hear(rig);
+	assert_recv(c, "");
+	assert_int_equal(c->error, -ECONNRESET);
+	assert_int_equal(conn_send(c, "x", 1), 0);
+	assert_int_equal(c->error, -ECONNRESET);
+	assert_false(c->hung_up);
+	assert_false(c->eof);
+}
+
 static void
 first_error_sticks(void **state)
 {
@@ -890,6 +909,7 @@ main(void)
 		ON_RIG(fin_is_known_behind_its_reset),
 		ON_RIG(reset_behind_a_fin_in_one_edge),
 		ON_RIG(reset_behind_data_and_fin),
+		ON_RIG(reset_is_no_fin_to_a_later_send),
 		ON_RIG(first_error_sticks),
 		ON_RIG(shutdown_sends_fin_once),
 		ON_RIG(shutdown_that_fails_is_an_error),

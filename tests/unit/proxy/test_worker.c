@@ -1,0 +1,1170 @@
+#include "proxy/worker.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include <cmocka.h>
+
+#include "../net/loopback.h"
+#include "limit.h"
+#include "proxy/closerecord.h"
+
+#define WORKERS 2
+
+/* libevent's debug mode refuses what would corrupt an event in silence, but its
+ * lock puts threads in an order that would hide races from TSan. */
+#ifdef __has_feature
+#define DEBUG_EVENTS (!__has_feature(thread_sanitizer))
+#else
+#define DEBUG_EVENTS true
+#endif
+
+/* Workers that forward from 'at' to a server of the test's. */
+struct rig {
+	struct shared	     shared;
+	struct session_limit limit; /* of the one listener */
+	struct worker	    *workers[WORKERS];
+	bool		     running[WORKERS];
+	struct snapshot	    *snapshot;
+	const struct config *config;
+	int		     listening; /* the first worker's once it is told */
+	struct addr	     at;
+	int		     server; /* listens */
+	struct addr	     server_at;
+};
+
+/* --- a rig and its workers */
+
+static struct config *
+load(const char *listener, const char *upstream)
+{
+	struct config_errors errors = { 0 };
+	struct config *config;
+	char text[512];
+
+	snprintf(text, sizeof(text), "[listener web]\nbind = 127.0.0.1:1\n%s\n"
+	    "[upstream api]\nhost = 127.0.0.1\nport = 2\n%s\n", listener,
+	    upstream);
+	config = config_load_text("test", text, strlen(text), &errors);
+	if (config == NULL)
+		print_error("%s\n", errors.lines[0]);
+	config_errors_free(&errors);
+	assert_non_null(config);
+	return config;
+}
+
+static int
+rig_make(void **state)
+{
+	struct rig *rig = aligned_alloc(alignof(struct rig), sizeof(*rig));
+
+	memset(rig, 0, sizeof(*rig));
+	rig->shared.boot = 0xabcd;
+	rig->shared.access_log = true;
+	rig->shared.listeners = &rig->limit;
+	rig->shared.nupstreams = 1;
+	rig->shared.log_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rig->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rig->server = peer_listen(64);
+	rig->server_at = addr_of(rig->server);
+	rig->listening = peer_listen(64);
+	fcntl(rig->listening, F_SETFL, O_NONBLOCK);
+	rig->at = addr_of(rig->listening);
+	*state = rig;
+	return 0;
+}
+
+static void
+rig_load(struct rig *rig, const char *listener, const char *upstream)
+{
+	struct config *config = load(listener, upstream);
+
+	rig->snapshot = snapshot_new(config);
+	rig->config = config;
+	rig->limit.max = config->listeners[0].max_sessions;
+}
+
+static void
+rig_new_workers(struct rig *rig, size_t count)
+{
+	rig->shared.workers = rig->workers;
+	rig->shared.nworkers = count;
+	for (size_t i = 0; i < count; i++) {
+		rig->workers[i] = worker_new(&rig->shared, (unsigned)i);
+		assert_non_null(rig->workers[i]);
+	}
+}
+
+static void
+rig_start(struct rig *rig)
+{
+	for (size_t i = 0; i < rig->shared.nworkers; i++) {
+		assert_int_equal(worker_start(rig->workers[i]), 0);
+		rig->running[i] = true;
+	}
+}
+
+static void
+put(struct worker *w, struct mail *mail)
+{
+	assert_true(worker_mail(w, mail));
+}
+
+static void
+put_word(struct worker *w, enum mail_kind kind)
+{
+	put(w, mail_new(kind));
+}
+
+/* The configuration, for the first worker with the listening socket. */
+static void
+put_snapshot(struct rig *rig, size_t i)
+{
+	struct mail *mail = mail_new(MAIL_SNAPSHOT);
+
+	mail->snapshot = snapshot_ref(rig->snapshot);
+	if (i == 0) {
+		mail->fds = malloc(sizeof(*mail->fds));
+		mail->fds[0].fd = rig->listening;
+		mail->fds[0].conf = &rig->config->listeners[0];
+		mail->nfds = 1;
+	}
+	put(rig->workers[i], mail);
+}
+
+static struct endpoint_set *
+set_of(const struct addr *addrs, size_t count)
+{
+	struct endpoint_set *set = endpoint_set_new(0, count);
+
+	for (size_t i = 0; i < count; i++) {
+		set->endpoints[i].server = server_state_new(&addrs[i]);
+		set->endpoints[i].weight = 1;
+	}
+	return set;
+}
+
+/* Takes the set over. */
+static void
+put_endpoints(struct rig *rig, struct endpoint_set *set)
+{
+	for (size_t i = 0; i < rig->shared.nworkers; i++) {
+		struct mail *mail = mail_new(MAIL_ENDPOINTS);
+
+		mail->endpoints = endpoint_set_ref(set);
+		put(rig->workers[i], mail);
+	}
+	endpoint_set_unref(set);
+}
+
+static void
+put_server(struct rig *rig, const struct addr *at)
+{
+	put_endpoints(rig, set_of(at, 1));
+}
+
+/* The usual: workers that run and know all they need. */
+static void
+rig_run(struct rig *rig, size_t workers, const char *listener)
+{
+	rig_load(rig, listener, "");
+	rig_new_workers(rig, workers);
+	for (size_t i = 0; i < workers; i++)
+		put_snapshot(rig, i);
+	put_server(rig, &rig->server_at);
+	rig_start(rig);
+}
+
+static void
+rig_join(struct rig *rig, size_t i)
+{
+	worker_join(rig->workers[i]);
+	rig->running[i] = false;
+}
+
+/* Waits until so many workers have said that they are done. */
+static void
+wait_for_end(struct rig *rig, unsigned count)
+{
+	eventfd_t n = 0;
+
+	while (count > 0) {
+		assert_true(comes_readable(rig->shared.done_fd));
+		assert_int_equal(eventfd_read(rig->shared.done_fd, &n), 0);
+		assert_true(n <= count);
+		count -= (unsigned)n;
+	}
+}
+
+static bool
+has_ended(const struct rig *rig)
+{
+	return is_readable(rig->shared.done_fd);
+}
+
+static void
+wait_for_sessions(struct rig *rig, uint64_t count)
+{
+	uint64_t until = 0;
+
+	while (rig->shared.sessions.used != count && patient(&until))
+		;
+	assert_int_equal(rig->shared.sessions.used, count);
+	assert_int_equal(rig->limit.used, count);
+}
+
+/* Whatever became of the test: every thread ends, and no slot is lost. */
+static int
+rig_remove(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t left;
+
+	for (size_t i = 0; i < WORKERS; i++) {
+		struct mail *kill = mail_new(MAIL_KILL);
+
+		if (!rig->running[i] || !worker_mail(rig->workers[i], kill))
+			mail_free(kill);
+		if (rig->running[i])
+			worker_join(rig->workers[i]);
+	}
+	left = rig->shared.sessions.used + rig->limit.used;
+	for (size_t i = 0; i < WORKERS; i++)
+		worker_free(rig->workers[i]);
+	snapshot_unref(rig->snapshot);
+	close(rig->server);
+	close(rig->shared.log_fd);
+	close(rig->shared.done_fd);
+	free(rig);
+	return left != 0;
+}
+
+/* The oldest record of a worker, once there is one. */
+static struct closerecord
+next_record(struct rig *rig, size_t i)
+{
+	struct ring *ring = worker_records(rig->workers[i]);
+	const struct closerecord *r;
+	struct closerecord copy;
+	uint64_t until = 0;
+
+	while ((r = ring_peek(ring)) == NULL && patient(&until))
+		;
+	assert_non_null(r);
+	copy = *r;
+	ring_pop(ring);
+	return copy;
+}
+
+static void
+assert_no_record(struct rig *rig, size_t i)
+{
+	assert_null(ring_peek(worker_records(rig->workers[i])));
+}
+
+/* --- a session, seen from its two ends */
+
+struct talk {
+	int client;
+	int server;
+};
+
+static void
+talk_begin(struct rig *rig, struct talk *t)
+{
+	t->client = peer_connect(&rig->at);
+	t->server = peer_accept(rig->server);
+}
+
+static void
+talk(struct talk *t)
+{
+	peer_send(t->client, "question");
+	peer_expect(t->server, "question");
+	peer_send(t->server, "answer");
+	peer_expect(t->client, "answer");
+}
+
+static void
+talk_end(struct talk *t)
+{
+	close(t->client);
+	assert_int_equal(peer_end(t->server), 0);
+	close(t->server);
+}
+
+static void
+talk_is_cut(struct talk *t)
+{
+	assert_int_equal(peer_end(t->client), -ECONNRESET);
+	assert_int_equal(peer_end(t->server), -ECONNRESET);
+	close(t->client);
+	close(t->server);
+}
+
+/* --- forwarding */
+
+static void
+forwards_one_session(void **state)
+{
+	struct rig *rig = *state;
+	const struct worker_stats *stats;
+	struct closerecord r;
+	struct talk t;
+
+	atomic_store(&rig->shared.log_asleep, true);
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	talk(&t);
+	assert_int_equal(worker_sessions(rig->workers[0]), 1);
+	wait_for_sessions(rig, 1);
+	talk_end(&t);
+	wait_for_sessions(rig, 0);
+	assert_int_equal(worker_sessions(rig->workers[0]), 0);
+
+	stats = worker_stats(rig->workers[0]);
+	assert_int_equal(counter_get(&stats->accepted), 1);
+	assert_int_equal(counter_get(&stats->ended), 1);
+	assert_int_equal(counter_get(&stats->probes), 0);
+	assert_int_equal(counter_get(&stats->bytes_to_upstream), 8);
+	assert_int_equal(counter_get(&stats->bytes_to_client), 6);
+
+	r = next_record(rig, 0);
+	assert_string_equal(r.listener, "web");
+	assert_string_equal(r.upstream, "api");
+	assert_string_equal(r.phase, "relay");
+	assert_int_equal(r.ending.by, BY_CLIENT);
+	assert_int_equal(r.ending.how, HOW_FIN);
+	assert_int_equal(r.bytes_to_upstream, 8);
+	assert_int_equal(r.bytes_to_client, 6);
+	assert_int_equal(r.attempts, 1);
+	assert_int_equal(r.id, UINT64_C(0xabcd) << 48 | 1);
+	assert_true(r.connect_ms <= r.first_byte_ms);
+	assert_true(r.first_byte_ms <= r.total_ms);
+	assert_no_record(rig, 0);
+	assert_true(comes_readable(rig->shared.log_fd)); /* it was woken */
+	assert_false(atomic_load(&rig->shared.log_asleep));
+}
+
+static void
+knows_who_talks_to_whom(void **state)
+{
+	struct rig *rig = *state;
+	char text[ADDR_TEXT], client[ADDR_TEXT];
+	struct closerecord r;
+	struct addr from;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	talk(&t);
+	from = addr_of(t.client);
+	addr_text(&from, client);
+	talk_end(&t);
+	r = next_record(rig, 0);
+	assert_string_equal(peer_text(&r.client, text), client);
+	assert_string_equal(r.server, addr_text(&rig->server_at, text));
+}
+
+static void
+each_half_has_its_own_end(void **state)
+{
+	struct rig *rig = *state;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	peer_send(t.client, "all");
+	shutdown(t.client, SHUT_WR);
+	peer_expect(t.server, "all");
+	assert_int_equal(peer_end(t.server), 0);
+	peer_send(t.server, "late answer");
+	peer_expect(t.client, "late answer");
+	close(t.server);
+	assert_int_equal(peer_end(t.client), 0);
+	close(t.client);
+	wait_for_sessions(rig, 0);
+}
+
+static void
+reset_is_passed_on_as_reset(void **state)
+{
+	struct rig *rig = *state;
+	struct closerecord r;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	talk(&t);
+	peer_reset(t.client);
+	assert_int_equal(peer_end(t.server), -ECONNRESET);
+	close(t.server);
+	r = next_record(rig, 0);
+	assert_int_equal(r.ending.by, BY_CLIENT);
+	assert_int_equal(r.ending.how, HOW_RST);
+	assert_int_equal(r.ending.error, -ECONNRESET);
+
+	talk_begin(rig, &t);
+	talk(&t);
+	peer_reset(t.server);
+	assert_int_equal(peer_end(t.client), -ECONNRESET);
+	close(t.client);
+	r = next_record(rig, 0);
+	assert_int_equal(r.ending.by, BY_UPSTREAM);
+	assert_int_equal(r.ending.how, HOW_RST);
+}
+
+/* Its reset is met by a send as well, which says EPIPE: no FIN for all that. */
+static void
+reset_of_a_slow_reader_is_passed_on(void **state)
+{
+	static const char zeros[65536];
+	struct rig *rig = *state;
+	struct pollfd p;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	talk(&t);
+	p = (struct pollfd){ .fd = t.server, .events = POLLOUT };
+	while (poll(&p, 1, 100) == 1) /* until nothing moves any more */
+		send(t.server, zeros, sizeof(zeros), MSG_DONTWAIT);
+	peer_reset(t.client);
+	assert_int_equal(peer_end(t.server), -ECONNRESET);
+	close(t.server);
+}
+
+/* One direction: bytes that can be told from where they stand. */
+struct stream {
+	int    from, to;
+	size_t sent, got;
+};
+
+#define STREAM (3u << 20)
+
+static uint8_t
+stream_byte(size_t i)
+{
+	return (uint8_t)(i * 2654435761u >> 11);
+}
+
+/* Until no more is taken, then FIN. */
+static void
+stream_write(struct stream *s)
+{
+	uint8_t bytes[4096];
+	ssize_t n = 1;
+
+	while (s->sent < STREAM && n > 0) {
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			bytes[i] = stream_byte(s->sent + i);
+		n = send(s->from, bytes, sizeof(bytes), MSG_DONTWAIT |
+		    MSG_NOSIGNAL);
+		if (n > 0)
+			s->sent += (size_t)n;
+		if (s->sent >= STREAM)
+			shutdown(s->from, SHUT_WR);
+	}
+}
+
+/* Whether anything came. */
+static bool
+stream_read(struct stream *s)
+{
+	uint8_t bytes[50000];
+	ssize_t n = recv(s->to, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	for (ssize_t i = 0; i < n; i++)
+		if (bytes[i] != stream_byte(s->got++))
+			fail_msg("byte %zu is another", s->got - 1);
+	return n > 0;
+}
+
+/* The readers begin when the writers are stuck, and are slower than they. */
+static void
+no_byte_is_lost_to_a_slow_reader(void **state)
+{
+	struct rig *rig = *state;
+	struct stream up, down;
+	uint64_t until = 0;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	up = (struct stream){ .from = t.client, .to = t.server };
+	down = (struct stream){ .from = t.server, .to = t.client };
+	while (up.got < up.sent || down.got < down.sent || up.sent < STREAM ||
+	    down.sent < STREAM) {
+		bool moved;
+
+		stream_write(&up);
+		stream_write(&down);
+		moved = stream_read(&up);
+		if (!(stream_read(&down) || moved) && !patient(&until))
+			break;
+	}
+	assert_int_equal(up.got, up.sent);
+	assert_int_equal(down.got, down.sent);
+	assert_true(up.got >= STREAM && down.got >= STREAM);
+	assert_int_equal(peer_end(t.server), 0);
+	assert_int_equal(peer_end(t.client), 0);
+	close(t.client);
+	close(t.server);
+	wait_for_sessions(rig, 0);
+}
+
+static void
+silence_is_counted_and_not_logged(void **state)
+{
+	struct rig *rig = *state;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	talk_end(&t);
+	wait_for_sessions(rig, 0);
+	assert_int_equal(counter_get(&worker_stats(rig->workers[0])->probes),
+	    1);
+	assert_no_record(rig, 0);
+}
+
+static void
+no_record_without_an_access_log(void **state)
+{
+	struct rig *rig = *state;
+	struct talk t;
+
+	rig->shared.access_log = false;
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	talk(&t);
+	talk_end(&t);
+	wait_for_sessions(rig, 0);
+	assert_no_record(rig, 0);
+}
+
+static void
+idle_session_is_cut_by_its_rule(void **state)
+{
+	struct rig *rig = *state;
+	struct closerecord r;
+	struct talk t;
+
+	rig_run(rig, 1, "idle_timeout = 200ms");
+	talk_begin(rig, &t);
+	talk(&t);
+	talk_is_cut(&t);
+	r = next_record(rig, 0);
+	assert_int_equal(r.ending.by, BY_PROXY);
+	assert_int_equal(r.ending.how, HOW_TIMEOUT);
+	assert_string_equal(r.ending.rule, "idle_timeout");
+	assert_int_equal(r.ending.limit_ms, 200);
+	assert_true(r.total_ms >= 200);
+}
+
+/* --- routes and servers */
+
+static void
+waits_until_the_addresses_are_known(void **state)
+{
+	struct rig *rig = *state;
+	int clients[3], server;
+
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	rig_start(rig);
+	for (int i = 0; i < 3; i++) {
+		clients[i] = peer_connect(&rig->at);
+		peer_send(clients[i], "early");
+	}
+	wait_for_sessions(rig, 3);
+	peer_reset(clients[2]); /* has no patience */
+	wait_for_sessions(rig, 2);
+	assert_false(is_readable(rig->server));
+
+	put_server(rig, &rig->server_at);
+	for (int i = 0; i < 2; i++) {
+		server = peer_accept(rig->server);
+		peer_expect(server, "early");
+		close(server);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(peer_end(clients[i]), 0);
+		close(clients[i]);
+	}
+	wait_for_sessions(rig, 0);
+}
+
+static void
+waits_no_longer_than_connect_timeout(void **state)
+{
+	struct rig *rig = *state;
+	struct closerecord r;
+	int client;
+
+	rig_load(rig, "", "connect_timeout = 200ms");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	rig_start(rig);
+	client = peer_connect(&rig->at);
+	assert_int_equal(peer_end(client), -ECONNRESET);
+	close(client);
+	r = next_record(rig, 0);
+	assert_string_equal(r.phase, "route");
+	assert_int_equal(r.ending.how, HOW_TIMEOUT);
+	assert_string_equal(r.ending.rule, "connect_timeout");
+	assert_true(r.ending.of_upstream);
+}
+
+static void
+no_server_is_an_error(void **state)
+{
+	struct rig *rig = *state;
+	struct endpoint_set *set = set_of(NULL, 0);
+	struct closerecord r;
+	int client;
+
+	strcpy(set->why, "db.example: no such name");
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_endpoints(rig, set);
+	rig_start(rig);
+	client = peer_connect(&rig->at);
+	assert_int_equal(peer_end(client), -ECONNRESET);
+	close(client);
+	r = next_record(rig, 0);
+	assert_string_equal(r.phase, "route");
+	assert_int_equal(r.ending.how, HOW_ERROR);
+	assert_string_equal(r.ending.cause, "no server");
+	assert_string_equal(r.detail, "db.example: no such name");
+	assert_string_equal(r.server, "");
+}
+
+static struct addr
+closed_port(int *fd)
+{
+	struct addr at = loopback("127.0.0.1", 0);
+
+	*fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(*fd, &at.sa, at.len), 0);
+	return addr_of(*fd);
+}
+
+static void
+refused_is_told_with_its_server(void **state)
+{
+	struct rig *rig = *state;
+	char text[ADDR_TEXT];
+	struct closerecord r;
+	struct addr at;
+	int client, fd;
+
+	at = closed_port(&fd);
+	rig_load(rig, "", "connect_attempts = 2");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_server(rig, &at);
+	rig_start(rig);
+	client = peer_connect(&rig->at);
+	assert_int_equal(peer_end(client), -ECONNRESET);
+	close(client);
+	r = next_record(rig, 0);
+	assert_string_equal(r.phase, "connect");
+	assert_int_equal(r.ending.how, HOW_ERROR);
+	assert_int_equal(r.ending.error, -ECONNREFUSED);
+	assert_int_equal(r.attempts, 2);
+	assert_string_equal(r.server, addr_text(&at, text));
+	assert_int_equal(counter_get(
+	    &worker_stats(rig->workers[0])->connect_failures), 2);
+	close(fd);
+}
+
+/* With two servers in turn, one of two sessions meets the dead one first. */
+static void
+next_server_takes_over(void **state)
+{
+	struct rig *rig = *state;
+	struct addr both[2];
+	struct talk t;
+	int fd;
+
+	both[0] = closed_port(&fd);
+	both[1] = rig->server_at;
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_endpoints(rig, set_of(both, 2));
+	rig_start(rig);
+	for (int i = 0; i < 2; i++) {
+		t.client = peer_connect(&rig->at);
+		peer_send(t.client, "early");
+		t.server = peer_accept(rig->server);
+		peer_expect(t.server, "early");
+		talk(&t);
+		talk_end(&t);
+	}
+	assert_true(counter_get(
+	    &worker_stats(rig->workers[0])->connect_failures) >= 1);
+	close(fd);
+}
+
+static void
+old_sessions_keep_their_server(void **state)
+{
+	struct rig *rig = *state;
+	struct talk before, after;
+	struct addr at;
+	int other = peer_listen(16);
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &before);
+	talk(&before);
+	at = addr_of(other);
+	put_server(rig, &at);
+	for (;;) { /* until the mail has come */
+		struct pollfd p[] = { { .fd = other, .events = POLLIN },
+			{ .fd = rig->server, .events = POLLIN } };
+
+		after.client = peer_connect(&rig->at);
+		assert_true(poll(p, 2, PATIENCE_MS) > 0);
+		if (p[0].revents != 0)
+			break;
+		after.server = peer_accept(rig->server);
+		talk_end(&after);
+	}
+	after.server = peer_accept(other);
+	talk(&after);
+	talk(&before);
+	talk_end(&after);
+	talk_end(&before);
+	close(other);
+}
+
+/* No event tells that there is room in a Unix server's queue. */
+static void
+full_unix_server_is_asked_again(void **state)
+{
+	struct rig *rig = *state;
+	char name[64];
+	struct addr at;
+	int listening, queued, client, server;
+
+	snprintf(name, sizeof(name), "@worker-test-%d", (int)getpid());
+	assert_int_equal(addr_from_path(&at, name), 0);
+	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listening, &at.sa, at.len), 0);
+	assert_int_equal(listen(listening, 0), 0);
+	queued = peer_connect(&at);
+
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_server(rig, &at);
+	rig_start(rig);
+	client = peer_connect(&rig->at);
+	peer_send(client, "early");
+	wait_for_sessions(rig, 1);
+	close(peer_accept(listening));
+	server = peer_accept(listening);
+	peer_expect(server, "early");
+	assert_int_equal(counter_get(
+	    &worker_stats(rig->workers[0])->connect_failures), 0);
+	close(server);
+	assert_int_equal(peer_end(client), 0);
+	close(client);
+	close(queued);
+	close(listening);
+}
+
+/* --- limits, and clients that change hands */
+
+static void
+who_is_too_many_waits(void **state)
+{
+	struct rig *rig = *state;
+	struct talk first, second;
+	uint64_t until = 0;
+
+	rig_run(rig, 1, "max_sessions = 1");
+	talk_begin(rig, &first);
+	talk(&first);
+	second.client = peer_connect(&rig->at);
+	peer_send(second.client, "early");
+	while (counter_get(&worker_stats(rig->workers[0])->accept_pauses) ==
+	    0 && patient(&until))
+		;
+	assert_false(is_readable(rig->server));
+	assert_int_equal(rig->limit.used, 1);
+	talk_end(&first);
+	second.server = peer_accept(rig->server);
+	peer_expect(second.server, "early");
+	talk(&second);
+	talk_end(&second);
+	wait_for_sessions(rig, 0);
+}
+
+static struct mail *
+adoption(struct rig *rig, int fd)
+{
+	struct mail *mail = mail_new(MAIL_ADOPT);
+
+	mail->listener = &rig->config->listeners[0];
+	mail->peer = (struct peer){ .family = AF_INET, .port = 4711,
+		.ip = { 192, 0, 2, 77 } };
+	conn_hold(&mail->client, fd);
+	assert_true(limit_take(&rig->shared, mail->listener));
+	return mail;
+}
+
+static void
+adopts_a_client(void **state)
+{
+	struct rig *rig = *state;
+	char text[ADDR_TEXT];
+	struct closerecord r;
+	struct talk t;
+	int ours;
+
+	rig_run(rig, 1, "");
+	tcp_pair(&ours, &t.client);
+	peer_send(t.client, "early");
+	put(rig->workers[0], adoption(rig, ours));
+	t.server = peer_accept(rig->server);
+	peer_expect(t.server, "early");
+	talk(&t);
+	wait_for_sessions(rig, 1);
+	talk_end(&t);
+	wait_for_sessions(rig, 0);
+	r = next_record(rig, 0);
+	assert_string_equal(peer_text(&r.client, text), "192.0.2.77:4711");
+	assert_string_equal(r.listener, "web");
+}
+
+/* It came before the adopting worker was told to stop. */
+static void
+adopts_while_it_drains(void **state)
+{
+	struct rig *rig = *state;
+	struct talk t;
+	int ours;
+
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_server(rig, &rig->server_at);
+	put_word(rig->workers[0], MAIL_DRAIN);
+	tcp_pair(&ours, &t.client);
+	put(rig->workers[0], adoption(rig, ours));
+	rig_start(rig);
+	t.server = peer_accept(rig->server);
+	talk(&t);
+	assert_false(has_ended(rig));
+	talk_end(&t);
+	wait_for_end(rig, 1);
+}
+
+/* Only the first worker has the listener; it keeps no more than its share. */
+static void
+hands_over_to_who_has_less(void **state)
+{
+	struct talk talks[12];
+	struct rig *rig = *state;
+	uint64_t here, there;
+
+	rig_run(rig, 2, "");
+	for (int i = 0; i < 12; i++) {
+		talk_begin(rig, &talks[i]);
+		talk(&talks[i]);
+	}
+	here = worker_sessions(rig->workers[0]);
+	there = worker_sessions(rig->workers[1]);
+	assert_int_equal(here + there, 12);
+	assert_true(there > 0 && here <= there + 5);
+	assert_int_equal(counter_get(
+	    &worker_stats(rig->workers[0])->handed_over), there);
+	assert_int_equal(counter_get(
+	    &worker_stats(rig->workers[1])->accepted), there);
+	for (int i = 0; i < 12; i++) {
+		talk(&talks[i]);
+		talk_end(&talks[i]);
+	}
+	wait_for_sessions(rig, 0);
+}
+
+static void
+keeps_what_nobody_takes(void **state)
+{
+	struct talk talks[12];
+	struct rig *rig = *state;
+
+	rig_run(rig, 2, "");
+	put_word(rig->workers[1], MAIL_DRAIN);
+	wait_for_end(rig, 1);
+	for (int i = 0; i < 12; i++) {
+		talk_begin(rig, &talks[i]);
+		talk(&talks[i]);
+	}
+	assert_int_equal(worker_sessions(rig->workers[0]), 12);
+	assert_int_equal(counter_get(
+	    &worker_stats(rig->workers[0])->handed_over), 0);
+	for (int i = 0; i < 12; i++)
+		talk_end(&talks[i]);
+	wait_for_sessions(rig, 0);
+}
+
+/* --- the end */
+
+static void
+wait_until_closed(int fd)
+{
+	uint64_t until = 0;
+
+	while (fcntl(fd, F_GETFD) >= 0 && patient(&until))
+		;
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void
+assert_refused(const struct addr *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, &at->sa, at->len), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	close(fd);
+}
+
+static void
+drain_ends_with_the_last_session(void **state)
+{
+	struct rig *rig = *state;
+	struct talk first, second;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &first);
+	talk_begin(rig, &second);
+	put_word(rig->workers[0], MAIL_DRAIN);
+	wait_until_closed(rig->listening);
+	assert_refused(&rig->at);
+	talk(&first);
+	talk_end(&first);
+	wait_for_sessions(rig, 1);
+	talk(&second);
+	assert_false(has_ended(rig));
+	talk_end(&second);
+	wait_for_end(rig, 1);
+	rig_join(rig, 0);
+	assert_int_equal(worker_sessions(rig->workers[0]), 0);
+	assert_int_equal(next_record(rig, 0).ending.how, HOW_FIN);
+	assert_int_equal(next_record(rig, 0).ending.how, HOW_FIN);
+}
+
+/* More clients than one wake-up accepts came before the worker looked: to close
+ * the socket on them would be a reset. */
+static void
+drain_takes_in_who_is_queued(void **state)
+{
+	struct rig *rig = *state;
+	struct talk talks[40];
+
+	for (int i = 0; i < 40; i++)
+		talks[i].client = peer_connect(&rig->at);
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_server(rig, &rig->server_at);
+	put_word(rig->workers[0], MAIL_DRAIN);
+	rig_start(rig);
+	for (int i = 0; i < 40; i++)
+		peer_send(talks[i].client, "queued");
+	for (int i = 0; i < 40; i++) {
+		talks[i].server = peer_accept(rig->server);
+		peer_expect(talks[i].server, "queued");
+	}
+	assert_false(has_ended(rig));
+	for (int i = 0; i < 40; i++) /* who is whose is not known */
+		close(talks[i].client);
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(peer_end(talks[i].server), 0);
+		close(talks[i].server);
+	}
+	wait_for_end(rig, 1);
+}
+
+static void
+kill_ends_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct talk talks[3];
+	struct closerecord r;
+
+	rig_run(rig, 1, "");
+	for (int i = 0; i < 3; i++) {
+		talk_begin(rig, &talks[i]);
+		talk(&talks[i]);
+	}
+	put_word(rig->workers[0], MAIL_KILL);
+	wait_for_end(rig, 1);
+	rig_join(rig, 0);
+	assert_int_equal(fcntl(rig->listening, F_GETFD), -1);
+	assert_refused(&rig->at);
+	for (int i = 0; i < 3; i++) {
+		talk_is_cut(&talks[i]);
+		r = next_record(rig, 0);
+		assert_int_equal(r.ending.by, BY_PROXY);
+		assert_int_equal(r.ending.how, HOW_DRAIN);
+		assert_string_equal(r.ending.cause, "stopped");
+	}
+	assert_int_equal(rig->shared.sessions.used, 0);
+}
+
+static void
+kill_ends_a_drain(void **state)
+{
+	struct rig *rig = *state;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	put_word(rig->workers[0], MAIL_DRAIN);
+	wait_until_closed(rig->listening);
+	put_word(rig->workers[0], MAIL_DRAIN); /* twice is as once */
+	talk(&t);
+	assert_false(has_ended(rig));
+	put_word(rig->workers[0], MAIL_KILL);
+	wait_for_end(rig, 1);
+	talk_is_cut(&t);
+}
+
+/* In every phase: here those that wait for a name and for a connection. */
+static void
+kill_ends_who_is_not_connected(void **state)
+{
+	struct rig *rig = *state;
+	struct addr at = rig->server_at;
+	int first, second, queued, full = peer_listen(0);
+
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 2);
+	put_snapshot(rig, 0);
+	rig_start(rig);
+	first = peer_connect(&rig->at);
+	wait_for_sessions(rig, 1);
+	put_word(rig->workers[0], MAIL_KILL);
+	wait_for_end(rig, 1);
+	assert_int_equal(peer_end(first), -ECONNRESET);
+	assert_string_equal(next_record(rig, 0).phase, "route");
+	close(first);
+
+	/* Behind a full queue a SYN is not answered. */
+	at = addr_of(full);
+	queued = peer_connect(&at);
+	{
+		struct mail *mail = mail_new(MAIL_ENDPOINTS);
+		int ours;
+
+		put_snapshot(rig, 1);
+		mail->endpoints = set_of(&at, 1);
+		put(rig->workers[1], mail);
+		tcp_pair(&ours, &second);
+		put(rig->workers[1], adoption(rig, ours));
+	}
+	put_word(rig->workers[1], MAIL_KILL);
+	wait_for_end(rig, 1);
+	assert_int_equal(peer_end(second), -ECONNRESET);
+	assert_string_equal(next_record(rig, 1).phase, "connect");
+	close(second);
+	close(queued);
+	close(full);
+}
+
+static void
+mail_is_refused_after_the_end(void **state)
+{
+	struct rig *rig = *state;
+	struct mail *mail = mail_new(MAIL_ADOPT);
+	int ours, theirs;
+
+	rig_run(rig, 1, "");
+	put_word(rig->workers[0], MAIL_DRAIN);
+	wait_for_end(rig, 1);
+	rig_join(rig, 0);
+	tcp_pair(&ours, &theirs);
+	conn_hold(&mail->client, ours);
+	assert_false(worker_mail(rig->workers[0], mail));
+	assert_true(mail->client.open); /* still ours */
+	mail_free(mail);
+	assert_int_equal(peer_end(theirs), -ECONNRESET);
+	close(theirs);
+}
+
+/* What was sent to it goes with it. */
+static void
+never_started(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 2);
+	put_snapshot(rig, 0);
+	put_snapshot(rig, 1);
+	put_server(rig, &rig->server_at);
+	put_word(rig->workers[0], MAIL_DRAIN);
+	worker_free(rig->workers[0]);
+	rig->workers[0] = NULL;
+	assert_int_equal(fcntl(rig->listening, F_GETFD), -1);
+	worker_free(NULL);
+}
+
+#define ON_RIG(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_remove)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_RIG(forwards_one_session),
+		ON_RIG(knows_who_talks_to_whom),
+		ON_RIG(each_half_has_its_own_end),
+		ON_RIG(reset_is_passed_on_as_reset),
+		ON_RIG(reset_of_a_slow_reader_is_passed_on),
+		ON_RIG(no_byte_is_lost_to_a_slow_reader),
+		ON_RIG(silence_is_counted_and_not_logged),
+		ON_RIG(no_record_without_an_access_log),
+		ON_RIG(idle_session_is_cut_by_its_rule),
+		ON_RIG(waits_until_the_addresses_are_known),
+		ON_RIG(waits_no_longer_than_connect_timeout),
+		ON_RIG(no_server_is_an_error),
+		ON_RIG(refused_is_told_with_its_server),
+		ON_RIG(next_server_takes_over),
+		ON_RIG(old_sessions_keep_their_server),
+		ON_RIG(full_unix_server_is_asked_again),
+		ON_RIG(who_is_too_many_waits),
+		ON_RIG(adopts_a_client),
+		ON_RIG(adopts_while_it_drains),
+		ON_RIG(hands_over_to_who_has_less),
+		ON_RIG(keeps_what_nobody_takes),
+		ON_RIG(drain_ends_with_the_last_session),
+		ON_RIG(drain_takes_in_who_is_queued),
+		ON_RIG(kill_ends_at_once),
+		ON_RIG(kill_ends_a_drain),
+		ON_RIG(kill_ends_who_is_not_connected),
+		ON_RIG(mail_is_refused_after_the_end),
+		ON_RIG(never_started),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	log_set_level(LOG_LEVEL_ERROR);
+	if (DEBUG_EVENTS) {
+		evthread_use_pthreads();
+		event_enable_debug_mode();
+	}
+	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+}
