@@ -50,4 +50,4 @@ def pytest_runtest_makereport(item):
     if report.failed and stage is not None:
         for proxy in stage.proxies:
             report.sections.append(("log of " + proxy.folder.name,
-                                    proxy.tail()))
+                                    proxy.tail(12)))

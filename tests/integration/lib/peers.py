@@ -342,23 +342,26 @@ class BusyServer(Server):
             poll = select.poll()
             poll.register(filler, select.POLLOUT)
             full = not poll.poll(200)
-            self.fillers.append(filler)
+            if full:
+                filler.close()
+            else:
+                self.fillers.append(filler)
             assert len(self.fillers) < 10, "the queue does not fill"
 
     def release(self):
         """From here on connects succeed."""
         self.sock.listen(4096)
-        for filler in self.fillers[:-1]:
-            self.sock.accept()[0].close()
-        self.drop_fillers()
+        self.drop_fillers(accept=True)
 
-    def drop_fillers(self):
+    def drop_fillers(self, accept):
         for filler in self.fillers:
+            if accept:
+                self.sock.accept()[0].close()
             filler.close()
         self.fillers = []
 
     def close(self):
-        self.drop_fillers()
+        self.drop_fillers(accept=False)
         super().close()
 
 

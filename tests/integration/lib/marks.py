@@ -1,0 +1,11 @@
+"""Parameters that many tests share."""
+
+import pytest
+
+# One worker, and three: for what is about hand-over, churn or storms.
+both_crews = pytest.mark.parametrize(
+    "workers", [1, pytest.param(3, marks=pytest.mark.threads)],
+    ids=["1-worker", "3-workers"])
+
+# For what has to be right with threads, and is no different with one.
+threads = pytest.mark.threads
