@@ -39,7 +39,8 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 	}
 	if (what & EV_WRITE)
 		c->writable = true;
-	if (what & EV_CLOSED)
+	/* A reset that a call has taken looks like a FIN from then on. */
+	if ((what & EV_CLOSED) && c->error == 0)
 		c->hung_up = true;
 	c->wake(c, c->owner);
 }
@@ -150,8 +151,9 @@ conn_check(struct conn *c)
 	return c->error != 0;
 }
 
-/* Behind a FIN recv says 0 for ever, also when a reset came after it: what was
- * heard then is left for conn_check(). */
+/* What was heard is answered by EAGAIN or an error alone.  Data may have a reset
+ * right behind it, and behind a FIN recv says 0 for ever: both are left for
+ * conn_check(). */
 size_t
 conn_recv(struct conn *c, void *data, size_t size)
 {
@@ -160,9 +162,9 @@ conn_recv(struct conn *c, void *data, size_t size)
 	do
 		n = recv(c->fd, data, size, 0);
 	while (n < 0 && errno == EINTR);
-	c->heard = n == 0;
 	if (n > 0)
 		return (size_t)n;
+	c->heard = n == 0;
 	if (n == 0 && c->error == 0)
 		c->eof = true;
 	else if (n < 0 && errno != EAGAIN)

@@ -139,12 +139,28 @@ relay_ends_stalled(struct session *s)
 	return true;
 }
 
+/* Bytes that a kernel holds for a slow reader move without us. */
+static bool
+relay_still_drains(struct session *s)
+{
+	uint64_t unsent = (uint64_t)sock_unsent(s->client.fd) +
+	    (uint64_t)sock_unsent(s->upstream.fd);
+	bool moved = unsent != s->unsent;
+
+	s->unsent = unsent;
+	if (moved)
+		s->active = worker_now(s->worker);
+	return moved;
+}
+
 enum phase_answer
 phase_relay_expire(struct session *s)
 {
+	uint64_t now = worker_now(s->worker);
 	struct ending e;
 
-	if (relay_limit(s, &e) <= worker_now(s->worker)) {
+	if (relay_limit(s, &e) <= now &&
+	    (s->lives_until <= now || !relay_still_drains(s))) {
 		s->ending = e;
 		return PHASE_END;
 	}

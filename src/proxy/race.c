@@ -225,6 +225,17 @@ race_won(struct session *s)
 	return RACE_WON;
 }
 
+/* Whether the handshake was done: in SYN_SENT a reset reads ECONNREFUSED.  Such a
+ * server had the session, and what it said before it left is still passed on. */
+static bool
+race_was_accepted(struct session *s, int error)
+{
+	if (error != -ECONNRESET && error != -EPIPE)
+		return false;
+	conn_fail(&s->upstream, error);
+	return true;
+}
+
 /* Nothing was heard of the attempt yet, or what was heard was not it. */
 static enum race_result
 race_look(struct session *s)
@@ -234,7 +245,7 @@ race_look(struct session *s)
 	if (!s->upstream.writable && !s->upstream.heard)
 		return RACE_RUNNING;
 	error = sock_connected(s->upstream.fd);
-	if (error == 0)
+	if (error == 0 || race_was_accepted(s, error))
 		return race_won(s);
 	s->upstream.writable = s->upstream.heard = false;
 	if (error != -ENOTCONN)

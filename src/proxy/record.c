@@ -45,12 +45,13 @@ record_names(const struct session *s, struct closerecord *r)
 static void
 record_untold(const struct session *s, struct closerecord *r)
 {
-	bool to_client = s->peer.family == AF_UNIX && s->client.open &&
-	    s->client.error == 0;
+	bool to_client = s->peer.family == AF_UNIX &&
+	    s->client.error == 0 && session_cuts(&s->to_client);
 	bool to_upstream = s->upstream.open && s->upstream.error == 0 &&
-	    s->server->addr.sa.sa_family == AF_UNIX;
+	    s->server->addr.sa.sa_family == AF_UNIX &&
+	    session_cuts(&s->to_upstream);
 
-	if (!session_ends_clean(s) && (to_client || to_upstream))
+	if (to_client || to_upstream)
 		record_copy(r->detail, sizeof(r->detail),
 		    "a Unix socket cannot be told of a reset");
 }

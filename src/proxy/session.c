@@ -139,32 +139,21 @@ session_wake(struct conn *c, void *arg)
 	session_advance(arg);
 }
 
-/* A stream that was cut short must not look complete: whoever did not close by
- * FIN gets a reset.  In FLUSH after a FIN of the side that reset later, all was
- * delivered, FIN included, and a reset could only destroy it. */
+/* A stream that was cut short must not look complete.  One that got its FIN is
+ * complete, and a reset could only destroy what is still on its way. */
 bool
-session_ends_clean(const struct session *s)
+session_cuts(const struct relay *r)
 {
-	const struct relay *r;
-
-	if (s->ending.how == HOW_FIN)
-		return true;
-	if (s->ending.how != HOW_RST)
-		return false;
-	r = s->ending.by == BY_CLIENT ? &s->to_upstream : &s->to_client;
-	return r->done;
+	return !r->done;
 }
 
 static void
-session_close(struct session *s)
+session_close(struct relay *r)
 {
-	if (session_ends_clean(s)) {
-		conn_close(&s->client);
-		conn_close(&s->upstream);
-	} else {
-		conn_reset(&s->client);
-		conn_reset(&s->upstream);
-	}
+	if (session_cuts(r))
+		conn_reset(r->to);
+	else
+		conn_close(r->to);
 }
 
 static void
@@ -203,7 +192,8 @@ session_end(struct session *s, const struct ending *ending)
 	session_leave_server(s);
 	relay_close(&s->to_upstream, w);
 	relay_close(&s->to_client, w);
-	session_close(s);
+	session_close(&s->to_client);
+	session_close(&s->to_upstream);
 	LIST_REMOVE(s, link);
 	LIST_INSERT_HEAD(&w->ended, s, link);
 	atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);

@@ -52,7 +52,7 @@ struct session {
 	uint64_t	   active;     /* the last time bytes moved */
 	uint64_t	   lives_until; /* max_lifetime with its jitter, or max */
 	uint64_t	   progress;   /* RELAY: stall check; FLUSH: last one */
-	uint64_t	   unsent;     /* FLUSH: what was left then */
+	uint64_t	   unsent;     /* by the kernels, at the last look */
 	uint64_t	   id;
 	unsigned	   attempts;
 	struct peer	   peer;
@@ -75,8 +75,9 @@ void session_expire(struct session *);
  * the memory stays valid until session_reap(). */
 void session_end(struct session *, const struct ending *);
 
-/* Whether both sides are closed plainly, or told by a reset. */
-bool session_ends_clean(const struct session *);
+/* Whether the side that a relay leads to must be told by a reset that the
+ * session has ended: its stream was cut short, it has had no FIN. */
+bool session_cuts(const struct relay *);
 
 /* Frees what ended. */
 void session_reap(struct worker *);
