@@ -1,0 +1,287 @@
+#include "lookup.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_MS 20000
+
+/* A name whose look-up takes until the test says so. */
+#define SLOW "slow.test"
+
+static sem_t entered, leave;
+static atomic_bool signals_blocked;
+
+/* Stands before the C library's. */
+int
+getaddrinfo(const char *host, const char *service,
+    const struct addrinfo *hints, struct addrinfo **list)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *,
+	    struct addrinfo **);
+	void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+	sigset_t set;
+
+	if (strcmp(host, SLOW) == 0) {
+		pthread_sigmask(SIG_BLOCK, NULL, &set);
+		atomic_store(&signals_blocked, sigismember(&set, SIGTERM) &&
+		    sigismember(&set, SIGHUP) && sigismember(&set, SIGINT));
+		sem_post(&entered);
+		while (sem_wait(&leave) < 0)
+			;
+		return EAI_AGAIN;
+	}
+	memcpy(&real, &symbol, sizeof(real));
+	return real(host, service, hints, list);
+}
+
+static void
+wait_until_entered(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_MS / 1000;
+	assert_int_equal(sem_timedwait(&entered, &until), 0);
+}
+
+static int
+box_make(void **state)
+{
+	sem_init(&entered, 0, 0);
+	sem_init(&leave, 0, 0);
+	*state = lookup_box_new();
+	return *state == NULL;
+}
+
+static int
+box_close(void **state)
+{
+	if (*state != NULL)
+		lookup_box_close(*state);
+	return 0;
+}
+
+static bool
+waits(struct lookup_box *box, int ms)
+{
+	struct pollfd p = { .fd = lookup_box_fd(box), .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* The next answer, once it is there. */
+static struct lookup *
+take(struct lookup_box *box)
+{
+	struct lookup *lookup = lookup_box_take(box);
+
+	while (lookup == NULL && waits(box, PATIENCE_MS))
+		lookup = lookup_box_take(box);
+	assert_non_null(lookup);
+	return lookup;
+}
+
+static void
+start_one(struct lookup_box *box, char *host, uint16_t port, size_t index)
+{
+	struct server_conf server = { .host = host, .port = port };
+	const struct upstream_conf conf = { .index = index,
+		.servers = &server, .nservers = 1 };
+
+	assert_int_equal(lookup_start(box, &conf), 0);
+}
+
+static void
+localhost_is_known(void **state)
+{
+	char host[] = "localhost";
+	struct lookup *l;
+
+	start_one(*state, host, 5432, 7);
+	memset(host, 'x', sizeof(host) - 1); /* it has a copy */
+	l = take(*state);
+	assert_int_equal(l->upstream, 7);
+	assert_int_equal(l->count, 1);
+	assert_string_equal(l->hosts[0], "localhost");
+	assert_int_equal(l->answers[0].error, 0);
+	assert_true(l->answers[0].count > 0);
+	for (size_t i = 0; i < l->answers[0].count; i++) {
+		const struct addr *a = &l->answers[0].addrs[i];
+
+		assert_int_equal(addr_port(a), 5432);
+		assert_true(a->sa.sa_family == AF_INET ?
+		    ntohl(a->in.sin_addr.s_addr) >> 24 == 127 :
+		    IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr));
+	}
+	lookup_free(l);
+	assert_null(lookup_box_take(*state));
+	assert_false(waits(*state, 0));
+}
+
+static void
+numbers_are_their_own_answer(void **state)
+{
+	struct addr wanted;
+	struct lookup *l;
+
+	start_one(*state, (char[]){ "192.0.2.9" }, 80, 0);
+	l = take(*state);
+	assert_int_equal(addr_from_ip(&wanted, "192.0.2.9", 80), 0);
+	assert_int_equal(l->answers[0].error, 0);
+	assert_int_equal(l->answers[0].count, 1); /* not one a socket type */
+	assert_true(addr_equal(&l->answers[0].addrs[0], &wanted));
+	lookup_free(l);
+}
+
+static void
+nonsense_is_an_error(void **state)
+{
+	struct lookup *l;
+
+	start_one(*state, (char[]){ "no..such" }, 80, 0);
+	l = take(*state);
+	assert_int_equal(l->answers[0].error, EAI_NONAME);
+	assert_int_equal(l->answers[0].count, 0);
+	assert_null(l->answers[0].addrs);
+	lookup_free(l);
+}
+
+/* One that fails does not spoil the others, and what has no name is not asked
+ * about. */
+static void
+each_server_has_its_answer(void **state)
+{
+	struct server_conf servers[] = {
+		{ .host = (char[]){ "127.0.0.1" }, .port = 1 },
+		{ .host = (char[]){ "no..such" }, .port = 2 },
+		{ .host = NULL, .port = 3 },
+		{ .host = (char[]){ "127.0.0.4" }, .port = 4 },
+	};
+	const struct upstream_conf conf = { .index = 1, .servers = servers,
+		.nservers = 4 };
+	static const size_t counts[] = { 1, 0, 0, 1 };
+	struct lookup *l;
+
+	assert_int_equal(lookup_start(*state, &conf), 0);
+	l = take(*state);
+	assert_int_equal(l->count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(l->answers[i].count, counts[i]);
+		assert_int_equal(l->answers[i].error,
+		    i == 1 ? EAI_NONAME : 0);
+		if (counts[i] == 1)
+			assert_int_equal(addr_port(&l->answers[i].addrs[0]),
+			    i + 1);
+	}
+	assert_null(l->hosts[2]);
+	lookup_free(l);
+}
+
+static void
+many_at_once(void **state)
+{
+	bool seen[20] = { false };
+
+	for (size_t i = 0; i < 20; i++)
+		start_one(*state, (char[]){ "127.0.0.1" }, 80, i);
+	for (size_t i = 0; i < 20; i++) {
+		struct lookup *l = take(*state);
+
+		assert_true(l->upstream < 20);
+		assert_false(seen[l->upstream]);
+		seen[l->upstream] = true;
+		lookup_free(l);
+	}
+	assert_null(lookup_box_take(*state));
+}
+
+static void
+slow_one_holds_up_nobody(void **state)
+{
+	struct lookup *l;
+
+	start_one(*state, (char[]){ SLOW }, 80, 1);
+	wait_until_entered();
+	assert_true(signals_blocked); /* those are the main thread's */
+	start_one(*state, (char[]){ "127.0.0.1" }, 80, 2);
+	l = take(*state);
+	assert_int_equal(l->upstream, 2);
+	lookup_free(l);
+	assert_null(lookup_box_take(*state));
+	sem_post(&leave);
+	l = take(*state);
+	assert_int_equal(l->upstream, 1);
+	assert_int_equal(l->answers[0].error, EAI_AGAIN);
+	lookup_free(l);
+}
+
+/* The box goes with its descriptor. */
+static void
+wait_until_freed(int fd)
+{
+	for (int ms = 0; fcntl(fd, F_GETFD) >= 0 && ms < PATIENCE_MS; ms++)
+		poll(NULL, 0, 1);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+/* The last thread frees the box and its own answer; what is lost is for the
+ * sanitizer to find. */
+static void
+closed_while_one_runs(void **state)
+{
+	int fd = lookup_box_fd(*state);
+
+	start_one(*state, (char[]){ SLOW }, 80, 1);
+	start_one(*state, (char[]){ SLOW }, 80, 2);
+	wait_until_entered();
+	wait_until_entered();
+	lookup_box_close(*state);
+	*state = NULL;
+	assert_true(fcntl(fd, F_GETFD) >= 0); /* they have it still */
+	sem_post(&leave);
+	sem_post(&leave);
+	wait_until_freed(fd);
+}
+
+static void
+closed_with_an_answer_in_it(void **state)
+{
+	int fd = lookup_box_fd(*state);
+
+	start_one(*state, (char[]){ "127.0.0.1" }, 80, 1);
+	assert_true(waits(*state, PATIENCE_MS));
+	lookup_box_close(*state);
+	*state = NULL;
+	wait_until_freed(fd);
+}
+
+#define ON_BOX(f) cmocka_unit_test_setup_teardown(f, box_make, box_close)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_BOX(localhost_is_known),
+		ON_BOX(numbers_are_their_own_answer),
+		ON_BOX(nonsense_is_an_error),
+		ON_BOX(each_server_has_its_answer),
+		ON_BOX(many_at_once),
+		ON_BOX(slow_one_holds_up_nobody),
+		ON_BOX(closed_while_one_runs),
+		ON_BOX(closed_with_an_answer_in_it),
+	};
+
+	return cmocka_run_group_tests_name("lookup", tests, NULL, NULL);
+}
