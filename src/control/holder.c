@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,22 +10,58 @@
 
 #define TCP_LISTEN_STATE 0x0a
 
-/* The socket's inode number of whoever listens on the port, or 0. */
+/* The tables show an address as hexadecimal words of the machine's order. */
+static void
+holder_address(const char *hex, struct addr *addr, unsigned port)
+{
+	uint32_t words[4] = { 0 };
+	size_t count = strlen(hex) / 8;
+
+	for (size_t i = 0; i < count && i < 4; i++)
+		sscanf(hex + i * 8, "%8" SCNx32, &words[i]);
+	memset(addr, 0, sizeof(*addr));
+	if (count == 1) {
+		addr->in.sin_family = AF_INET;
+		memcpy(&addr->in.sin_addr, words, sizeof(addr->in.sin_addr));
+		addr->len = sizeof(addr->in);
+	} else {
+		addr->in6.sin6_family = AF_INET6;
+		memcpy(&addr->in6.sin6_addr, words, sizeof(words));
+		addr->len = sizeof(addr->in6);
+	}
+	addr_set_port(addr, (uint16_t)port);
+}
+
+/* A wildcard holds the port of every address. */
+static bool
+holder_blocks(const struct addr *theirs, const struct addr *ours)
+{
+	return addr_port(theirs) == addr_port(ours) &&
+	    (addr_is_any(theirs) || addr_is_any(ours) ||
+	    addr_equal(theirs, ours));
+}
+
+/* The socket's inode number of whoever listens there, or 0. */
 static unsigned long
-holder_inode(const char *table, uint16_t port)
+holder_inode(const char *table, const struct addr *ours)
 {
 	unsigned long inode, found = 0;
-	unsigned local, state;
-	char line[512];
+	unsigned port, state;
+	char line[512], hex[33];
+	struct addr theirs;
 	FILE *f = fopen(table, "re");
 
 	if (f == NULL)
 		return 0;
-	while (found == 0 && fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x "
-		    "%*s %*s %*s %*s %*s %lu", &local, &state, &inode) == 3 &&
-		    local == port && state == TCP_LISTEN_STATE)
+	while (found == 0 && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x "
+		    "%*s %*s %*s %*s %*s %lu", hex, &port, &state,
+		    &inode) != 4 || state != TCP_LISTEN_STATE)
+			continue;
+		holder_address(hex, &theirs, port);
+		if (holder_blocks(&theirs, ours))
 			found = inode;
+	}
 	fclose(f);
 	return found;
 }
@@ -71,14 +108,14 @@ holder_name(const char *pid, char *text)
 void
 holder_find(const struct addr *addr, char *text)
 {
-	unsigned long inode = holder_inode("/proc/net/tcp", addr_port(addr));
+	unsigned long inode = holder_inode("/proc/net/tcp", addr);
 	struct dirent *e;
 	char socket[64];
 	DIR *proc;
 
 	text[0] = '\0';
 	if (inode == 0)
-		inode = holder_inode("/proc/net/tcp6", addr_port(addr));
+		inode = holder_inode("/proc/net/tcp6", addr);
 	proc = inode == 0 ? NULL : opendir("/proc");
 	if (proc == NULL)
 		return;
