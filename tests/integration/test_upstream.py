@@ -252,10 +252,10 @@ def test_43_nor_does_one_whose_server_accepted_and_left(stage):
     first, second = stage.server(leave), stage.server()
     proxy = stage.proxy([first], upstream={"server": [
         "%s:%d" % first.address, "%s:%d backup" % second.address]})
-    clients = [stage.connect(proxy) for _ in range(20)]
-    for client in clients:
-        # It hears of the reset from whichever call comes later.
+    for _ in range(20):
+        # It hears of the reset from whichever call is the first after it.
         with pytest.raises(ConnectionError):
+            client = stage.connect(proxy)
             client.send(b"transfer 100 crowns")
             client.recv_exact(1)
     proxy.wait_for_records(20)
@@ -338,7 +338,8 @@ def test_44_a_source_of_the_other_family_is_not_used(stage):
 
 # 45: no ports left.
 
-PORTS = 11
+# An even number: of an odd one Linux leaves a port out now and then.
+PORTS = 10
 
 
 @pytest.fixture
@@ -346,7 +347,7 @@ def narrow(hosts):
     """A host that has no more than PORTS ports to connect from; clients take
     others."""
     host, = hosts(1)
-    host.sysctl("net.ipv4.ip_local_port_range", "40000 40010")
+    host.sysctl("net.ipv4.ip_local_port_range", "40000 40009")
     return host
 
 
