@@ -134,10 +134,13 @@ static size_t
 fill(struct conn *c)
 {
 	static const char zeros[65536];
-	size_t sum = 0;
+	size_t n, sum = 0;
 
-	while (c->writable)
-		sum += conn_send(c, zeros, sizeof(zeros));
+	while (c->writable) {
+		n = conn_send(c, zeros, sizeof(zeros));
+		assert_true(n == sizeof(zeros) || !c->writable);
+		sum += n;
+	}
 	assert_int_equal(c->error, 0);
 	return sum;
 }
@@ -524,6 +527,15 @@ shutdown_sends_fin_once(void **state)
 	peer_send(rig->theirs, "still");
 	hear(rig);
 	assert_recv(c, "still");
+
+	/* With both FINs gone a second one would be an error (ENOTCONN). */
+	close(rig->theirs);
+	rig->theirs = -1;
+	arrived(rig, POLLRDHUP);
+	hear(rig);
+	assert_recv(c, "");
+	conn_shutdown(c);
+	assert_int_equal(c->error, 0);
 }
 
 static void
@@ -581,6 +593,30 @@ closed_twice_closes_once(void **state)
 	conn_close(&zero); /* descriptor 0 is not its own */
 	conn_reset(&zero);
 	assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
+}
+
+/* As long as a copy of the descriptor is open somewhere, epoll would go on to
+ * speak of the old connection under the number of the new one. */
+static void
+closed_is_forgotten_by_epoll(void **state)
+{
+	struct rig *rig = *state;
+	int copy = fcntl(rig->fd, F_DUPFD_CLOEXEC, 0), ours, theirs;
+
+	conn_close(&rig->conn);
+	tcp_pair(&ours, &theirs);
+	assert_int_equal(dup2(ours, rig->fd), rig->fd);
+	if (ours != rig->fd)
+		close(ours);
+	assert_int_equal(conn_open(&rig->conn, rig->base, rig->fd, rig_wake,
+	    rig), 0);
+	settle(rig);
+	peer_send(rig->theirs, "x"); /* to the old one */
+	assert_true(comes_readable(copy));
+	turns(rig->base, 10);
+	assert_int_equal(rig->wakes, 0);
+	close(copy);
+	close(theirs);
 }
 
 static int
@@ -916,6 +952,7 @@ main(void)
 		ON_RIG(close_is_a_fin),
 		ON_RIG(reset_is_a_reset),
 		ON_RIG(closed_twice_closes_once),
+		ON_RIG(closed_is_forgotten_by_epoll),
 		ON_RIG(one_event_while_it_is_open),
 		ON_RIG(closed_hears_no_more),
 		ON_RIG(moved_keeps_everything),
