@@ -129,20 +129,18 @@ upstream_fill(const struct build *build, struct upstream_conf *upstream,
 static void
 section_try(const struct build *build, struct section *section)
 {
-	struct build alone = *build;
 	struct global_conf global = { 0 };
 	struct listener_conf listener = { 0 };
 	struct upstream_conf upstream = { 0 };
 
-	alone.defaults = NULL;
 	if (section->kind == SECTION_GLOBAL)
-		global_fill(&alone, &global, section);
+		global_fill(build, &global, section);
 	if (section->kind == SECTION_LISTENER ||
 	    section->kind == SECTION_DEFAULTS)
-		listener_fill(&alone, &listener, section);
+		listener_fill(build, &listener, section);
 	if (section->kind == SECTION_UPSTREAM ||
 	    section->kind == SECTION_DEFAULTS)
-		upstream_fill(&alone, &upstream, section);
+		upstream_fill(build, &upstream, section);
 }
 
 static void

@@ -58,6 +58,10 @@ test_beyond_the_rim(void **state)
 	uint64_t day = 86400000, now = 0, set = 0;
 
 	(void)state;
+	assert_comes_at(0, RIM - WHEEL_TICK_MS, RIM - WHEEL_TICK_MS);
+	assert_comes_at(0, RIM - 1, RIM - WHEEL_TICK_MS);
+	assert_comes_at(0, RIM, RIM - WHEEL_TICK_MS);
+	assert_comes_at(0, RIM + 1, RIM - WHEEL_TICK_MS);
 	assert_comes_at(0, UINT64_MAX, RIM - WHEEL_TICK_MS);
 	/* As its owner does: set again until the deadline is there. */
 	wheel_init(&wheel, 0);

@@ -87,6 +87,24 @@ test_larger_than_a_chunk(void **state)
 	unlink(path);
 }
 
+/* Tests run at the top of the tree. */
+static void
+test_starter_file(void **state)
+{
+	struct config_errors errors;
+	struct config *config = config_load(&(struct config_source){
+		.path = "conf/proxy.ini" }, &errors);
+
+	(void)state;
+	assert_non_null(config);
+	assert_string_equal(config->listeners[0].binds[0].text,
+	    "127.0.0.1:8080");
+	/* It forwards to its own status page. */
+	assert_string_equal(config->upstreams[0].servers[0].name,
+	    config->global.admin);
+	config_free(config);
+}
+
 static void
 test_missing(void **state)
 {
@@ -230,6 +248,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right),
 		cmocka_unit_test(test_larger_than_a_chunk),
+		cmocka_unit_test(test_starter_file),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_fifo_does_not_block),
