@@ -3,6 +3,7 @@
 import itertools
 import random
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -126,18 +127,26 @@ def test_28_uploads_reset_in_the_middle_leave_nothing(stage, workers):
     server = stage.server()
     proxy = stage.proxy(server, workers=workers)
     sessions = [stage.session(proxy, server) for _ in range(20)]
-    for client, _ in sessions:
-        stage.run(client.send_until_error)
-    # A server accepts in another order than clients connect; all are busy.
+    enough = threading.Event()
+
+    def upload_and_reset(client):
+        while not enough.is_set():
+            if client.events(select.POLLOUT, 0.05):
+                client.sock.send(bytes(65536), socket.MSG_DONTWAIT)
+        client.reset()
+
+    writers = [stage.run(upload_and_reset, client) for client, _ in sessions]
+    # A server may accept in another order than clients connect; all write.
     for _, upstream in sessions:
         assert upstream.recv_exact(100_000)
-    for client, _ in sessions:
-        client.sock.shutdown(2)         # wakes the one who writes
-        client.reset()
     readers = [stage.run(upstream.read_to_end) for _, upstream in sessions]
+    enough.set()
+    for writer in writers:
+        writer.result()
     proxy.wait_until_idle(6)
-    for reader in readers:
-        reader.result()
+    assert {reader.result().ending for reader in readers} == {RST}
+    records = proxy.wait_for_records(20)
+    assert {r.end for r in records} == {"client rst"}
     still_serves(stage, proxy, server)
 
 
