@@ -25,6 +25,8 @@ struct conn {
 	void	    *owner;
 	int	     fd;	/* owned; -1: closed.  Valid only if 'open' */
 	int	     error;	/* the first, -errno; sticky */
+	int	     write_error; /* a Unix peer reads no more, and may still
+				     speak; 0: none */
 	bool	     open;
 	bool	     readable;
 	bool	     writable;
@@ -67,7 +69,7 @@ bool conn_check(struct conn *);
 size_t conn_recv(struct conn *, void *, size_t);
 
 /* send(2): how many bytes were taken; less than 'len' has cleared 'writable' or
- * set 'error'. */
+ * set 'error' or 'write_error', and then 'writable' stays cleared. */
 size_t conn_send(struct conn *, const void *, size_t len);
 
 /* Our FIN, once. */

@@ -27,6 +27,10 @@ struct sock_listen {
 	bool reuseport; /* one of a group; never for AF_UNIX */
 };
 
+/* A bound socket that does not listen yet, or -errno: nobody is let in before
+ * all of a configuration could be bound. */
+int sock_bound(const struct addr *, const struct sock_listen *);
+
 /* A bound and listening socket, or -errno. */
 int sock_listen(const struct addr *, const struct sock_listen *);
 
@@ -57,6 +61,9 @@ int sock_error(int fd);
 /* The bytes (and the FIN) the peer has not acknowledged; 0 for AF_UNIX, where
  * what was sent is with the peer. */
 int sock_unsent(int fd);
+
+/* Whether it is an AF_UNIX socket; one system call. */
+bool sock_is_unix(int fd);
 
 /* Has the coming close(2) send a reset and drop what is queued (SO_LINGER with
  * 0, socket(7)).  Nothing can say that to AF_UNIX. */

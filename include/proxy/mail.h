@@ -11,6 +11,8 @@
 #include "net/conn.h"
 #include "proxy/endpoint.h"
 
+struct pool;
+
 enum mail_kind {
 	MAIL_SNAPSHOT,	/* a configuration and the listening sockets to own */
 	MAIL_ENDPOINTS, /* new addresses of an upstream */
@@ -33,7 +35,7 @@ struct mail {
 	struct listen_fd *fds;	   /* SNAPSHOT: owned, malloc */
 	size_t		  nfds;
 
-	struct endpoint_set *endpoints; /* ENDPOINTS: one reference */
+	struct pool *pool; /* ENDPOINTS: one reference */
 
 	const struct listener_conf *listener; /* ADOPT: of the reader's
 						 snapshot, its slot taken */
@@ -43,6 +45,10 @@ struct mail {
 STAILQ_HEAD(mail_list, mail);
 
 struct mail *mail_new(enum mail_kind); /* zeroed; NULL without memory */
+
+/* MAIL_ENDPOINTS with a reference of its own; 'random' spreads where the
+ * workers' round robins begin. NULL without memory. */
+struct mail *mail_new_endpoints(struct endpoint_set *, uint64_t random);
 void	     mail_free(struct mail *); /* and all it still owns */
 
 #endif

@@ -4,8 +4,8 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,6 +17,7 @@
 #define ADMIN_BODY_MAX	  65536
 #define ADMIN_TIMEOUT_S	  10
 #define ADMIN_BACKLOG	  64
+#define ADMIN_RESUME_MS	  50
 
 struct admin {
 	struct evhttp	      *http;
@@ -187,51 +188,84 @@ admin_healthz(struct evhttp_request *req, void *arg)
 	evbuffer_free(out);
 }
 
-static int
-admin_listen(struct admin *admin)
+int
+admin_bind(const struct config *config)
 {
-	const struct addr *addr = &admin->config->global.admin_addr;
+	const struct addr *addr = &config->global.admin_addr;
 	const struct sock_tcp tcp = { .nodelay = true };
 	const struct sock_listen opts = { .tcp = &tcp,
 		.backlog = ADMIN_BACKLOG };
+	char holder[HOLDER_TEXT] = "";
 	int fd = sock_listen(addr, &opts);
 
-	if (fd >= 0 && evhttp_accept_socket(admin->http, fd) < 0) {
-		close(fd);
-		fd = -ENOMEM;
-	}
+	if (fd == -EADDRINUSE)
+		holder_find(addr, holder);
+	if (fd < 0)
+		log_error(fd, "admin: cannot serve on %s%s",
+		    config->global.admin, holder);
 	return fd;
 }
 
+static void
+admin_resume_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	evconnlistener_enable(arg);
+}
+
+/* Out of descriptors: without a pause the listener would spin. */
+static void
+admin_accept_error(struct evconnlistener *listener, void *http)
+{
+	const struct timeval tv = { .tv_usec = ADMIN_RESUME_MS * 1000 };
+
+	(void)http;
+	if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT,
+	    admin_resume_event, listener, &tv) == 0)
+		evconnlistener_disable(listener);
+}
+
+static int
+admin_accept(struct admin *admin, struct event_base *base, int fd)
+{
+	struct evconnlistener *listener = evconnlistener_new(base, NULL, NULL,
+	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+
+	if (listener == NULL)
+		return -ENOMEM;
+	if (evhttp_bind_listener(admin->http, listener) == NULL) {
+		evconnlistener_free(listener);
+		return -ENOMEM;
+	}
+	evconnlistener_set_error_cb(listener, admin_accept_error);
+	return 0;
+}
+
 struct admin *
-admin_new(struct event_base *base, const struct config *config,
+admin_new(struct event_base *base, int fd, const struct config *config,
     struct crew *crew, const struct resolver *resolver)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
-	char holder[HOLDER_TEXT] = "";
-	int error = -ENOMEM;
 
-	if (admin != NULL && (admin->http = evhttp_new(base)) != NULL) {
-		admin->config = config;
-		admin->crew = crew;
-		admin->resolver = resolver;
-		admin->started = clock_ms();
-		evhttp_set_max_headers_size(admin->http, ADMIN_HEADERS_MAX);
-		evhttp_set_max_body_size(admin->http, ADMIN_BODY_MAX);
-		evhttp_set_timeout(admin->http, ADMIN_TIMEOUT_S);
-		evhttp_set_allowed_methods(admin->http,
-		    EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-		evhttp_set_cb(admin->http, "/", admin_status, admin);
-		evhttp_set_cb(admin->http, "/healthz", admin_healthz, admin);
-		error = admin_listen(admin);
+	if (admin == NULL || (admin->http = evhttp_new(base)) == NULL) {
+		free(admin);
+		return NULL;
 	}
-	if (error >= 0)
+	admin->config = config;
+	admin->crew = crew;
+	admin->resolver = resolver;
+	admin->started = clock_ms();
+	evhttp_set_max_headers_size(admin->http, ADMIN_HEADERS_MAX);
+	evhttp_set_max_body_size(admin->http, ADMIN_BODY_MAX);
+	evhttp_set_timeout(admin->http, ADMIN_TIMEOUT_S);
+	evhttp_set_allowed_methods(admin->http,
+	    EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_cb(admin->http, "/", admin_status, admin);
+	evhttp_set_cb(admin->http, "/healthz", admin_healthz, admin);
+	if (admin_accept(admin, base, fd) == 0)
 		return admin;
-	if (error == -EADDRINUSE)
-		holder_find(&config->global.admin_addr, holder);
-	log_error(error, "admin: cannot serve on %s%s", config->global.admin,
-	    holder);
-	admin_free(admin);
+	evhttp_free(admin->http);
+	free(admin);
 	return NULL;
 }
 
@@ -240,7 +274,6 @@ admin_free(struct admin *admin)
 {
 	if (admin == NULL)
 		return;
-	if (admin->http != NULL)
-		evhttp_free(admin->http);
+	evhttp_free(admin->http);
 	free(admin);
 }

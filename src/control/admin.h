@@ -9,9 +9,12 @@
 
 struct admin;
 
-/* Serves on config->global.admin_addr by the main loop. NULL after the reason
- * was logged. */
-struct admin *admin_new(struct event_base *, const struct config *,
+/* A socket on config->global.admin_addr, or -errno after it was logged. */
+int admin_bind(const struct config *);
+
+/* Serves on that socket by the main loop. NULL without memory, and then the
+ * socket is still the caller's. */
+struct admin *admin_new(struct event_base *, int fd, const struct config *,
     struct crew *, const struct resolver *);
 void admin_free(struct admin *); /* NULL is fine */
 

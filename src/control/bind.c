@@ -63,15 +63,13 @@ bind_one(const struct binding *b, const struct addr *addr, bool group,
 	struct sock_tcp tcp;
 	struct sock_listen opts = {
 		.tcp = &tcp,
-		.backlog = b->listener->backlog == 0 ? SOMAXCONN :
-		    (int)b->listener->backlog,
 		.dual = b->dual,
 		.reuseport = group,
 	};
 	int fd;
 
 	tcp_options(&b->listener->tcp, &tcp);
-	fd = sock_listen(addr, &opts);
+	fd = sock_bound(addr, &opts);
 	return fd < 0 ? fd : bind_give(b, worker, fd);
 }
 
@@ -163,6 +161,35 @@ bind_ports(struct binding *b)
 	return error;
 }
 
+/* Of two that are bound to one address without listening, which SO_REUSEPORT
+ * allows within a user, neither knows of the other until now. */
+static int
+bind_listen(const struct config *config, const struct listen_fd *l)
+{
+	uint64_t backlog = l->conf->backlog;
+	int error;
+
+	if (listen(l->fd, backlog == 0 ? SOMAXCONN : (int)backlog) == 0)
+		return 0;
+	error = -errno;
+	log_error(error, "%s: listener %s: cannot listen",
+	    config->path != NULL ? config->path : "command line",
+	    l->conf->name);
+	return error;
+}
+
+static int
+bind_listen_all(const struct config *config, struct mail **mails,
+    size_t nworkers)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < nworkers; i++)
+		for (size_t n = 0; error == 0 && n < mails[i]->nfds; n++)
+			error = bind_listen(config, &mails[i]->fds[n]);
+	return error;
+}
+
 int
 bind_open(const struct config *config, struct mail **mails, size_t nworkers)
 {
@@ -177,7 +204,7 @@ bind_open(const struct config *config, struct mail **mails, size_t nworkers)
 			error = bind_ports(&b);
 		}
 	}
-	return error;
+	return error < 0 ? error : bind_listen_all(config, mails, nworkers);
 }
 
 void

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin.h"
 #include "base/log.h"
@@ -30,6 +31,7 @@ struct control {
 	struct event_base   *base;
 	struct crew	    *crew;
 	struct resolver	    *resolver;
+	int		     admin_fd; /* until the admin has it; -1: off */
 	struct admin	    *admin;
 	struct event	     signals[3];
 	struct event	     drain_timer;
@@ -195,7 +197,28 @@ control_prepare(struct control *c, struct mail ***mails)
 		log_error(error, "cannot start");
 		return error;
 	}
+	if (c->config->global.admin_addr.len > 0) {
+		c->admin_fd = admin_bind(c->config);
+		if (c->admin_fd < 0)
+			return c->admin_fd;
+	}
 	return control_listen(c, mails);
+}
+
+static int
+control_serve(struct control *c)
+{
+	c->resolver = resolver_new(c->base, c->config, c->crew);
+	if (c->resolver == NULL)
+		return -ENOMEM;
+	if (c->admin_fd < 0)
+		return 0;
+	c->admin = admin_new(c->base, c->admin_fd, c->config, c->crew,
+	    c->resolver);
+	if (c->admin == NULL)
+		return -ENOMEM;
+	c->admin_fd = -1;
+	return 0;
 }
 
 static int
@@ -211,21 +234,15 @@ control_start(struct control *c)
 	if (error == 0)
 		error = logwriter_start(crew_shared(c->crew));
 	c->logging = error == 0;
-	if (error < 0) {
-		log_error(error, "cannot start threads");
-		return error;
-	}
-	c->resolver = resolver_new(c->base, c->config, c->crew);
-	if (c->resolver == NULL)
-		return -ENOMEM;
-	if (c->config->global.admin_addr.len == 0)
-		return 0;
-	c->admin = admin_new(c->base, c->config, c->crew, c->resolver);
-	return c->admin != NULL ? 0 : -EADDRINUSE;
+	if (error == 0)
+		error = control_serve(c);
+	if (error < 0)
+		log_error(error, "cannot start");
+	return error;
 }
 
 static void
-control_stop(struct control *c)
+control_stop(struct control *c, int code)
 {
 	if (c->crew != NULL) {
 		crew_kill(c->crew);
@@ -233,8 +250,12 @@ control_stop(struct control *c)
 	}
 	admin_free(c->admin);
 	resolver_free(c->resolver);
-	if (c->logging)
-		logwriter_stop();
+	if (c->admin_fd >= 0)
+		close(c->admin_fd);
+	if (c->logging && !logwriter_stop()) {
+		bind_unlink(c->config);
+		_exit(code); /* what is left to free is in use */
+	}
 	crew_free(c->crew);
 	bind_unlink(c->config);
 	if (c->base != NULL)
@@ -265,8 +286,8 @@ control_ignore_signals(void)
 int
 control_run(struct config *config)
 {
-	struct control c = { .config = config };
-	int error;
+	struct control c = { .config = config, .admin_fd = -1 };
+	int error, code;
 
 	host_fill_standard_fds();
 	control_ignore_signals();
@@ -285,6 +306,7 @@ control_run(struct config *config)
 		event_base_loop(c.base, EVLOOP_NO_EXIT_ON_EMPTY);
 		log_info("stopped");
 	}
-	control_stop(&c);
-	return error == 0 ? 0 : EXIT_START_FAILED;
+	code = error == 0 ? 0 : EXIT_START_FAILED;
+	control_stop(&c, code);
+	return code;
 }

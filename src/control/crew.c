@@ -153,17 +153,23 @@ crew_start(struct crew *crew, struct mail **mails)
 	return error;
 }
 
-void
+int
 crew_tell_endpoints(struct crew *crew, struct endpoint_set *set)
 {
-	for (size_t i = 0; i < crew_size(crew); i++) {
-		struct mail *mail = mail_new(MAIL_ENDPOINTS);
+	size_t n = 0, count = crew_size(crew);
+	struct mail **mails = calloc(count, sizeof(*mails));
 
-		if (mail == NULL)
-			continue; /* the next look-up tells again */
-		mail->endpoints = endpoint_set_ref(set);
-		crew_mail(crew, i, mail);
+	while (mails != NULL && n < count && (mails[n] =
+	    mail_new_endpoints(set, (uint64_t)random())) != NULL)
+		n++;
+	if (n < count) {
+		crew_free_mails(mails, n);
+		return -ENOMEM;
 	}
+	for (size_t i = 0; i < count; i++)
+		crew_mail(crew, i, mails[i]);
+	free(mails);
+	return 0;
 }
 
 static void

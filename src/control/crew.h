@@ -18,8 +18,8 @@ struct worker *crew_worker(struct crew *, size_t);
 /* Starts the threads and gives each its mail (taken over). 0 or -errno. */
 int crew_start(struct crew *, struct mail **mails);
 
-/* Each worker gets a reference. */
-void crew_tell_endpoints(struct crew *, struct endpoint_set *);
+/* Each worker gets a reference; or none does, without memory: -ENOMEM. */
+int crew_tell_endpoints(struct crew *, struct endpoint_set *);
 
 /* Accept no more, end with the last session; or now.  Cannot fail: the mail
  * was made with the crew. */

@@ -26,11 +26,13 @@ static struct logwriter {
 	pthread_mutex_t mutex;
 	unsigned	first, count;
 	uint64_t	dropped; /* lines; under the mutex */
+	uint64_t	lost;	 /* writes that failed; the thread's own */
 	uint64_t	told;	 /* drops that were spoken of */
 	char		lines[LINES][LOG_LINE];
 } writer = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
-static void
+/* False: the device took less than the whole, which is counted as a drop. */
+static bool
 logwriter_write(const char *text, size_t len)
 {
 	while (len > 0) {
@@ -41,13 +43,15 @@ logwriter_write(const char *text, size_t len)
 
 			poll(&fd, 1, -1);
 		} else if (n < 0 && errno != EINTR) {
-			return;
+			writer.lost++;
+			return false;
 		}
 		if (n > 0) {
 			text += n;
 			len -= (size_t)n;
 		}
 	}
+	return true;
 }
 
 static void
@@ -148,7 +152,7 @@ logwriter_tell_drops(void)
 	int n;
 
 	pthread_mutex_lock(&writer.mutex);
-	dropped = writer.dropped;
+	dropped = writer.dropped + writer.lost;
 	pthread_mutex_unlock(&writer.mutex);
 	for (size_t i = 0; i < writer.shared->nworkers; i++)
 		dropped += ring_dropped(
@@ -156,10 +160,12 @@ logwriter_tell_drops(void)
 	if (dropped == writer.told)
 		return;
 	n = snprintf(line, sizeof(line), "warning: log: %llu records dropped, "
-	    "the device was too slow\n",
+	    "the device was slow or gone\n",
 	    (unsigned long long)(dropped - writer.told));
-	writer.told = dropped;
-	logwriter_write(line, (size_t)n);
+	if (logwriter_write(line, (size_t)n))
+		writer.told = dropped;
+	else
+		writer.lost--; /* this line is none of those counted */
 }
 
 static bool
@@ -221,7 +227,7 @@ logwriter_start(struct shared *shared)
 	return -error;
 }
 
-void
+bool
 logwriter_stop(void)
 {
 	struct timespec until;
@@ -229,8 +235,8 @@ logwriter_stop(void)
 	log_set_sink(NULL);
 	atomic_store(&writer.stopping, true);
 	eventfd_write(writer.shared->log_fd, 1);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_S;
-	if (pthread_timedjoin_np(writer.thread, NULL, &until) != 0)
-		_exit(0); /* what is left to free is in use */
+	return pthread_clockjoin_np(writer.thread, NULL, CLOCK_MONOTONIC,
+	    &until) == 0;
 }

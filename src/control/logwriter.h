@@ -9,7 +9,8 @@
 int logwriter_start(struct shared *);
 
 /* Writes what is left, for 1 s at most (a stuck device must not hold up the
- * exit), and gives the sink back. */
-void logwriter_stop(void);
+ * exit), and gives the sink back. False: the thread is still stuck there, and
+ * uses the rings. */
+bool logwriter_stop(void);
 
 #endif

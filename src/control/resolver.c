@@ -1,5 +1,6 @@
 #include "resolver.h"
 
+#include <errno.h>
 #include <event2/event_struct.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -34,15 +35,27 @@ struct resolver {
 };
 
 static struct server_state *
-resolver_server(const struct resolving *u, const struct addr *addr)
+resolver_find(const struct endpoint_set *set, const struct addr *addr)
 {
-	for (size_t i = 0; u->set != NULL && i < u->set->count; i++) {
-		struct server_state *known = u->set->endpoints[i].server;
+	for (size_t i = 0; set != NULL && i < set->count; i++) {
+		struct server_state *known = set->endpoints[i].server;
 
 		if (addr_equal(&known->addr, addr))
 			return server_state_ref(known);
 	}
-	return server_state_new(addr);
+	return NULL;
+}
+
+/* An address keeps its counters, also when two names give it. */
+static struct server_state *
+resolver_server(const struct resolving *u, const struct endpoint_set *set,
+    const struct addr *addr)
+{
+	struct server_state *known = resolver_find(set, addr);
+
+	if (known == NULL)
+		known = resolver_find(u->set, addr);
+	return known != NULL ? known : server_state_new(addr);
 }
 
 /* An address of our own would have every session forwarded to us again. */
@@ -71,7 +84,7 @@ resolver_add(struct resolving *u, struct endpoint_set *set,
 
 		if (conf->host != NULL && resolver_is_loop(u, &addrs[i]))
 			continue;
-		e->server = resolver_server(u, &addrs[i]);
+		e->server = resolver_server(u, set, &addrs[i]);
 		if (e->server == NULL)
 			continue;
 		e->weight = conf->weight;
@@ -125,14 +138,17 @@ resolver_build(struct resolving *u)
 	return set;
 }
 
-static bool
-resolver_has(const struct endpoint_set *set, const struct endpoint *e)
+static size_t
+resolver_count(const struct endpoint_set *set, const struct endpoint *e)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < set->count; i++)
 		if (set->endpoints[i].server == e->server &&
+		    set->endpoints[i].weight == e->weight &&
 		    set->endpoints[i].backup == e->backup)
-			return true;
-	return false;
+			count++;
+	return count;
 }
 
 /* Name servers rotate their answers: the order says nothing. */
@@ -142,28 +158,34 @@ resolver_same(const struct endpoint_set *a, const struct endpoint_set *b)
 	if (a == NULL || a->count != b->count)
 		return false;
 	for (size_t i = 0; i < b->count; i++)
-		if (!resolver_has(a, &b->endpoints[i]))
+		if (resolver_count(a, &b->endpoints[i]) !=
+		    resolver_count(b, &b->endpoints[i]))
 			return false;
 	return true;
 }
 
-static void
+/* 0, or -ENOMEM: nobody was told, try again. */
+static int
 resolver_publish(struct resolving *u)
 {
 	struct endpoint_set *set = resolver_build(u);
 
 	if (set == NULL)
-		return;
+		return -ENOMEM;
 	if (resolver_same(u->set, set)) {
 		endpoint_set_unref(set);
-		return;
+		return 0;
+	}
+	if (crew_tell_endpoints(u->resolver->crew, set) < 0) {
+		endpoint_set_unref(set);
+		return -ENOMEM;
 	}
 	if (u->set != NULL && set->count > 0)
 		log_info("upstream %s: now %zu address%s", u->conf->name,
 		    set->count, set->count == 1 ? "" : "es");
 	endpoint_set_unref(u->set);
 	u->set = set;
-	crew_tell_endpoints(u->resolver->crew, set);
+	return 0;
 }
 
 /* A name that fails now keeps the addresses it had. */
@@ -218,6 +240,15 @@ resolver_wait(struct resolving *u, bool good)
 	event_add(&u->timer, &tv);
 }
 
+static bool
+resolver_has_names(const struct upstream_conf *conf)
+{
+	for (size_t i = 0; i < conf->nservers; i++)
+		if (conf->servers[i].host != NULL)
+			return true;
+	return false;
+}
+
 static void
 resolver_answer(struct resolver *r, struct lookup *lookup)
 {
@@ -227,8 +258,10 @@ resolver_answer(struct resolver *r, struct lookup *lookup)
 	if (u->last != NULL)
 		lookup_free(u->last);
 	u->last = lookup;
-	resolver_publish(u);
-	resolver_wait(u, good);
+	if (resolver_publish(u) < 0)
+		good = false;
+	if (!good || resolver_has_names(u->conf))
+		resolver_wait(u, good);
 }
 
 static void
@@ -261,15 +294,6 @@ resolver_timer_event(evutil_socket_t fd, short what, void *arg)
 }
 
 static bool
-resolver_has_names(const struct upstream_conf *conf)
-{
-	for (size_t i = 0; i < conf->nservers; i++)
-		if (conf->servers[i].host != NULL)
-			return true;
-	return false;
-}
-
-static bool
 resolver_has_numbers(const struct upstream_conf *conf)
 {
 	for (size_t i = 0; i < conf->nservers; i++)
@@ -288,10 +312,11 @@ resolver_begin(struct resolver *r, struct event_base *base, size_t i)
 	u->conf = &r->config->upstreams[i];
 	u->retry_s = RETRY_FIRST_S;
 	event_assign(&u->timer, base, -1, 0, resolver_timer_event, u);
-	if (resolver_has_numbers(u->conf))
-		resolver_publish(u);
 	if (resolver_has_names(u->conf))
 		resolver_ask(u);
+	if (resolver_has_numbers(u->conf) && resolver_publish(u) < 0 &&
+	    !resolver_has_names(u->conf))
+		resolver_wait(u, false);
 }
 
 struct resolver *

@@ -38,7 +38,7 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 		c->readable = !c->eof;
 	}
 	if (what & EV_WRITE)
-		c->writable = true;
+		c->writable = c->write_error == 0;
 	/* A reset that a call has taken looks like a FIN from then on. */
 	if ((what & EV_CLOSED) && c->error == 0)
 		c->hung_up = true;
@@ -173,6 +173,17 @@ conn_recv(struct conn *c, void *data, size_t size)
 	return 0;
 }
 
+/* EPIPE of a Unix socket only says that the peer reads no more: it may have
+ * done shutdown(SHUT_RD) and be about to answer. */
+static void
+conn_fail_write(struct conn *c, int error)
+{
+	if (error == -EPIPE && sock_is_unix(c->fd))
+		c->write_error = error;
+	else
+		conn_fail(c, error);
+}
+
 size_t
 conn_send(struct conn *c, const void *data, size_t len)
 {
@@ -182,7 +193,7 @@ conn_send(struct conn *c, const void *data, size_t len)
 		n = send(c->fd, data, len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
-		conn_fail(c, -errno);
+		conn_fail_write(c, -errno);
 	if (n < 0 || (size_t)n < len)
 		c->writable = false;
 	return n < 0 ? 0 : (size_t)n;
@@ -192,6 +203,6 @@ void
 conn_shutdown(struct conn *c)
 {
 	if (!c->shut && shutdown(c->fd, SHUT_WR) < 0)
-		conn_fail(c, -errno);
+		conn_fail_write(c, -errno);
 	c->shut = true;
 }

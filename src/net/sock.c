@@ -72,7 +72,7 @@ sock_bind(int fd, const struct addr *addr, bool dual)
 }
 
 int
-sock_listen(const struct addr *addr, const struct sock_listen *opts)
+sock_bound(const struct addr *addr, const struct sock_listen *opts)
 {
 	int error = 0, fd = sock_new(addr);
 
@@ -83,10 +83,20 @@ sock_listen(const struct addr *addr, const struct sock_listen *opts)
 		error = sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (error == 0)
 		error = sock_bind(fd, addr, opts->dual);
-	if (error == 0 && listen(fd, opts->backlog) < 0)
-		error = -errno;
 	if (error == 0)
 		return fd;
+	close(fd);
+	return error;
+}
+
+int
+sock_listen(const struct addr *addr, const struct sock_listen *opts)
+{
+	int error, fd = sock_bound(addr, opts);
+
+	if (fd < 0 || listen(fd, opts->backlog) == 0)
+		return fd;
+	error = -errno;
 	close(fd);
 	return error;
 }
@@ -176,16 +186,24 @@ sock_connected(int fd)
 	return error;
 }
 
+bool
+sock_is_unix(int fd)
+{
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	return domain == AF_UNIX;
+}
+
 /* SIOCOUTQ of a Unix socket counts what the peer has not read yet, which
  * closing does not destroy. */
 int
 sock_unsent(int fd)
 {
-	int unsent = 0, domain = 0;
-	socklen_t len = sizeof(domain);
+	int unsent = 0;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
-	    domain == AF_UNIX || ioctl(fd, SIOCOUTQ, &unsent) < 0)
+	if (sock_is_unix(fd) || ioctl(fd, SIOCOUTQ, &unsent) < 0)
 		return 0;
 	return unsent;
 }

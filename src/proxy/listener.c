@@ -11,7 +11,6 @@
 
 #define ACCEPTS_PER_WAKE  16
 #define ACCEPTS_TO_DRAIN  65536 /* somebody may connect as fast as we accept */
-#define RESUME_MS	  50
 #define WARN_EVERY_MS	  60000
 
 /* Clearly more than the other: a few, and an eighth. */
@@ -26,7 +25,7 @@ static void
 listener_pause(struct listener *l, const char *why, int error)
 {
 	struct worker *w = l->worker;
-	const struct timeval tv = { .tv_usec = RESUME_MS * 1000 };
+	const struct timeval tv = { .tv_usec = LISTENER_RESUME_MS * 1000 };
 
 	event_del(&l->event);
 	l->paused = w->paused = true;
@@ -49,7 +48,7 @@ listener_choose(struct worker *w)
 	struct worker *other;
 	uint64_t mine, theirs;
 
-	if (shared->nworkers < 2)
+	if (shared->nworkers < 2 || w->draining)
 		return w;
 	other = shared->workers[(w->index + 1 + worker_random(w) %
 	    (shared->nworkers - 1)) % shared->nworkers];
@@ -162,11 +161,12 @@ listener_open(struct worker *w, int fd, const struct listener_conf *conf)
 	return 0;
 }
 
-void
+bool
 listener_resume(struct listener *l)
 {
 	if (l->paused && event_add(&l->event, NULL) == 0)
 		l->paused = false;
+	return !l->paused;
 }
 
 void

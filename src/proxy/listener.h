@@ -25,8 +25,10 @@ struct listener {
  * the caller's. */
 int listener_open(struct worker *, int fd, const struct listener_conf *);
 
-/* Accepts again what a pause left waiting. */
-void listener_resume(struct listener *);
+/* Accepts again what a pause left waiting; false: cannot yet. */
+bool listener_resume(struct listener *);
+
+#define LISTENER_RESUME_MS 50 /* until the next try */
 
 /* Takes in who is queued already, whom closing would reset, and closes. */
 void listener_drain(struct listener *);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pool.h"
+
 struct mail *
 mail_new(enum mail_kind kind)
 {
@@ -13,6 +15,22 @@ mail_new(enum mail_kind kind)
 	return mail;
 }
 
+struct mail *
+mail_new_endpoints(struct endpoint_set *set, uint64_t random)
+{
+	struct mail *mail = mail_new(MAIL_ENDPOINTS);
+
+	if (mail == NULL)
+		return NULL;
+	mail->pool = pool_new(set, random);
+	if (mail->pool == NULL) {
+		free(mail);
+		return NULL;
+	}
+	endpoint_set_ref(set);
+	return mail;
+}
+
 void
 mail_free(struct mail *mail)
 {
@@ -20,7 +38,7 @@ mail_free(struct mail *mail)
 		close(mail->fds[i].fd);
 	free(mail->fds);
 	snapshot_unref(mail->snapshot);
-	endpoint_set_unref(mail->endpoints);
+	pool_unref(mail->pool);
 	conn_reset(&mail->client);
 	free(mail);
 }

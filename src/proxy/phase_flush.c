@@ -28,6 +28,7 @@ flush_begin(struct session *s)
 	struct relay *r = flush_relay(s);
 	bool client = r->from == &s->client;
 
+	s->flushing = true;
 	s->progress = worker_now(s->worker);
 	s->unsent = UINT64_MAX;
 	s->ending = (struct ending){ .by = client ? BY_CLIENT : BY_UPSTREAM,
@@ -74,7 +75,7 @@ phase_flush(struct session *s)
 	    &s->to_client;
 	uint64_t unsent;
 
-	if (s->ending.how != HOW_RST)
+	if (!s->flushing)
 		flush_begin(s);
 	back->done = true; /* nobody is there to take it */
 	if (relay_pump(r, s->worker) < 0)

@@ -16,26 +16,12 @@ relay_begin(struct session *s)
 }
 
 static int
-relay_move(struct session *s, struct relay *r, struct counter *moved)
+relay_pump_both(struct session *s)
 {
-	uint64_t before = relay_delivered(r);
-	int error = relay_pump(r, s->worker);
-
-	if (relay_delivered(r) != before) {
-		counter_add(moved, relay_delivered(r) - before);
-		s->active = worker_now(s->worker);
-	}
-	return error;
-}
-
-static int
-relay_move_both(struct session *s)
-{
-	struct worker_stats *stats = &s->worker->stats;
-	int error = relay_move(s, &s->to_upstream, &stats->bytes_to_upstream);
+	int error = relay_pump(&s->to_upstream, s->worker);
 
 	if (error == 0)
-		error = relay_move(s, &s->to_client, &stats->bytes_to_client);
+		error = relay_pump(&s->to_client, s->worker);
 	if (s->first_byte == 0 && s->to_client.bytes > 0)
 		s->first_byte = worker_now(s->worker);
 	return error;
@@ -52,6 +38,22 @@ relay_note_fin(struct session *s)
 			.by = s->client.eof ? BY_CLIENT : BY_UPSTREAM };
 }
 
+/* A Unix peer that reads no more is heard to its end all the same. */
+static bool
+relay_is_over(const struct relay *r)
+{
+	return r->done || r->to->write_error != 0;
+}
+
+static void
+relay_note_broken(struct session *s, const struct relay *r)
+{
+	if (r->to->write_error != 0)
+		s->ending = (struct ending){ .how = HOW_RST,
+			.by = r == &s->to_client ? BY_CLIENT : BY_UPSTREAM,
+			.error = r->to->write_error };
+}
+
 enum phase_answer
 phase_relay(struct session *s)
 {
@@ -59,14 +61,16 @@ phase_relay(struct session *s)
 
 	if (!s->relaying)
 		relay_begin(s);
-	error = relay_move_both(s);
+	error = relay_pump_both(s);
 	if (error < 0) {
 		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
 			.error = error };
 		return PHASE_END;
 	}
 	relay_note_fin(s);
-	if (s->to_upstream.done && s->to_client.done)
+	relay_note_broken(s, &s->to_upstream);
+	relay_note_broken(s, &s->to_client);
+	if (relay_is_over(&s->to_upstream) && relay_is_over(&s->to_client))
 		return PHASE_END;
 	if (conn_check(&s->client) || conn_check(&s->upstream))
 		return PHASE_NEXT;

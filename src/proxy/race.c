@@ -147,6 +147,7 @@ static void
 race_fail(struct session *s, int error, bool timed_out)
 {
 	conn_close(&s->upstream);
+	s->failed = true;
 	s->race->state = RACE_IDLE;
 	s->race->error = error;
 	s->race->timed_out = timed_out;
@@ -155,13 +156,24 @@ race_fail(struct session *s, int error, bool timed_out)
 	counter_add(&s->worker->stats.connect_failures, 1);
 }
 
+/* What we lack ourselves, for which no server is to blame. */
 static bool
-race_backlog_full(struct session *s, int error)
+race_is_short(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
+	    error == -ENOBUFS;
+}
+
+/* What passes by itself: that, and a Unix server's full backlog. */
+static bool
+race_must_wait(struct session *s, int error)
 {
 	struct race *race = s->race;
 
-	if (error != -EAGAIN || s->server->addr.sa.sa_family != AF_UNIX)
+	if (!race_is_short(error) && (error != -EAGAIN ||
+	    s->server->addr.sa.sa_family != AF_UNIX))
 		return false;
+	race->error = error;
 	race->backoff = race->backoff == 0 ? RACE_BACKOFF_MS :
 	    race->backoff * 2;
 	race_pause(s, RACE_RETRYING, race->backoff);
@@ -173,7 +185,7 @@ race_attempt(struct session *s)
 {
 	int error = race_try(s);
 
-	if (error < 0 && !race_backlog_full(s, error))
+	if (error < 0 && !race_must_wait(s, error))
 		race_fail(s, error, false);
 	return RACE_RUNNING;
 }
@@ -286,8 +298,15 @@ race_deadline(const struct session *s)
 enum race_result
 race_expire(struct session *s)
 {
-	event_del(&s->race->timer);
-	if (s->race->state != RACE_PAUSED)
+	struct race *race = s->race;
+
+	event_del(&race->timer);
+	if (race->state == RACE_RETRYING && race_is_short(race->error)) {
+		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
+			.error = race->error, .cause = "cannot connect" };
+		return RACE_LOST;
+	}
+	if (race->state != RACE_PAUSED)
 		race_fail(s, -ETIMEDOUT, true);
 	return race_run(s);
 }

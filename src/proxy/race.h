@@ -4,7 +4,8 @@
  *	IDLE -> TRYING -> (won)		the winner is s->upstream
  *	  ^	  |
  *	  |	  v  refused, timed out
- *	PAUSED <--+   or RETRYING: a Unix server's full backlog, same server
+ *	PAUSED <--+   or RETRYING the same server: a Unix backlog is full, or
+ *		      we are out of descriptors or memory
  */
 #ifndef SLUICE_PROXY_RACE_H
 #define SLUICE_PROXY_RACE_H

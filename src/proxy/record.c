@@ -12,7 +12,7 @@ static bool
 record_is_probe(const struct session *s)
 {
 	return s->ending.by == BY_CLIENT && s->to_upstream.bytes == 0 &&
-	    s->to_client.bytes == 0 && s->attempts <= 1;
+	    s->to_client.bytes == 0 && !s->failed;
 }
 
 static void

@@ -31,8 +31,8 @@ relay_delivered(const struct relay *r)
 bool
 relay_drained(const struct relay *r)
 {
-	return r->spill == NULL && (r->from->eof ||
-	    (r->from->error != 0 && !r->from->readable));
+	return r->done || (r->spill == NULL && (r->from->eof ||
+	    (r->from->error != 0 && !r->from->readable)));
 }
 
 bool
@@ -42,15 +42,29 @@ relay_runnable(const struct relay *r)
 	    (r->spill != NULL || r->from->readable);
 }
 
+static void
+relay_note(struct relay *r, struct worker *w, uint64_t delivered)
+{
+	struct session *s = r->session;
+
+	if (delivered == 0)
+		return;
+	s->active = worker_now(w);
+	counter_add(r == &s->to_upstream ? &w->stats.bytes_to_upstream :
+	    &w->stats.bytes_to_client, delivered);
+}
+
 int
 relay_pump(struct relay *r, struct worker *w)
 {
+	uint64_t before = relay_delivered(r);
 	int error = 0;
 
 	if (relay_runnable(r))
 		error = relay_copy(r, w, RELAY_BUDGET);
+	relay_note(r, w, relay_delivered(r) - before);
 	if (!r->done && r->from->eof && r->spill == NULL &&
-	    r->to->error == 0) {
+	    r->to->error == 0 && r->to->write_error == 0) {
 		conn_shutdown(r->to);
 		r->done = true;
 	}

@@ -25,7 +25,7 @@ struct relay {
 	struct conn    *from;
 	struct conn    *to;
 	struct spill   *spill; /* owned; NULL: no bytes in flight */
-	uint64_t	bytes; /* read from 'from' */
+	uint64_t	bytes; /* taken on: sent, or in the spill */
 	TAILQ_ENTRY(relay) link;
 	bool		queued;
 	bool		done; /* everything delivered, FIN included */

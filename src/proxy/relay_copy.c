@@ -40,12 +40,13 @@ relay_copy(struct relay *r, struct worker *w, size_t budget)
 			break;
 		moved += n;
 		sent = conn_send(r->to, w->scratch, n);
-		if (sent == n || r->to->error != 0)
+		r->bytes += sent;
+		if (sent == n || r->to->error != 0 || r->to->write_error != 0)
 			continue;
 		r->spill = spill_new(&w->spills, w->scratch + sent, n - sent);
 		if (r->spill == NULL)
 			return -ENOMEM;
+		r->bytes += n - sent;
 	}
-	r->bytes += moved;
 	return 0;
 }

@@ -38,6 +38,8 @@ struct session {
 	bool		    is_waiting;
 	bool		    ended;
 	bool		    relaying; /* both sides were pumped once */
+	bool		    flushing; /* one side was reset */
+	bool		    failed;   /* an attempt to connect did */
 
 	struct pool	    *pool;   /* ROUTE, CONNECT: one reference */
 	struct race	    *race;   /* CONNECT: owned */

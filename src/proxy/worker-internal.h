@@ -35,6 +35,7 @@ struct worker {
 	struct event	      resume_event; /* for paused listeners */
 	bool		      paused;
 	bool		      draining;
+	bool		      killed; /* who still comes by mail ends at once */
 
 	struct session_list   sessions;
 	struct session_list   ended;

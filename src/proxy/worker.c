@@ -75,11 +75,15 @@ worker_wheel_event(evutil_socket_t fd, short what, void *arg)
 static void
 worker_resume(struct worker *w)
 {
+	const struct timeval tv = { .tv_usec = LISTENER_RESUME_MS * 1000 };
 	struct listener *l;
 
 	w->paused = false;
 	LIST_FOREACH(l, &w->listeners, link)
-		listener_resume(l);
+		if (!listener_resume(l))
+			w->paused = true;
+	if (w->paused)
+		event_add(&w->resume_event, &tv);
 }
 
 static void
@@ -101,9 +105,10 @@ void
 worker_adopt(struct worker *w, const struct listener_conf *conf,
     struct conn *client, const struct peer *peer)
 {
-	if (session_new(w, conf, client, peer))
+	if (!w->killed && session_new(w, conf, client, peer))
 		return;
-	log_error(-ENOMEM, "listener %s: client refused", conf->name);
+	if (!w->killed)
+		log_error(-ENOMEM, "listener %s: client refused", conf->name);
 	conn_reset(client);
 	worker_release(w, conf);
 }
@@ -130,15 +135,12 @@ worker_take_snapshot(struct worker *w, struct mail *mail)
 static void
 worker_take_endpoints(struct worker *w, struct mail *mail)
 {
-	size_t i = mail->endpoints->upstream;
-	struct pool *pool = pool_new(mail->endpoints, worker_random(w));
+	size_t i = mail->pool->set->upstream;
 	struct session *s;
 
-	if (pool == NULL)
-		return;
-	mail->endpoints = NULL;
 	pool_unref(w->pools[i]);
-	w->pools[i] = pool;
+	w->pools[i] = mail->pool;
+	mail->pool = NULL;
 	while ((s = LIST_FIRST(&w->routing[i])) != NULL)
 		session_advance(s);
 }
@@ -157,7 +159,9 @@ worker_kill(struct worker *w)
 	const struct ending drained = { .by = BY_PROXY, .how = HOW_DRAIN,
 		.cause = "stopped" };
 
-	worker_drain(w);
+	w->draining = w->killed = true;
+	while (!LIST_EMPTY(&w->listeners))
+		listener_close(LIST_FIRST(&w->listeners));
 	while (!LIST_EMPTY(&w->sessions))
 		session_end(LIST_FIRST(&w->sessions), &drained);
 }

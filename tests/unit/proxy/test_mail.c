@@ -20,7 +20,7 @@ new_is_empty(void **state)
 	assert_non_null(mail);
 	assert_int_equal(mail->kind, MAIL_ADOPT);
 	assert_null(mail->snapshot);
-	assert_null(mail->endpoints);
+	assert_null(mail->pool);
 	assert_null(mail->fds);
 	assert_int_equal(mail->nfds, 0);
 	assert_false(mail->client.open);
@@ -84,11 +84,11 @@ client_taken_back_stays_open(void **state)
 static void
 free_drops_the_endpoints(void **state)
 {
-	struct mail *mail = mail_new(MAIL_ENDPOINTS);
 	struct endpoint_set *set = endpoint_set_new(0, 1);
+	struct mail *mail = mail_new_endpoints(set, 0);
 
 	(void)state;
-	mail->endpoints = endpoint_set_ref(set);
+	assert_int_equal(set->refs, 2);
 	mail_free(mail);
 	assert_int_equal(set->refs, 1);
 	endpoint_set_unref(set);

@@ -154,12 +154,8 @@ set_of(const struct addr *addrs, size_t count)
 static void
 put_endpoints(struct rig *rig, struct endpoint_set *set)
 {
-	for (size_t i = 0; i < rig->shared.nworkers; i++) {
-		struct mail *mail = mail_new(MAIL_ENDPOINTS);
-
-		mail->endpoints = endpoint_set_ref(set);
-		put(rig->workers[i], mail);
-	}
+	for (size_t i = 0; i < rig->shared.nworkers; i++)
+		put(rig->workers[i], mail_new_endpoints(set, i));
 	endpoint_set_unref(set);
 }
 
@@ -1068,12 +1064,12 @@ kill_ends_who_is_not_connected(void **state)
 	at = addr_of(full);
 	queued = peer_connect(&at);
 	{
-		struct mail *mail = mail_new(MAIL_ENDPOINTS);
+		struct endpoint_set *set = set_of(&at, 1);
 		int ours;
 
 		put_snapshot(rig, 1);
-		mail->endpoints = set_of(&at, 1);
-		put(rig->workers[1], mail);
+		put(rig->workers[1], mail_new_endpoints(set, 0));
+		endpoint_set_unref(set);
 		tcp_pair(&ours, &second);
 		put(rig->workers[1], adoption(rig, ours));
 	}
