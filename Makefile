@@ -60,6 +60,7 @@ LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 need_libs = $(if $(LIBS),,$(error libevent or inih is missing; run: make deps))
 
 compile = $(CC) -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
+	-DSLUICE_INIH='"$(shell $(PKG_CONFIG) --modversion inih 2>/dev/null)"' \
 	-Iinclude -Wall -Wextra -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Werror -fPIC -fstack-protector-strong -pthread $(flags_$(VARIANT)) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) \
