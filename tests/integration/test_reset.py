@@ -218,6 +218,24 @@ def test_32_a_silent_server_learns_that_the_client_left(stage):
     proxy.wait_until_idle()
 
 
+@both_crews
+def test_32_a_client_may_leave_at_any_point_of_a_download(stage, workers):
+    """It has read all that came, so that it leaves by FIN; what comes then is
+    answered by RST, and both may reach the proxy at once."""
+    server = stage.server(push)
+    proxy = stage.proxy(server, workers=workers)
+    for _ in range(300):
+        client = stage.connect(proxy)
+        assert client.recv()
+        client.sock.setblocking(False)
+        try:
+            while client.recv():
+                pass
+        except BlockingIOError:
+            client.close()
+    proxy.wait_until_idle()
+
+
 @both_sides
 def test_33_a_reset_is_heard_on_a_side_that_is_not_read(stage, first):
     """The other side reads nothing, so that the proxy has stopped reading."""
