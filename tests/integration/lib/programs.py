@@ -1,0 +1,88 @@
+"""Programs beside the daemon: real peers with a configuration of their own,
+on free ports, ended with the test; and starts of the daemon that fail."""
+
+import os
+import socket
+import subprocess
+
+from .proxy import Proxy
+from .timing import limit, wait_for
+
+# Somebody who may nothing.
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+          "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+
+
+def fails_to_start(stage, config=None, args=(), **how):
+    """(exit code, log) of a daemon that is expected not to run."""
+    name = f"failed{len(os.listdir(stage.folder))}"
+    proxy = Proxy(stage.folder / name, config, args, **how)
+    return proxy.wait(10), proxy.log
+
+
+def free_port(host="127.0.0.1"):
+    """A port that nobody has at the moment: for programs that cannot choose
+    one themselves."""
+    with socket.socket() as sock:
+        sock.bind((host, 0))
+        return sock.getsockname()[1]
+
+
+def accepts(address):
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(address, timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Program:
+    """A process whose output is kept in a file; close() ends it and what it
+    started."""
+
+    def __init__(self, folder, command, env=None):
+        name = os.path.basename(command[0])
+        self.log_path = folder / f"{name}.log"
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **(env or {})}, cwd=folder,
+                start_new_session=True)
+        self.address = None
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_until_it_listens(self, address, seconds=20):
+        def ready():
+            assert self.process.poll() is None, self.log
+            return accepts(address)
+
+        wait_for(ready, seconds, f"{self.process.args[0]} listens")
+        self.address = address
+        return self
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(stage, command, address=None, env=None):
+    """A Program that ends with the test, once it listens at the address."""
+    program = stage.keep(Program(stage.folder, command, env))
+    return program.wait_until_it_listens(address) if address else program
+
+
+def run(command, seconds=60, text=True, **how):
+    """The output of a command that has to succeed."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=limit(seconds), text=text, **how)
+    assert done.returncode == 0, f"{command}: {done.stdout}"
+    return done.stdout
