@@ -1,8 +1,13 @@
 """Endings that were told wrong once.  Each failed before its cure."""
 
+import resource
 import signal
+import socket
+
+import pytest
 
 from lib.peers import MIB, RST, complete, payload
+from lib.timing import nothing_happens_for
 
 
 def test_a_slow_reader_gets_all_however_long_it_takes(stage):
@@ -47,3 +52,68 @@ def test_a_reset_right_behind_data_is_heard_though_nothing_moves(stage):
     proxy.wait_until_idle()
     record, = proxy.wait_for_records(1)
     assert record.end == "client rst"
+
+
+@pytest.fixture
+def unix_server(stage, tmp_path):
+    """A listening Unix socket; a proxy in front of it."""
+    path = str(tmp_path / "server")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(5)
+    listening.settimeout(10)
+    proxy = stage.sluice("[listener]\nbind = 127.0.0.1:0\n"
+                         f"[upstream]\nserver = unix:{path}\n")
+    with listening:
+        yield proxy, listening
+
+
+def test_a_unix_server_that_reads_no_more_may_still_answer(
+        stage, unix_server):
+    """EPIPE from a Unix socket is not the end of what it says."""
+    proxy, listening = unix_server
+    client = stage.connect(proxy)
+    upstream, _ = listening.accept()
+    client.send(b"question")
+    assert upstream.recv(100) == b"question"
+    upstream.shutdown(socket.SHUT_RD)
+    client.send(b"more")
+    upstream.sendall(b"reply")
+    upstream.close()
+    assert client.recv_exact(5) == b"reply"
+
+
+@pytest.mark.parametrize("talking", [False, True])
+def test_a_unix_server_that_crashes_is_a_reset(stage, unix_server, talking):
+    """Closing with unread bytes is all a Unix socket has for a reset."""
+    proxy, listening = unix_server
+    client = stage.connect(proxy)
+    upstream, _ = listening.accept()
+    client.send(b"question that is not read to its end")
+    assert upstream.recv(3) == b"que"
+    upstream.sendall(b"half of a rep")
+    assert client.recv_exact(13) == b"half of a rep"
+    if talking:
+        proxy.signal(signal.SIGSTOP)
+        client.send(b"more")
+    upstream.close()
+    if talking:
+        proxy.signal(signal.SIGCONT)
+    assert client.read_to_end().ending == RST
+    record, = proxy.wait_for_records(1)
+    assert record.end == "upstream rst"
+
+
+def test_the_status_page_does_not_spin_without_descriptors(stage):
+    """A level-triggered listener that cannot accept would take a core."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        admin = free.getsockname()
+    server = stage.server()
+    proxy = stage.proxy(server, global_={"admin": f"{admin[0]}:{admin[1]}"})
+    highest = max(proxy.fds)
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE,
+                     (highest + 1, highest + 1))
+    stage.connect(admin)
+    before = proxy.cpu
+    nothing_happens_for(1.5, lambda: proxy.cpu - before > 0.7, "it spins")
