@@ -1083,6 +1083,26 @@ kill_ends_who_is_not_connected(void **state)
 }
 
 static void
+kill_ends_who_still_comes(void **state)
+{
+	struct rig *rig = *state;
+	int ours, theirs;
+
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_server(rig, &rig->server_at);
+	put_word(rig->workers[0], MAIL_KILL);
+	tcp_pair(&ours, &theirs);
+	put(rig->workers[0], adoption(rig, ours));
+	rig_start(rig);
+	wait_for_end(rig, 1);
+	assert_int_equal(peer_end(theirs), -ECONNRESET);
+	assert_int_equal(rig->shared.sessions.used, 0);
+	close(theirs);
+}
+
+static void
 mail_is_refused_after_the_end(void **state)
 {
 	struct rig *rig = *state;
@@ -1150,6 +1170,7 @@ main(void)
 		ON_RIG(drain_ends_with_the_last_session),
 		ON_RIG(drain_takes_in_who_is_queued),
 		ON_RIG(kill_ends_at_once),
+		ON_RIG(kill_ends_who_still_comes),
 		ON_RIG(kill_ends_a_drain),
 		ON_RIG(kill_ends_who_is_not_connected),
 		ON_RIG(mail_is_refused_after_the_end),
