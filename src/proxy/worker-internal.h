@@ -16,7 +16,7 @@
 LIST_HEAD(listener_list, listener);
 
 struct worker {
-	alignas(64) _Atomic uint64_t live; /* sessions; others read it */
+	alignas(64) _Atomic uint64_t live; /* sessions, and clients coming */
 	alignas(64) struct worker_stats stats;
 
 	struct shared	     *shared;

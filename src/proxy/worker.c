@@ -177,6 +177,7 @@ worker_read(struct worker *w, struct mail *mail)
 		worker_take_endpoints(w, mail);
 		break;
 	case MAIL_ADOPT:
+		atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);
 		worker_adopt(w, mail->listener, &mail->client, &mail->peer);
 		break;
 	case MAIL_DRAIN:
@@ -318,10 +319,19 @@ worker_start(struct worker *w)
 	return -error;
 }
 
+/* A client on its way counts as the receiver's already: in a burst it would
+ * look idle until it has read its mail, and be given everything. */
 bool
 worker_mail(struct worker *w, struct mail *mail)
 {
-	return mailbox_put(w->mailbox, mail);
+	bool adopt = mail->kind == MAIL_ADOPT, taken;
+
+	if (adopt)
+		atomic_fetch_add_explicit(&w->live, 1, memory_order_relaxed);
+	taken = mailbox_put(w->mailbox, mail);
+	if (adopt && !taken)
+		atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);
+	return taken;
 }
 
 void
