@@ -426,6 +426,56 @@ def test_37_a_reset_after_a_fin_frees_the_session(
         assert other.read_all() == (b"", RST)
 
 
+@pytest.mark.parametrize("other_sent", ["nothing", "data", "fin"])
+@pytest.mark.parametrize("fin", [True, False], ids=["fin-rst", "rst"])
+@both_sides
+def test_37_a_reset_may_be_found_together_with_what_came_before(
+        stage, first, fin, other_sent):
+    """Data, FIN and RST of one side, and something of the other, all in one
+    turn of the loop: the stream ends by what came first."""
+    server = stage.server()
+    proxy = stage.proxy(server)
+    client, upstream = stage.session(proxy, server)
+    say_hello(client, upstream)
+    leaver, other = sides(client, upstream, first)
+    data = payload(40_000)
+    with proxy.paused():
+        if other_sent == "data":
+            other.send(b"lost")
+        elif other_sent == "fin":
+            other.fin()
+        leaver.send(data)
+        if fin:
+            leaver.fin()
+        leaver.wait_until_delivered()
+        leaver.reset()
+    got, ending = other.read_all()
+    assert len(got) == len(data)
+    assert got == data
+    if other_sent != "data":    # else its bytes are unread: it is told by RST
+        assert ending == (FIN if fin else RST)
+    record = proxy.record(client)
+    assert record.end == f"{first} rst"
+    assert record.error in ("Connection reset by peer", "Broken pipe")
+    proxy.wait_until_idle(2)
+
+
+@both_crews
+def test_29_clients_may_be_gone_before_they_are_accepted(stage, workers):
+    server = stage.server(echo)
+    proxy = stage.proxy(server, workers=workers)
+    with proxy.paused():
+        for i in range(100):
+            client = stage.connect(proxy)
+            if i % 2:
+                client.send(b"good-bye")
+            client.reset()
+    proxy.wait_until_idle()
+    client = stage.connect(proxy)
+    client.send_and_fin(b"still there?")
+    assert client.read_all() == (b"still there?", FIN)
+
+
 @both_crews
 def test_a_storm_of_everything_leaves_nothing(stage, workers):
     """FIN, RST and close by either side at any moment, 24 at a time: each

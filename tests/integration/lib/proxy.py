@@ -1,5 +1,6 @@
 """The daemon under test: started, watched, stopped."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -180,6 +181,22 @@ class Proxy:
     def signal(self, number):
         self.process.send_signal(number)
 
+    @contextlib.contextmanager
+    def paused(self):
+        """Stopped while the body runs: what happens meanwhile in the kernel
+        is found all at once afterwards."""
+        self.signal(signal.SIGSTOP)
+        wait_for(lambda: self._all_stopped(), 5, "all threads stopped")
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def _all_stopped(self):
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").iterdir()
+        return all((task / "stat").read_text().rpartition(")")[2].split()[0]
+                   == "T" for task in tasks)
+
     def wait(self, seconds):
         """Its exit code; it is killed when it takes longer."""
         self.stopped = True
@@ -197,7 +214,7 @@ class Proxy:
             return
         self.signal(signal.SIGTERM)
         code = self.wait(seconds)
-        assert code == 0, f"exit code {code}\n{self.tail()}"
+        assert code == 0, f"exit code {code}\n{self.tail(12)}"
         self.check_log()
 
     def check_log(self):
