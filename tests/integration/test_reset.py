@@ -12,8 +12,8 @@ import pytest
 
 from lib.marks import both_crews
 from lib.netns import cable
-from lib.peers import (FIN, MIB, RST, Server, complete, echo, payload, push,
-                       reset)
+from lib.peers import (FIN, MIB, RST, BusyServer, Server, complete, echo,
+                       payload, push, reset)
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 
@@ -120,6 +120,31 @@ def test_27_a_reset_after_fin_does_not_spoil_the_reply(stage):
     client.close()
     proxy.wait_until_idle()
     assert proxy.record(client).bytes_to_client == len(reply)
+
+
+@pytest.mark.parametrize("fin", [True, False], ids=["fin-rst", "rst"])
+def test_27_a_greeting_and_a_reset_may_be_found_with_the_connect(stage, fin):
+    """A server that says why it will not serve has been connected to: what it
+    said is delivered, and nobody else is asked."""
+    busy = stage.keep(BusyServer())
+    backup = stage.server()
+    proxy = stage.proxy(busy, upstream={"server": [
+        f"127.0.0.1:{busy.port}", f"127.0.0.1:{backup.port} backup"]})
+    client = stage.connect(proxy)
+    nothing_happens_for(0.2, lambda: not backup.nobody_came(), "it fails over")
+    with proxy.paused():
+        busy.release()
+        upstream = busy.accept()
+        upstream.send(b"too many connections")
+        if fin:
+            upstream.fin()
+        upstream.wait_until_delivered()
+        upstream.reset()
+    assert client.read_all() == (b"too many connections", FIN if fin else RST)
+    assert backup.nobody_came()
+    record = proxy.record(client)
+    assert record.end == "upstream rst"
+    assert record.attempts == 1
 
 
 @both_crews
