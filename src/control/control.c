@@ -241,9 +241,21 @@ control_start(struct control *c)
 	return error;
 }
 
+/* A late signal would find the default action, once the loop that handles it is
+ * gone, and turn a clean end into a kill. */
+static void
+control_block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 static void
 control_stop(struct control *c, int code)
 {
+	control_block_signals();
 	if (c->crew != NULL) {
 		crew_kill(c->crew);
 		crew_join(c->crew);

@@ -15,7 +15,7 @@
 
 #define LINES	 256
 #define NAP_MS	 20	/* lets records gather: at most 50 wake-ups a second */
-#define STOP_S	 1
+#define STOP_MS	 1000
 
 /* Lines wait in a small queue; full means dropped and counted, since nobody
  * may wait for the device behind it. */
@@ -23,6 +23,7 @@ static struct logwriter {
 	struct shared  *shared;
 	pthread_t	thread;
 	atomic_bool	stopping;
+	int		ended_fd; /* eventfd: the thread is done */
 	pthread_mutex_t mutex;
 	unsigned	first, count;
 	uint64_t	dropped; /* lines; under the mutex */
@@ -207,6 +208,7 @@ logwriter_run(void *arg)
 		if (!logwriter_pass())
 			logwriter_sleep();
 	logwriter_pass();
+	eventfd_write(writer.ended_fd, 1);
 	return NULL;
 }
 
@@ -218,6 +220,9 @@ logwriter_start(struct shared *shared)
 
 	writer.shared = shared;
 	atomic_store(&writer.stopping, false);
+	writer.ended_fd = eventfd(0, EFD_CLOEXEC);
+	if (writer.ended_fd < 0)
+		return -errno;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&writer.thread, NULL, logwriter_run, NULL);
@@ -230,13 +235,16 @@ logwriter_start(struct shared *shared)
 bool
 logwriter_stop(void)
 {
-	struct timespec until;
+	struct pollfd ended = { writer.ended_fd, POLLIN, 0 };
+	bool in_time;
 
 	log_set_sink(NULL);
 	atomic_store(&writer.stopping, true);
 	eventfd_write(writer.shared->log_fd, 1);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_S;
-	return pthread_clockjoin_np(writer.thread, NULL, CLOCK_MONOTONIC,
-	    &until) == 0;
+	in_time = poll(&ended, 1, STOP_MS) > 0;
+	if (in_time) {
+		pthread_join(writer.thread, NULL);
+		close(writer.ended_fd);
+	}
+	return in_time;
 }
