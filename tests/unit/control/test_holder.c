@@ -176,6 +176,25 @@ finds_another_process(void **state)
 	assert_nobody(&at);
 }
 
+/* One port, two addresses, two processes. */
+static void
+tells_addresses_apart(void **state)
+{
+	struct addr theirs = loopback("127.0.0.2", 0), ours;
+	pid_t pid = hold_elsewhere(&theirs);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	be_called("holder-test");
+	ours = loopback("127.0.0.1", addr_port(&theirs));
+	assert_int_equal(bind(fd, &ours.sa, ours.len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_found(&theirs, "another", pid);
+	assert_found(&ours, "holder-test", getpid());
+	close(fd);
+	end_elsewhere(pid);
+}
+
 int
 main(void)
 {
@@ -186,6 +205,7 @@ main(void)
 		cmocka_unit_test(who_only_talks_holds_nothing),
 		cmocka_unit_test(unix_sockets_are_not_asked_about),
 		cmocka_unit_test(finds_another_process),
+		cmocka_unit_test(tells_addresses_apart),
 	};
 
 	return cmocka_run_group_tests_name("holder", tests, NULL, NULL);

@@ -486,6 +486,37 @@ reset_is_no_fin_to_a_later_send(void **state)
 	assert_false(c->eof);
 }
 
+/* EPIPE of a Unix socket is about writing alone: what the peer still says is
+ * heard to its end. */
+static void
+unix_peer_that_reads_no_more(void **state)
+{
+	struct rig *rig = *state;
+	struct conn c;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    fds), 0);
+	assert_int_equal(conn_open(&c, rig->base, fds[0], rig_wake, rig), 0);
+	assert_int_equal(shutdown(fds[1], SHUT_RD), 0);
+	assert_int_equal(conn_send(&c, "x", 1), 0);
+	assert_int_equal(c.write_error, -EPIPE);
+	assert_int_equal(c.error, 0);
+	assert_false(c.writable);
+	peer_send(fds[1], "answer");
+	turns(rig->base, 10);
+	assert_false(c.writable); /* for good */
+	assert_true(c.readable);
+	assert_false(conn_check(&c));
+	assert_recv(&c, "answer");
+	close(fds[1]);
+	turns(rig->base, 10);
+	assert_recv(&c, "");
+	assert_true(c.eof);
+	assert_int_equal(c.error, 0);
+	conn_close(&c);
+}
+
 static void
 first_error_sticks(void **state)
 {
@@ -797,6 +828,30 @@ moved_with_unread_data(void **state)
 	place_remove(&place);
 }
 
+/* Once its error was taken, a reset looks to epoll as a FIN does. */
+static void
+moved_after_a_reset(void **state)
+{
+	struct rig *rig = *state;
+	struct place place;
+	uint64_t until = 0;
+
+	settle(rig);
+	their_reset(rig);
+	arrived(rig, POLLERR);
+	hear(rig);
+	assert_true(conn_check(&rig->conn));
+	place_make(&place);
+	place_take(&place, &rig->conn);
+	while (place.wakes == 0 && turn(place.base, &until))
+		;
+	assert_int_equal(place.conn.error, -ECONNRESET);
+	assert_false(place.conn.hung_up);
+	assert_recv(&place.conn, "");
+	assert_false(place.conn.eof);
+	place_remove(&place);
+}
+
 static void
 moved_within_one_base(void **state)
 {
@@ -946,6 +1001,7 @@ main(void)
 		ON_RIG(reset_behind_a_fin_in_one_edge),
 		ON_RIG(reset_behind_data_and_fin),
 		ON_RIG(reset_is_no_fin_to_a_later_send),
+		ON_RIG(unix_peer_that_reads_no_more),
 		ON_RIG(first_error_sticks),
 		ON_RIG(shutdown_sends_fin_once),
 		ON_RIG(shutdown_that_fails_is_an_error),
@@ -958,6 +1014,7 @@ main(void)
 		ON_RIG(moved_keeps_everything),
 		ON_RIG(moved_is_heard_at_the_new_place),
 		ON_RIG(moved_with_unread_data),
+		ON_RIG(moved_after_a_reset),
 		ON_RIG(moved_within_one_base),
 		cmocka_unit_test(held_then_moved),
 		cmocka_unit_test(held_then_thrown_away),
@@ -965,9 +1022,12 @@ main(void)
 		ON_RIG(what_cannot_move_stays_where_it_was),
 		ON_RIG(environment_does_not_turn_edges_off),
 	};
+	int failed;
 
 	signal(SIGPIPE, SIG_IGN);
 	/* libevent then refuses what would corrupt an event in silence. */
 	event_enable_debug_mode();
-	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
+	failed = cmocka_run_group_tests_name("conn", tests, NULL, NULL);
+	libevent_global_shutdown(); /* its notes hide leaks */
+	return failed;
 }

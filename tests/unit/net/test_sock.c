@@ -156,6 +156,32 @@ unix_both_ways(void **state)
 	assert_talk(&addr, &addr);
 }
 
+/* It has the address, and lets nobody in. */
+static void
+bound_does_not_listen(void **state)
+{
+	struct sock_listen opts = { .tcp = &tuned, .backlog = 16 };
+	struct addr addr = loopback("127.0.0.1", 0);
+	int fd = sock_bound(&addr, &opts), client;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_fd_flags(fd);
+	addr = addr_of(fd);
+	client = connect_to(&addr);
+	wait_for_connect(client);
+	assert_int_equal(sock_connected(client), -ECONNREFUSED);
+	close(client);
+
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(sock_probe(&addr, false), -EADDRINUSE);
+	client = connect_to(&addr);
+	wait_for_connect(client);
+	assert_int_equal(sock_connected(client), 0);
+	close(client);
+	close(fd);
+}
+
 static void
 listen_says_why_not(void **state)
 {
@@ -619,6 +645,7 @@ unsent_until_acknowledged(void **state)
 
 	(void)state;
 	tcp_pair(&ours, &theirs);
+	assert_false(sock_is_unix(ours));
 	assert_int_equal(sock_unsent(ours), 0);
 	fill(ours);
 	assert_true(sock_unsent(ours) > 0);
@@ -640,6 +667,7 @@ unix_has_nothing_unsent(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    fds), 0);
+	assert_true(sock_is_unix(fds[0]));
 	fill(fds[0]);
 	assert_int_equal(sock_unsent(fds[0]), 0);
 	close(fds[0]);
@@ -731,6 +759,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp_both_ways),
 		IN_FOLDER(unix_both_ways),
+		cmocka_unit_test(bound_does_not_listen),
 		cmocka_unit_test(listen_says_why_not),
 		cmocka_unit_test(wildcard_of_both_families),
 		cmocka_unit_test(group_shares_a_port),

@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <event2/thread.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -484,14 +485,12 @@ stream_read(struct stream *s)
 
 /* The readers begin when the writers are stuck, and are slower than they. */
 static void
-no_byte_is_lost_to_a_slow_reader(void **state)
+assert_streams(struct rig *rig)
 {
-	struct rig *rig = *state;
 	struct stream up, down;
 	uint64_t until = 0;
 	struct talk t;
 
-	rig_run(rig, 1, "");
 	talk_begin(rig, &t);
 	up = (struct stream){ .from = t.client, .to = t.server };
 	down = (struct stream){ .from = t.server, .to = t.client };
@@ -513,6 +512,31 @@ no_byte_is_lost_to_a_slow_reader(void **state)
 	close(t.client);
 	close(t.server);
 	wait_for_sessions(rig, 0);
+}
+
+static void
+no_byte_is_lost_to_a_slow_reader(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_run(rig, 1, "");
+	assert_streams(rig);
+}
+
+/* What is kept back goes out in several pieces. */
+static void
+no_byte_is_lost_in_small_buffers(void **state)
+{
+	struct rig *rig = *state;
+	int size = 8192;
+
+	setsockopt(rig->listening, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	rig_load(rig, "", "send_buffer = 8k");
+	rig_new_workers(rig, 1);
+	put_snapshot(rig, 0);
+	put_server(rig, &rig->server_at);
+	rig_start(rig);
+	assert_streams(rig);
 }
 
 static void
@@ -776,6 +800,7 @@ full_unix_server_is_asked_again(void **state)
 	close(server);
 	assert_int_equal(peer_end(client), 0);
 	close(client);
+	assert_int_equal(next_record(rig, 0).attempts, 1); /* still the first */
 	close(queued);
 	close(listening);
 }
@@ -891,6 +916,33 @@ hands_over_to_who_has_less(void **state)
 	for (int i = 0; i < 12; i++) {
 		talk(&talks[i]);
 		talk_end(&talks[i]);
+	}
+	wait_for_sessions(rig, 0);
+}
+
+/* A client on its way counts: nobody is given all of a burst because it has not
+ * read its mail yet. */
+static void
+burst_is_shared(void **state)
+{
+	struct rig *rig = *state;
+	struct talk talks[40];
+	uint64_t here, there;
+
+	for (int i = 0; i < 40; i++)
+		talks[i].client = peer_connect(&rig->at);
+	rig_run(rig, 2, "");
+	for (int i = 0; i < 40; i++)
+		talks[i].server = peer_accept(rig->server);
+	here = worker_sessions(rig->workers[0]);
+	there = worker_sessions(rig->workers[1]);
+	assert_int_equal(here + there, 40);
+	assert_in_range(there, 14, 22);
+	for (int i = 0; i < 40; i++)
+		close(talks[i].client);
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(peer_end(talks[i].server), 0);
+		close(talks[i].server);
 	}
 	wait_for_sessions(rig, 0);
 }
@@ -1020,6 +1072,72 @@ kill_ends_at_once(void **state)
 		assert_string_equal(r.ending.cause, "stopped");
 	}
 	assert_int_equal(rig->shared.sessions.used, 0);
+}
+
+/* A peer that only writes, or only reads, until there is an end to it. */
+struct mover {
+	pthread_t	thread;
+	int		fd;
+	_Atomic size_t	moved;
+};
+
+static void *
+move_out(void *arg)
+{
+	static const char zeros[65536];
+	struct mover *m = arg;
+	ssize_t n;
+
+	while ((n = send(m->fd, zeros, sizeof(zeros), MSG_NOSIGNAL)) > 0)
+		m->moved += (size_t)n;
+	return NULL;
+}
+
+static void *
+move_in(void *arg)
+{
+	struct mover *m = arg;
+	char waste[65536];
+	ssize_t n;
+
+	while ((n = recv(m->fd, waste, sizeof(waste), 0)) > 0)
+		m->moved += (size_t)n;
+	return NULL;
+}
+
+/* With directions in the run queue, and bytes that were read and not sent. */
+static void
+kill_ends_transfers(void **state)
+{
+	struct rig *rig = *state;
+	struct mover out[3] = { 0 }, in[3] = { 0 };
+	struct talk talks[3];
+	uint64_t until = 0;
+
+	rig_run(rig, 1, "");
+	for (int i = 0; i < 3; i++) {
+		talk_begin(rig, &talks[i]);
+		out[i].fd = talks[i].client;
+		in[i].fd = talks[i].server;
+		assert_int_equal(pthread_create(&out[i].thread, NULL, move_out,
+		    &out[i]), 0);
+		if (i > 0) /* one is stuck */
+			assert_int_equal(pthread_create(&in[i].thread, NULL,
+			    move_in, &in[i]), 0);
+	}
+	while ((in[1].moved < 2 * STREAM || in[2].moved < 2 * STREAM) &&
+	    patient(&until))
+		;
+	put_word(rig->workers[0], MAIL_KILL);
+	wait_for_end(rig, 1);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(out[i].thread, NULL);
+		if (i > 0)
+			pthread_join(in[i].thread, NULL);
+		close(talks[i].client);
+		close(talks[i].server);
+	}
+	assert_true(in[1].moved >= 2 * STREAM && in[2].moved >= 2 * STREAM);
 }
 
 static void
@@ -1152,6 +1270,7 @@ main(void)
 		ON_RIG(reset_is_passed_on_as_reset),
 		ON_RIG(reset_of_a_slow_reader_is_passed_on),
 		ON_RIG(no_byte_is_lost_to_a_slow_reader),
+		ON_RIG(no_byte_is_lost_in_small_buffers),
 		ON_RIG(silence_is_counted_and_not_logged),
 		ON_RIG(no_record_without_an_access_log),
 		ON_RIG(idle_session_is_cut_by_its_rule),
@@ -1166,16 +1285,19 @@ main(void)
 		ON_RIG(adopts_a_client),
 		ON_RIG(adopts_while_it_drains),
 		ON_RIG(hands_over_to_who_has_less),
+		ON_RIG(burst_is_shared),
 		ON_RIG(keeps_what_nobody_takes),
 		ON_RIG(drain_ends_with_the_last_session),
 		ON_RIG(drain_takes_in_who_is_queued),
 		ON_RIG(kill_ends_at_once),
 		ON_RIG(kill_ends_who_still_comes),
+		ON_RIG(kill_ends_transfers),
 		ON_RIG(kill_ends_a_drain),
 		ON_RIG(kill_ends_who_is_not_connected),
 		ON_RIG(mail_is_refused_after_the_end),
 		ON_RIG(never_started),
 	};
+	int failed;
 
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(LOG_LEVEL_ERROR);
@@ -1183,5 +1305,7 @@ main(void)
 		evthread_use_pthreads();
 		event_enable_debug_mode();
 	}
-	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+	failed = cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+	libevent_global_shutdown(); /* its notes hide leaks */
+	return failed;
 }
