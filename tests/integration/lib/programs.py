@@ -2,6 +2,7 @@
 on free ports, ended with the test; and starts of the daemon that fail."""
 
 import os
+import signal
 import socket
 import subprocess
 
@@ -42,8 +43,7 @@ class Program:
     started."""
 
     def __init__(self, folder, command, env=None):
-        name = os.path.basename(command[0])
-        self.log_path = folder / f"{name}.log"
+        self.log_path = folder / f"program{len(os.listdir(folder))}.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -64,13 +64,23 @@ class Program:
         self.address = address
         return self
 
+    def has_ended(self):
+        """Without forgetting its process id, which is its group's too."""
+        return self.process.returncode is not None or os.waitid(
+            os.P_PID, self.process.pid,
+            os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def close(self):
-        self.process.terminate()
+        """Its children as well: they are in its group."""
+        if not self.has_ended():
+            self.process.terminate()
         try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            wait_for(self.has_ended, 5, "it ends")
+        except AssertionError:
+            pass
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def start(stage, command, address=None, env=None):
