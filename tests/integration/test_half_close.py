@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lib.marks import both_crews
+from lib.marks import both_crews, both_sides, sides
 from lib.peers import (EMPTY, FIN, MIB, RST, BusyServer, complete, payload,
                        push)
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
@@ -15,14 +15,6 @@ from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 def anything(peer):
     """Whether data, FIN or RST has come."""
     return peer.events(select.POLLIN | select.POLLRDHUP)
-
-
-def sides(client, upstream, first):
-    """(who goes first, the other)."""
-    return (client, upstream) if first == "client" else (upstream, client)
-
-
-both_sides = pytest.mark.parametrize("first", ["client", "upstream"])
 
 
 def test_17_a_client_that_is_done_gets_its_reply_later(stage):

@@ -10,19 +10,11 @@ import threading
 
 import pytest
 
-from lib.marks import both_crews
-from lib.netns import cable
-from lib.peers import (FIN, MIB, RST, BusyServer, Server, complete, echo,
-                       payload, push, reset)
+from lib.hosts import Hosts
+from lib.marks import both_crews, both_sides, sides
+from lib.peers import (FIN, MIB, RST, BusyServer, complete, echo, payload,
+                       push, reset)
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
-
-
-def sides(client, upstream, first):
-    """(who goes first, the other)."""
-    return (client, upstream) if first == "client" else (upstream, client)
-
-
-both_sides = pytest.mark.parametrize("first", ["client", "upstream"])
 
 
 def say_hello(client, upstream):
@@ -281,33 +273,8 @@ def test_33_a_reset_is_heard_on_a_side_that_is_not_read(stage, first):
     assert data.startswith(got)
 
 
-# Hosts: client 10.1.0.1 - 10.1.0.2 proxy 10.2.0.1 - 10.2.0.2 server
-
-SERVER = ("10.2.0.2", 7000)
 FAST_KEEPALIVE = {"keepalive_idle": "1s", "keepalive_interval": "1s",
                   "keepalive_count": "2"}
-
-
-class Hosts:
-    """Client, proxy and server on three hosts of their own."""
-
-    def __init__(self, stage, hosts, **keys):
-        self.client_host, self.proxy_host, self.server_host = hosts(3)
-        cable(self.client_host, self.proxy_host, "10.1.0")
-        cable(self.proxy_host, self.server_host, "10.2.0")
-        self.stage = stage
-        self.server = stage.keep(Server(
-            host=SERVER[0], port=SERVER[1], sock=self.server_host.socket()))
-        keys["listener"] = {"bind": "10.1.0.2:5000",
-                            **keys.get("listener", {})}
-        self.proxy = stage.proxy(SERVER, prefix=self.proxy_host.prefix, **keys)
-
-    def session(self):
-        return self.stage.session(
-            ("10.1.0.2", 5000), self.server, sock=self.client_host.socket())
-
-    def host_of(self, side):
-        return self.client_host if side == "client" else self.server_host
 
 
 @both_sides

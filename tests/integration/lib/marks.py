@@ -9,3 +9,11 @@ both_crews = pytest.mark.parametrize(
 
 # For what has to be right with threads, and is no different with one.
 threads = pytest.mark.threads
+
+# The same with client and server in each other's place.
+both_sides = pytest.mark.parametrize("first", ["client", "upstream"])
+
+
+def sides(client, upstream, first):
+    """(who goes first, the other)."""
+    return (client, upstream) if first == "client" else (upstream, client)
