@@ -62,10 +62,8 @@ def test_a_one_shot_client_and_an_upstream_with_a_name(stage):
 
 
 def test_a_server_that_greets_and_closes(stage):
-    def script(peer):
-        peer.send_and_close(b"Hello, client!\n")
-
-    proxy = stage.proxy(stage.server(script))
+    proxy = stage.proxy(stage.server(
+        lambda peer: peer.send_and_close(b"Hello, client!\n")))
     for _ in range(20):
         client = stage.connect(proxy)
         assert client.read_all() == (b"Hello, client!\n", FIN)
@@ -214,7 +212,7 @@ def test_redis(stage, workers):
     told = run(["redis-benchmark", *there, "-n", "2000", "-c", "20", "-q",
                 "-t", "ping,set,get,incr,lpush,mset"])
     for line in "PING_INLINE", "SET", "GET", "INCR", "LPUSH", "MSET":
-        assert f"{line}" in told and "requests per second" in told
+        assert line in told
     assert "rror" not in told
     # Every one of them arrived, and only once.
     key = run(["redis-cli", *there, "--raw", "keys", "counter:*"]).split()
