@@ -199,10 +199,17 @@ conn_send(struct conn *c, const void *data, size_t len)
 	return n < 0 ? 0 : (size_t)n;
 }
 
+/* ENOTCONN: a reset was quicker, and its own error tells more. */
 void
 conn_shutdown(struct conn *c)
 {
+	int error = 0;
+
 	if (!c->shut && shutdown(c->fd, SHUT_WR) < 0)
-		conn_fail_write(c, -errno);
+		error = -errno;
+	if (error == -ENOTCONN && (error = sock_error(c->fd)) == 0)
+		error = -ECONNRESET;
+	if (error < 0)
+		conn_fail_write(c, error);
 	c->shut = true;
 }

@@ -1,7 +1,7 @@
 """Endings that were told wrong once.  Each failed before its cure."""
 
+import contextlib
 import resource
-import signal
 import socket
 
 import pytest
@@ -45,10 +45,9 @@ def test_a_reset_right_behind_data_is_heard_though_nothing_moves(stage):
     client, upstream = stage.session(proxy, server)
     client.send(b"a")
     assert upstream.recv_exact(1) == b"a"
-    proxy.signal(signal.SIGSTOP)
-    client.send_until_stuck(bytes(65536))
-    client.reset()
-    proxy.signal(signal.SIGCONT)
+    with proxy.paused():
+        client.send_until_stuck(bytes(65536))
+        client.reset()
     proxy.wait_until_idle()
     record, = proxy.wait_for_records(1)
     assert record.end == "client rst"
@@ -93,12 +92,10 @@ def test_a_unix_server_that_crashes_is_a_reset(stage, unix_server, talking):
     assert upstream.recv(3) == b"que"
     upstream.sendall(b"half of a rep")
     assert client.recv_exact(13) == b"half of a rep"
-    if talking:
-        proxy.signal(signal.SIGSTOP)
-        client.send(b"more")
-    upstream.close()
-    if talking:
-        proxy.signal(signal.SIGCONT)
+    with proxy.paused() if talking else contextlib.nullcontext():
+        if talking:
+            client.send(b"more")
+        upstream.close()
     assert client.read_to_end().ending == RST
     record, = proxy.wait_for_records(1)
     assert record.end == "upstream rst"

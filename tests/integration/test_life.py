@@ -202,10 +202,9 @@ def test_stop_and_continue_ends_nothing(stage):
     proxy = stage.proxy(server, listener={"idle_timeout": "1h"})
     client = stage.connect(proxy)
     assert echoes(client)
-    proxy.signal(signal.SIGSTOP)
-    client.send(b"wake up")
-    nothing_happens_for(2.5, lambda: anything(client), "an answer")
-    proxy.signal(signal.SIGCONT)
+    with proxy.paused():
+        client.send(b"wake up")
+        nothing_happens_for(2.5, lambda: anything(client), "an answer")
     assert client.recv_exact(7) == b"wake up"
 
 
