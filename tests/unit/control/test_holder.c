@@ -125,7 +125,26 @@ unix_sockets_are_not_asked_about(void **state)
 	assert_nobody(&at);
 }
 
-/* Another process, which says by a byte that it listens, and ends with us. */
+/* Listens, says its port and stays. */
+static void __attribute__((noreturn))
+hold(const struct addr *at)
+{
+	int port, fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct addr own;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	be_called("another");
+	if (bind(fd, &at->sa, at->len) < 0 || listen(fd, 1) < 0)
+		_exit(1);
+	own = addr_of(fd);
+	port = addr_port(&own);
+	if (write(STDOUT_FILENO, &port, sizeof(port)) < 0)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* Another process that listens, and ends with us. */
 static pid_t
 hold_elsewhere(struct addr *at)
 {
@@ -136,19 +155,9 @@ hold_elsewhere(struct addr *at)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
-		struct addr own;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		be_called("another");
-		if (bind(fd, &at->sa, at->len) < 0 || listen(fd, 1) < 0)
-			_exit(1);
-		own = addr_of(fd);
-		port = addr_port(&own);
-		if (write(fds[1], &port, sizeof(port)) < 0)
-			_exit(1);
-		for (;;)
-			pause();
+		dup2(fds[1], STDOUT_FILENO);
+		close_range(STDERR_FILENO + 1, ~0u, 0); /* what is ours */
+		hold(at);
 	}
 	close(fds[1]);
 	assert_int_equal(read(fds[0], &port, sizeof(port)), sizeof(port));
@@ -180,15 +189,14 @@ finds_another_process(void **state)
 static void
 tells_addresses_apart(void **state)
 {
-	struct addr theirs = loopback("127.0.0.2", 0), ours;
-	pid_t pid = hold_elsewhere(&theirs);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = peer_listen(1);
+	struct addr ours = addr_of(fd), theirs;
+	pid_t pid;
 
 	(void)state;
 	be_called("holder-test");
-	ours = loopback("127.0.0.1", addr_port(&theirs));
-	assert_int_equal(bind(fd, &ours.sa, ours.len), 0);
-	assert_int_equal(listen(fd, 1), 0);
+	theirs = loopback("127.0.0.2", addr_port(&ours));
+	pid = hold_elsewhere(&theirs);
 	assert_found(&theirs, "another", pid);
 	assert_found(&ours, "holder-test", getpid());
 	close(fd);
