@@ -1,5 +1,6 @@
 """As in a container: process 1, nobody's rights, nowhere to write."""
 
+import errno
 import os
 import pathlib
 import re
@@ -36,7 +37,7 @@ cut -d' ' -f5 /proc/self/mountinfo | while read -r place; do
     mount -o remount,bind,ro "$place" 2>/dev/null || test "$place" != /
 done
 cd /
-exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups \\
+exec setpriv --pdeathsig=KILL --reuid={NOBODY} --regid={NOBODY} --clear-groups \\
     --no-new-privs --bounding-set=-all --inh-caps=-all -- "$@" >/dev/null
 """
 
@@ -83,6 +84,12 @@ class Container:
 
     def status(self, key):
         return re.search(rf"^{key}:[ \t]*(.*)", self.told("status"), re.M)[1]
+
+    @property
+    def listens(self):
+        """Looked up: a connect that succeeds would be a session."""
+        return any(line.split()[3] == "0A"
+                   for line in self.told("net/tcp").splitlines()[1:])
 
     def term(self):
         """To the process itself: its parent does not pass it on."""
@@ -144,13 +151,9 @@ def test_term_lets_a_session_finish(container):
     client.send(b"ping")
     assert upstream.recv_exact(4) == b"ping"
     container.term()
-
-    def refused():
-        with container.client_host.socket() as late:
-            late.settimeout(5)
-            return late.connect_ex(ADDRESS) != 0
-
-    wait_for(refused, 5, "it accepts no more")
+    wait_for(lambda: not container.listens, 5, "it accepts no more")
+    with container.client_host.socket() as late:
+        assert late.connect_ex(ADDRESS) == errno.ECONNREFUSED
     upstream.send_and_fin(b"pong")
     assert client.read_all() == (b"pong", FIN)
     client.fin()
