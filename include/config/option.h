@@ -15,6 +15,14 @@ int option_help(FILE *out, FILE *errors, const char *key);
  * its origin behind " ; ". */
 void config_print(FILE *out, const struct config *);
 
+/* Where a value of [global] came from. */
+struct origin config_global_origin(const struct config *, const char *key);
+
+/* Writes "proxy.ini:8" or "command line" and returns 'text' (CONFIG_PLACE
+ * bytes): how a message about a value begins. */
+#define CONFIG_PLACE 256
+const char *config_place(const struct config *, struct origin, char *text);
+
 /* Whether an address is one that a listener of the config accepts on, so that
  * forwarding to it would forward to ourselves; returns that listener or NULL.
  * Wildcard binds match every address of this machine (getifaddrs(3)). */

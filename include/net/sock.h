@@ -62,6 +62,9 @@ int sock_error(int fd);
  * what was sent is with the peer. */
 int sock_unsent(int fd);
 
+/* The port a TCP socket is bound to; 0: none. */
+uint16_t sock_port(int fd);
+
 /* Whether it is an AF_UNIX socket; one system call. */
 bool sock_is_unix(int fd);
 

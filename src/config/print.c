@@ -2,6 +2,8 @@
 
 #include "rows.h"
 
+#include <assert.h>
+
 static void
 origin_print(FILE *out, struct origin origin)
 {
@@ -71,4 +73,24 @@ config_print(FILE *out, const struct config *config)
 		fprintf(out, "\n[upstream %s]\n", u->name);
 		section_print(out, SECTION_UPSTREAM, u, u->origins);
 	}
+}
+
+struct origin
+config_global_origin(const struct config *config, const char *key)
+{
+	const struct option *option = option_find(SECTION_GLOBAL, key);
+
+	assert(option != NULL);
+	return config->global.origins[option_index(option)];
+}
+
+const char *
+config_place(const struct config *config, struct origin origin, char *text)
+{
+	if (config->path == NULL || origin.line == 0)
+		snprintf(text, CONFIG_PLACE, "command line");
+	else
+		snprintf(text, CONFIG_PLACE, "%s:%u", config->path,
+		    origin.line);
+	return text;
 }

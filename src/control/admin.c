@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "config/option.h"
 #include "holder.h"
 #include "net/sock.h"
 
@@ -195,14 +196,15 @@ admin_bind(const struct config *config)
 	const struct sock_tcp tcp = { .nodelay = true };
 	const struct sock_listen opts = { .tcp = &tcp,
 		.backlog = ADMIN_BACKLOG };
-	char holder[HOLDER_TEXT] = "";
+	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
 	int fd = sock_listen(addr, &opts);
 
 	if (fd == -EADDRINUSE)
 		holder_find(addr, holder);
 	if (fd < 0)
-		log_error(fd, "admin: cannot serve on %s%s",
-		    config->global.admin, holder);
+		log_error(fd, "%s: admin: cannot serve on %s%s",
+		    config_place(config, config_global_origin(config, "admin"),
+		    place), config->global.admin, holder);
 	return fd;
 }
 

@@ -1,12 +1,12 @@
 #include "bind.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "config/option.h"
 #include "holder.h"
 #include "net/sock.h"
 #include "proxy/tcp_options.h"
@@ -27,14 +27,12 @@ static int
 bind_fail(const struct binding *b, const struct addr *addr, int error)
 {
 	char where[ADDR_TEXT], holder[HOLDER_TEXT] = "";
-	char place[64] = "";
+	char place[CONFIG_PLACE];
 
 	if (error == -EADDRINUSE)
 		holder_find(addr, holder);
-	if (b->bind->origin.line > 0 && b->config->path != NULL)
-		snprintf(place, sizeof(place), ":%u", b->bind->origin.line);
-	log_error(error, "%s%s: listener %s: cannot bind %s%s",
-	    b->config->path != NULL ? b->config->path : "command line", place,
+	log_error(error, "%s: listener %s: cannot bind %s%s",
+	    config_place(b->config, b->bind->origin, place),
 	    b->listener->name, addr_text(addr, where), holder);
 	return error;
 }
@@ -78,17 +76,11 @@ static void
 bind_learn_port(const struct binding *b, size_t worker, struct addr *addr)
 {
 	const struct mail *mail = b->mails[worker];
-	struct sockaddr_storage name;
-	socklen_t len = sizeof(name);
-	struct addr bound;
 	char text[ADDR_TEXT];
 
-	if (addr_port(addr) != 0 ||
-	    getsockname(mail->fds[mail->nfds - 1].fd,
-	    (struct sockaddr *)&name, &len) < 0)
+	if (addr_port(addr) != 0)
 		return;
-	addr_from_sockaddr(&bound, (struct sockaddr *)&name, len);
-	addr_set_port(addr, addr_port(&bound));
+	addr_set_port(addr, sock_port(mail->fds[mail->nfds - 1].fd));
 	log_info("listener %s: bound %s", b->listener->name,
 	    addr_text(addr, text));
 }
@@ -167,14 +159,14 @@ static int
 bind_listen(const struct config *config, const struct listen_fd *l)
 {
 	uint64_t backlog = l->conf->backlog;
+	char place[CONFIG_PLACE];
 	int error;
 
 	if (listen(l->fd, backlog == 0 ? SOMAXCONN : (int)backlog) == 0)
 		return 0;
 	error = -errno;
 	log_error(error, "%s: listener %s: cannot listen",
-	    config->path != NULL ? config->path : "command line",
-	    l->conf->name);
+	    config_place(config, l->conf->origin, place), l->conf->name);
 	return error;
 }
 

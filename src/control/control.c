@@ -16,6 +16,7 @@
 #include "host.h"
 #include "logwriter.h"
 #include "net/conn.h"
+#include "net/sock.h"
 #include "resolver.h"
 
 #define EXIT_START_FAILED 3
@@ -32,6 +33,7 @@ struct control {
 	struct crew	    *crew;
 	struct resolver	    *resolver;
 	int		     admin_fd; /* until the admin has it; -1: off */
+	struct addr	     admin_at;
 	struct admin	    *admin;
 	struct event	     signals[3];
 	struct event	     drain_timer;
@@ -155,6 +157,7 @@ static void
 control_greet(const struct control *c)
 {
 	const struct config *config = c->config;
+	char status[ADDR_TEXT];
 
 	for (size_t i = 0; i < config->nlisteners; i++) {
 		const struct listener_conf *l = &config->listeners[i];
@@ -164,8 +167,9 @@ control_greet(const struct control *c)
 			    l->upstream->nservers == 1 ?
 			    l->upstream->servers[0].name : l->upstream->name);
 	}
-	if (config->global.admin != NULL)
-		log_info("status on http://%s/", config->global.admin);
+	if (c->admin != NULL)
+		log_info("status on http://%s/",
+		    addr_text(&c->admin_at, status));
 	log_info("%zu workers, at most %llu sessions", crew_size(c->crew),
 	    (unsigned long long)crew_shared(c->crew)->sessions.max);
 }
@@ -201,6 +205,8 @@ control_prepare(struct control *c, struct mail ***mails)
 		c->admin_fd = admin_bind(c->config);
 		if (c->admin_fd < 0)
 			return c->admin_fd;
+		c->admin_at = c->config->global.admin_addr;
+		addr_set_port(&c->admin_at, sock_port(c->admin_fd));
 	}
 	return control_listen(c, mails);
 }

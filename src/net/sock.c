@@ -186,6 +186,19 @@ sock_connected(int fd)
 	return error;
 }
 
+uint16_t
+sock_port(int fd)
+{
+	struct sockaddr_storage name = { 0 };
+	socklen_t len = sizeof(name);
+	struct addr addr;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) < 0)
+		return 0;
+	addr_from_sockaddr(&addr, (struct sockaddr *)&name, len);
+	return addr_port(&addr);
+}
+
 bool
 sock_is_unix(int fd)
 {
