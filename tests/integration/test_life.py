@@ -8,7 +8,7 @@ import pytest
 
 from lib.marks import both_crews, threads
 from lib.peers import FIN, MIB, RST, complete, echo, payload
-from lib.programs import fails_to_start
+from lib.programs import fails_to_start, freeze
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 
@@ -84,7 +84,7 @@ def test_94_clients_in_the_queue_are_not_forgotten(stage, workers):
     server = stage.server(echo)
     proxy = patient(stage, server, workers=workers)
     address = proxy.address()
-    proxy.signal(signal.SIGSTOP)
+    freeze(proxy)
     clients = [stage.connect(address) for _ in range(40)]
     for client in clients:
         client.send(b"me too")

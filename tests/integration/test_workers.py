@@ -7,7 +7,7 @@ import urllib.request
 
 from lib.marks import threads
 from lib.peers import FIN, MIB, complete, echo, payload
-from lib.programs import free_port
+from lib.programs import free_port, freeze
 from lib.timing import limit, wait_for
 
 pytestmark = threads
@@ -52,7 +52,7 @@ def test_sessions_of_a_single_socket_are_spread(stage):
 def test_a_burst_is_spread_as_well(stage):
     """The count of who is under way is part of the balance."""
     proxy, path = by_path(stage, stage.server(echo))
-    proxy.signal(signal.SIGSTOP)
+    freeze(proxy)
     clients = [stage.connect(path) for _ in range(90)]
     proxy.signal(signal.SIGCONT)
     assert all(map(echoes, clients))
@@ -130,7 +130,7 @@ def test_the_end_in_the_middle_of_a_hand_over(stage):
     not by a worker that has ended, then by the one that accepted."""
     proxy, path = by_path(stage, stage.server(echo),
                           global_={"drain_timeout": "60s"})
-    proxy.signal(signal.SIGSTOP)
+    freeze(proxy)
     clients = [stage.connect(path) for _ in range(60)]
     proxy.signal(signal.SIGTERM)
     proxy.signal(signal.SIGCONT)
@@ -143,7 +143,7 @@ def test_the_end_in_the_middle_of_a_hand_over(stage):
 
 def test_a_stop_at_once_in_the_middle_of_a_hand_over(stage):
     proxy, path = by_path(stage, stage.server(echo))
-    proxy.signal(signal.SIGSTOP)
+    freeze(proxy)
     for _ in range(60):
         stage.connect(path)
     proxy.signal(signal.SIGTERM)
