@@ -8,7 +8,7 @@ import pytest
 
 from lib.marks import both_crews, threads
 from lib.peers import FIN, MIB, RST, complete, echo, payload
-from lib.programs import fails_to_start, freeze
+from lib.programs import fails_to_start
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 
@@ -84,12 +84,11 @@ def test_94_clients_in_the_queue_are_not_forgotten(stage, workers):
     server = stage.server(echo)
     proxy = patient(stage, server, workers=workers)
     address = proxy.address()
-    freeze(proxy)
-    clients = [stage.connect(address) for _ in range(40)]
-    for client in clients:
-        client.send(b"me too")
-    proxy.signal(signal.SIGTERM)
-    proxy.signal(signal.SIGCONT)
+    with proxy.paused():
+        clients = [stage.connect(address) for _ in range(40)]
+        for client in clients:
+            client.send(b"me too")
+        proxy.signal(signal.SIGTERM)
     for client in clients:
         assert client.recv_exact(6) == b"me too"
         client.fin()

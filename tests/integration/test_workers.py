@@ -7,7 +7,7 @@ import urllib.request
 
 from lib.marks import threads
 from lib.peers import FIN, MIB, complete, echo, payload
-from lib.programs import free_port, freeze
+from lib.programs import free_port
 from lib.timing import limit, wait_for
 
 pytestmark = threads
@@ -52,9 +52,8 @@ def test_sessions_of_a_single_socket_are_spread(stage):
 def test_a_burst_is_spread_as_well(stage):
     """The count of who is under way is part of the balance."""
     proxy, path = by_path(stage, stage.server(echo))
-    freeze(proxy)
-    clients = [stage.connect(path) for _ in range(90)]
-    proxy.signal(signal.SIGCONT)
+    with proxy.paused():
+        clients = [stage.connect(path) for _ in range(90)]
     assert all(map(echoes, clients))
     for client in clients:
         end(client)
@@ -130,10 +129,9 @@ def test_the_end_in_the_middle_of_a_hand_over(stage):
     not by a worker that has ended, then by the one that accepted."""
     proxy, path = by_path(stage, stage.server(echo),
                           global_={"drain_timeout": "60s"})
-    freeze(proxy)
-    clients = [stage.connect(path) for _ in range(60)]
-    proxy.signal(signal.SIGTERM)
-    proxy.signal(signal.SIGCONT)
+    with proxy.paused():
+        clients = [stage.connect(path) for _ in range(60)]
+        proxy.signal(signal.SIGTERM)
     assert all(map(echoes, clients))
     for client in clients:
         end(client)
@@ -143,12 +141,11 @@ def test_the_end_in_the_middle_of_a_hand_over(stage):
 
 def test_a_stop_at_once_in_the_middle_of_a_hand_over(stage):
     proxy, path = by_path(stage, stage.server(echo))
-    freeze(proxy)
-    for _ in range(60):
-        stage.connect(path)
-    proxy.signal(signal.SIGTERM)
-    proxy.signal(signal.SIGINT)
-    proxy.signal(signal.SIGCONT)
+    with proxy.paused():
+        for _ in range(60):
+            stage.connect(path)
+        proxy.signal(signal.SIGTERM)
+        proxy.signal(signal.SIGINT)
     assert proxy.wait(5) == 0
 
 

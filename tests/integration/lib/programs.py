@@ -2,7 +2,6 @@
 on free ports, ended with the test; and starts of the daemon that fail."""
 
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -20,19 +19,6 @@ def fails_to_start(stage, config=None, args=(), **how):
     name = f"failed{len(os.listdir(stage.folder))}"
     proxy = Proxy(stage.folder / name, config, args, **how)
     return proxy.wait(10), proxy.log
-
-
-def freeze(proxy):
-    """SIGSTOP, which takes a moment to reach every thread."""
-    def all_stopped():
-        for task in pathlib.Path(f"/proc/{proxy.pid}/task").iterdir():
-            stat = (task / "stat").read_text()
-            if stat.rpartition(")")[2].split()[0] != "T":
-                return False
-        return True
-
-    proxy.signal(signal.SIGSTOP)
-    wait_for(all_stopped, 5, "all threads stopped")
 
 
 def free_port(host="127.0.0.1"):
