@@ -55,19 +55,29 @@ bind_give(const struct binding *b, size_t worker, int fd)
 }
 
 static int
+bind_backlog(const struct listener_conf *conf)
+{
+	return conf->backlog == 0 ? SOMAXCONN : (int)conf->backlog;
+}
+
+static int
 bind_one(const struct binding *b, const struct addr *addr, bool group,
     size_t worker)
 {
 	struct sock_tcp tcp;
 	struct sock_listen opts = {
 		.tcp = &tcp,
+		.backlog = bind_backlog(b->listener),
 		.dual = b->dual,
 		.reuseport = group,
 	};
 	int fd;
 
 	tcp_options(&b->listener->tcp, &tcp);
-	fd = sock_bound(addr, &opts);
+	/* The path of a Unix socket that does not listen yet would look stale
+	 * to another daemon. */
+	fd = addr->sa.sa_family == AF_UNIX ? sock_listen(addr, &opts) :
+	    sock_bound(addr, &opts);
 	return fd < 0 ? fd : bind_give(b, worker, fd);
 }
 
@@ -153,16 +163,13 @@ bind_ports(struct binding *b)
 	return error;
 }
 
-/* Of two that are bound to one address without listening, which SO_REUSEPORT
- * allows within a user, neither knows of the other until now. */
 static int
 bind_listen(const struct config *config, const struct listen_fd *l)
 {
-	uint64_t backlog = l->conf->backlog;
 	char place[CONFIG_PLACE];
 	int error;
 
-	if (listen(l->fd, backlog == 0 ? SOMAXCONN : (int)backlog) == 0)
+	if (listen(l->fd, bind_backlog(l->conf)) == 0)
 		return 0;
 	error = -errno;
 	log_error(error, "%s: listener %s: cannot listen",

@@ -579,8 +579,25 @@ shutdown_that_fails_is_an_error(void **state)
 	arrived(rig, POLLERR);
 	assert_int_equal(sock_error(rig->fd), -ECONNRESET);
 	conn_shutdown(c);
-	assert_int_equal(c->error, -ENOTCONN);
+	assert_int_equal(c->error, -ECONNRESET);
 	assert_true(c->shut);
+}
+
+/* shutdown says ENOTCONN; that a FIN came first stands in the error behind. */
+static void
+shutdown_finds_the_resets_own_error(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	settle(rig);
+	shutdown(rig->theirs, SHUT_WR);
+	arrived(rig, POLLRDHUP);
+	their_reset(rig);
+	arrived(rig, POLLERR);
+	conn_shutdown(c);
+	assert_int_equal(c->error, -EPIPE);
+	assert_true(c->hung_up);
 }
 
 static void
@@ -1005,6 +1022,7 @@ main(void)
 		ON_RIG(first_error_sticks),
 		ON_RIG(shutdown_sends_fin_once),
 		ON_RIG(shutdown_that_fails_is_an_error),
+		ON_RIG(shutdown_finds_the_resets_own_error),
 		ON_RIG(close_is_a_fin),
 		ON_RIG(reset_is_a_reset),
 		ON_RIG(closed_twice_closes_once),
