@@ -148,8 +148,10 @@ const struct option OPTIONS[] = {
 	{ SECTION_UPSTREAM, "connect_attempts", &TYPE_NUMBER,
 	    UPSTREAM(connect_attempts), "3", .min = 1, .max = 100,
 	    .shared = true,
-	    .doc = "Attempts to connect, each to the next server, before the "
-		   "client is reset." },
+	    .doc = "Attempts to connect before the client is reset: the next "
+		   "server at once, one tried before after 200 ms. Every "
+		   "server is tried once, however many there are; in all it "
+		   "takes no longer than this times connect_timeout." },
 	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
 };
 
