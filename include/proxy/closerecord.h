@@ -32,7 +32,8 @@ struct ending {
 	int	       error;	 /* -errno, or 0 */
 	const char    *cause;	 /* in words, "idle"; NULL: 'how' says it */
 	const char    *rule;	 /* the option, "idle_timeout", or NULL */
-	bool	       of_upstream; /* whose option: upstream's or listener's */
+	bool	       of_upstream; /* whose option: upstream's or listener's, */
+	bool	       of_global;   /* or that of [global] */
 	uint64_t       limit_ms; /* what the rule allowed */
 };
 

@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "config/snapshot.h"
 #include "net/conn.h"
+#include "proxy/closerecord.h"
 #include "proxy/endpoint.h"
 
 struct pool;
@@ -36,6 +37,8 @@ struct mail {
 	size_t		  nfds;
 
 	struct pool *pool; /* ENDPOINTS: one reference */
+
+	struct ending ending; /* KILL: what the records will say */
 
 	const struct listener_conf *listener; /* ADOPT: of the reader's
 						 snapshot, its slot taken */

@@ -111,8 +111,9 @@ upstream_servers(struct check *check, const struct section *section)
 		    "%s has neither host nor server", name);
 	else if (!is_given(host))
 		report(check->report, port, "%s has a port but no host", name);
-	else if (!is_given(port))
-		report(check->report, host, "%s has a host but no port", name);
+	else if (!is_given(port) && upstream->host != NULL)
+		report(check->report, host, "%s has a host but no port: "
+		    "add 'port = NUMBER'", name);
 	if (upstream->host != NULL && upstream->port != 0 &&
 	    upstream->nservers == 0)
 		upstream_add_host(check, upstream, host);
@@ -157,7 +158,11 @@ upstream_unknown(struct check *check, const struct listener_conf *listener)
 	for (size_t i = 0; i < check->config->nupstreams; i++)
 		str_guess_offer(&guess, listener->upstream_name,
 		    check->config->upstreams[i].name);
-	if (guess.word != NULL)
+	if (strchr(listener->upstream_name, ':') != NULL)
+		report(check->report, origin, "upstream takes the name of an "
+		    "[upstream NAME], and that has 'server = %s'",
+		    listener->upstream_name);
+	else if (guess.word != NULL)
 		report(check->report, origin, "there is no [upstream %s]; did "
 		    "you mean '%s'?", listener->upstream_name, guess.word);
 	else

@@ -179,8 +179,9 @@ key_unknown(struct document *doc, struct section *section,
 			str_guess_offer(&guess, key, OPTIONS[i].key);
 	}
 	report(doc->report, origin, "unknown key '%s' in %s%s", key,
-	    section_text(section, full),
-	    guess_text(&guess, hint, sizeof(hint)));
+	    section_text(section, full), guess.word != NULL ?
+	    guess_text(&guess, hint, sizeof(hint)) :
+	    "; 'sluice --help-config' lists them");
 }
 
 static struct entry *

@@ -146,6 +146,8 @@ hostport_parse(struct hostport *hp, const char *text, char *why)
 	memset(hp, 0, sizeof(*hp));
 	if (strncmp(text, "unix:", 5) == 0)
 		return unix_set(hp, text + 5);
+	if (strchr(text, ',') != NULL)
+		return "has a comma: one a line, with the key again each time";
 	if (text[0] == '[' && close == NULL)
 		return "has no ']' behind '['";
 	if (close != NULL && (close[1] != ':' || colon != close + 1))

@@ -114,7 +114,7 @@ address_set(struct server_line *line, const char *word)
 	const char *wrong;
 
 	if (strchr(word, ':') == NULL)
-		wrong = "needs an address and a port, as in 127.0.0.1:5432";
+		wrong = "needs a port behind it, as in db1.internal:5432";
 	else
 		wrong = hostport_parse(&hp, word, why);
 	if (wrong == NULL)

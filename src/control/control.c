@@ -41,15 +41,16 @@ struct control {
 	size_t		     ended; /* workers */
 	bool		     logging;
 	enum stage	     stage;
+	struct ending	     overdue; /* of what outlives the drain */
 };
 
 static void
-control_kill(struct control *c)
+control_kill(struct control *c, const struct ending *ending)
 {
 	log_info("stopping now, %llu sessions end",
 	    (unsigned long long)crew_sessions(c->crew));
 	c->stage = STAGE_KILLED;
-	crew_kill(c->crew);
+	crew_kill(c->crew, ending);
 }
 
 static void
@@ -59,11 +60,12 @@ control_drain_event(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (c->stage == STAGE_DRAINING)
-		control_kill(c);
+		control_kill(c, &c->overdue);
 }
 
+/* 'rule' is the option behind the limit, or NULL. */
 static void
-control_drain(struct control *c, uint64_t limit_ms)
+control_drain(struct control *c, uint64_t limit_ms, const char *rule)
 {
 	struct timeval tv = { .tv_sec = (time_t)(limit_ms / 1000),
 		.tv_usec = (suseconds_t)(limit_ms % 1000 * 1000) };
@@ -71,6 +73,9 @@ control_drain(struct control *c, uint64_t limit_ms)
 	log_info("draining, %llu sessions",
 	    (unsigned long long)crew_sessions(c->crew));
 	c->stage = STAGE_DRAINING;
+	c->overdue = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
+		.cause = rule != NULL ? "drained for" : "interrupted, drained for",
+		.rule = rule, .of_global = true, .limit_ms = limit_ms };
 	if (limit_ms > 0)
 		event_add(&c->drain_timer, &tv);
 	crew_drain(c->crew);
@@ -80,15 +85,18 @@ control_drain(struct control *c, uint64_t limit_ms)
 static void
 control_signal_event(evutil_socket_t signal, short what, void *arg)
 {
+	const struct ending at_once = { .by = BY_PROXY, .how = HOW_DRAIN,
+		.cause = "told to stop at once" };
 	struct control *c = arg;
 
 	(void)what;
-	if (c->stage == STAGE_RUNNING)
-		control_drain(c, signal == SIGTERM ?
-		    c->config->global.drain_timeout :
-		    signal == SIGINT ? INT_GRACE_MS : 0);
-	else if (c->stage == STAGE_DRAINING && signal != SIGQUIT)
-		control_kill(c);
+	if (c->stage == STAGE_DRAINING && signal != SIGQUIT)
+		control_kill(c, &at_once);
+	else if (c->stage == STAGE_RUNNING && signal == SIGTERM)
+		control_drain(c, c->config->global.drain_timeout,
+		    "drain_timeout");
+	else if (c->stage == STAGE_RUNNING)
+		control_drain(c, signal == SIGINT ? INT_GRACE_MS : 0, NULL);
 }
 
 static void
@@ -263,7 +271,7 @@ control_stop(struct control *c, int code)
 {
 	control_block_signals();
 	if (c->crew != NULL) {
-		crew_kill(c->crew);
+		crew_kill(c->crew, &c->overdue);
 		crew_join(c->crew);
 	}
 	admin_free(c->admin);

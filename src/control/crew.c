@@ -189,8 +189,11 @@ crew_drain(struct crew *crew)
 }
 
 void
-crew_kill(struct crew *crew)
+crew_kill(struct crew *crew, const struct ending *ending)
 {
+	for (size_t i = 0; i < crew_size(crew); i++)
+		if (crew->kill[i] != NULL)
+			crew->kill[i]->ending = *ending;
 	crew_send(crew, crew->kill);
 }
 

@@ -24,7 +24,7 @@ int crew_tell_endpoints(struct crew *, struct endpoint_set *);
 /* Accept no more, end with the last session; or now.  Cannot fail: the mail
  * was made with the crew. */
 void crew_drain(struct crew *);
-void crew_kill(struct crew *);
+void crew_kill(struct crew *, const struct ending *);
 
 /* How many threads have ended since the last call; 'done_fd' became readable.
  */

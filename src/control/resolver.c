@@ -193,11 +193,13 @@ static void
 resolver_keep_good(struct resolving *u, struct lookup *lookup, size_t i)
 {
 	struct lookup_answer *new = &lookup->answers[i], *old;
+	char place[CONFIG_PLACE];
 
 	if (!u->failing)
-		log_warn(0, "upstream %s: cannot resolve '%s': %s",
-		    u->conf->name, lookup->hosts[i],
-		    gai_strerror(new->error));
+		log_warn(0, "%s: upstream %s: cannot resolve '%s': %s; "
+		    "trying again", config_place(u->resolver->config,
+		    u->conf->servers[i].origin, place), u->conf->name,
+		    lookup->hosts[i], gai_strerror(new->error));
 	if (u->last == NULL)
 		return;
 	old = &u->last->answers[i];

@@ -68,7 +68,9 @@ line_add_cause(struct line *l, const struct closerecord *r)
 		line_add(l, " %s", duration_text(e->limit_ms, limit));
 	if (r->detail[0] != '\0')
 		line_add(l, "%s%s", e->cause != NULL ? ": " : "", r->detail);
-	if (e->rule != NULL)
+	if (e->rule != NULL && e->of_global)
+		line_add(l, " (%s)", e->rule);
+	else if (e->rule != NULL)
 		line_add(l, " (%s of %s %s)", e->rule,
 		    e->of_upstream ? "upstream" : "listener",
 		    e->of_upstream ? r->upstream : r->listener);

@@ -154,16 +154,13 @@ worker_drain(struct worker *w)
 }
 
 static void
-worker_kill(struct worker *w)
+worker_kill(struct worker *w, const struct ending *ending)
 {
-	const struct ending drained = { .by = BY_PROXY, .how = HOW_DRAIN,
-		.cause = "stopped" };
-
 	w->draining = w->killed = true;
 	while (!LIST_EMPTY(&w->listeners))
 		listener_close(LIST_FIRST(&w->listeners));
 	while (!LIST_EMPTY(&w->sessions))
-		session_end(LIST_FIRST(&w->sessions), &drained);
+		session_end(LIST_FIRST(&w->sessions), ending);
 }
 
 static void
@@ -184,7 +181,7 @@ worker_read(struct worker *w, struct mail *mail)
 		worker_drain(w);
 		break;
 	case MAIL_KILL:
-		worker_kill(w);
+		worker_kill(w, &mail->ending);
 		break;
 	}
 	mail_free(mail);

@@ -149,17 +149,25 @@ def test_max_lifetime_ends_a_busy_session(stage, workers):
     assert record.bytes_to_client > 0
 
 
-def test_max_lifetime_does_not_end_all_at_the_same_time(stage):
-    """What began together would come back together."""
+def lives_of_thirty(stage):
     server = stage.server()
     proxy = stage.proxy(server, listener={"max_lifetime": "5s"})
     clients = [stage.session(proxy, server)[0] for _ in range(30)]
     for client in clients:
         assert client.read_all() == (b"", RST)
-    lives = sorted(r.total_ms for r in proxy.wait_for_records(30))
-    assert lives[0] >= 4500
-    assert lives[-1] < 5000 + limit(1000)
-    assert lives[-1] - lives[0] > 200
+    return sorted(r.total_ms for r in proxy.wait_for_records(30))
+
+
+def test_max_lifetime_does_not_end_all_at_the_same_time(stage):
+    """What began together would come back together.  A machine that stands
+    still for half a second ends them together, but hardly three times."""
+    for _ in range(3):
+        lives = lives_of_thirty(stage)
+        assert lives[0] >= 4500
+        assert lives[-1] < 5000 + limit(1000)
+        if lives[-1] - lives[0] > 200:
+            return
+    raise AssertionError(f"no jitter: {lives}")
 
 
 def test_the_rule_that_comes_first_is_named(stage):

@@ -69,7 +69,8 @@ test_host_or_server(void **state)
 	    "t:8: [upstream b] has server here and port at line 9: write one "
 	    "or the other\n"
 	    "t:11: [upstream c] has a port but no host\n"
-	    "t:13: [upstream d] has a host but no port\n"
+	    "t:13: [upstream d] has a host but no port: "
+	    "add 'port = NUMBER'\n"
 	    "t:14: [upstream e] has neither host nor server\n");
 }
 
@@ -83,8 +84,8 @@ test_wrong_is_not_missing(void **state)
 	    "t:4: host '[' is neither an address nor a host name\n"
 	    "t:5: port must be a number from 1 to 65535, not 'x'\n");
 	assert_errors("[listener]\nbind = :0\n[upstream]\nserver = x\n",
-	    "t:4: server 'x' needs an address and a port, as in "
-	    "127.0.0.1:5432\n");
+	    "t:4: server 'x' needs a port behind it, as in "
+	    "db1.internal:5432\n");
 }
 
 static void

@@ -281,7 +281,8 @@ test_keys_in_the_wrong_section(void **state)
 	    "[upstream default]\n"
 	    "t:12: 'source' belongs in [upstream] or [defaults], not in "
 	    "[listener default]\n"
-	    "t:13: unknown key 'foo' in [listener default]\n");
+	    "t:13: unknown key 'foo' in [listener default]; "
+	    "'sluice --help-config' lists them\n");
 }
 
 static void

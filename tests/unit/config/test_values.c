@@ -269,10 +269,10 @@ static void
 test_wrong_servers(void **state)
 {
 	static const char *const rows[][2] = {
-		{ "5432", "server '5432' needs an address and a port, as in "
-		    "127.0.0.1:5432" },
-		{ "db", "server 'db' needs an address and a port, as in "
-		    "127.0.0.1:5432" },
+		{ "5432", "server '5432' needs a port behind it, as in "
+		    "db1.internal:5432" },
+		{ "db", "server 'db' needs a port behind it, as in "
+		    "db1.internal:5432" },
 		{ ":80", "server ':80' needs an address or name before ':'" },
 		{ "db:0", "server 'db:0' needs a port from 1 to 65535" },
 		{ "db:1-2", "server 'db:1-2' must be one port" },

@@ -120,7 +120,11 @@ put(struct worker *w, struct mail *mail)
 static void
 put_word(struct worker *w, enum mail_kind kind)
 {
-	put(w, mail_new(kind));
+	struct mail *mail = mail_new(kind);
+
+	mail->ending = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
+		.cause = "stopped" };
+	put(w, mail);
 }
 
 /* The configuration, for the first worker with the listening socket. */
