@@ -85,7 +85,7 @@ def test_94_clients_in_the_queue_are_not_forgotten(stage, workers):
     proxy = patient(stage, server, workers=workers)
     address = proxy.address()
     with proxy.paused():
-        clients = [stage.connect(address) for _ in range(40)]
+        clients = [stage.connect(address) for _ in range(400)]
         for client in clients:
             client.send(b"me too")
         proxy.signal(signal.SIGTERM)

@@ -116,6 +116,21 @@ def test_39_a_black_hole_costs_the_connect_timeout(
     assert least * 1000 <= record.total_ms < limit(most + 1) * 1000
 
 
+def test_39_all_attempts_together_have_a_limit(stage):
+    """connect_timeout x connect_attempts, even if not every server had its
+    turn."""
+    holes = [stage.keep(BusyServer()) for _ in range(5)]
+    proxy = stage.proxy(holes, upstream={
+        "connect_timeout": "400ms", "connect_attempts": 2})
+    watch = Stopwatch()
+    client = stage.connect(proxy)
+    assert client.read_all() == (b"", RST)
+    assert 0.7 < watch.seconds < limit(1.5)
+    record = proxy.record(client)
+    assert record.attempts == 2
+    assert record.end == "proxy timeout"
+
+
 # 40: clients that leave meanwhile.
 
 def test_40_clients_that_reset_while_we_connect_leave_nothing(stage):
@@ -325,6 +340,11 @@ def test_44_another_source_is_tried_instead(stage):
     for _ in range(4):
         client, upstream = stage.session(proxy, server)
         assert upstream.sock.getpeername()[0] == "127.0.0.9"
+        upstream.send_and_close(b"hi")
+        assert client.recv_exact(2) == b"hi"
+        client.close()
+        # It was no attempt: the server had no part in it.
+        assert proxy.record(client).attempts == 1
 
 
 def test_44_a_source_of_the_other_family_is_not_used(stage):
