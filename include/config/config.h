@@ -27,7 +27,20 @@ struct origin {
 	unsigned	 line; /* LINE and DEFAULTS: of the file, from 1 */
 };
 
-enum log_to { LOG_TO_STDERR };
+enum log_to {
+	LOG_TO_NOWHERE, /* access_log = off */
+	LOG_TO_LOG,	/* access_log = on: where 'log' goes */
+	LOG_TO_STDERR,
+	LOG_TO_SYSLOG,
+	LOG_TO_FILE,
+};
+
+struct log_target {
+	enum log_to to;
+	char	   *path; /* FILE: absolute */
+};
+
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Socket options that both sides have. */
 struct tcp_conf {
@@ -96,11 +109,19 @@ struct global_conf {
 	uint64_t       workers;	     /* 0: one for each CPU we may use */
 	uint64_t       max_sessions; /* 0: from the fd limit */
 	uint64_t       drain_timeout;
-	enum log_to    log;
-	enum log_level log_level;
-	bool	       access_log;
-	char	      *admin;	   /* ADDR:PORT as written, NULL: off */
-	struct addr    admin_addr; /* len 0: off */
+	char	      *user;	 /* NULL: not given */
+	char	      *group;	 /* NULL: that of the user */
+	char	      *pid_file; /* absolute, NULL: none */
+	struct log_target log;
+	enum log_level	  log_level;
+	enum log_format	  log_format;
+	struct log_target access_log;
+	uint64_t	  access_log_interval; /* 0: off */
+	bool		  access_log_start;
+	char	      *admin;	     /* ADDR:PORT as written, NULL: off */
+	struct addr    admin_addr;   /* len 0: off */
+	char	      *admin_socket; /* absolute, or "auto", or NULL: off */
+	char	      *admin_group;  /* NULL: that of the process */
 	struct origin *origins;
 };
 

@@ -52,9 +52,10 @@ static const char *const LEVEL_WORDS[] = {
 	[LOG_LEVEL_DEBUG + 1] = NULL,
 };
 
-static const char *const LOG_WORDS[] = {
-	[LOG_TO_STDERR] = "stderr",
-	[LOG_TO_STDERR + 1] = NULL,
+static const char *const FORMAT_WORDS[] = {
+	[LOG_FORMAT_TEXT] = "text",
+	[LOG_FORMAT_JSON] = "json",
+	[LOG_FORMAT_JSON + 1] = NULL,
 };
 
 const struct option OPTIONS[] = {
@@ -72,17 +73,52 @@ const struct option OPTIONS[] = {
 	    .zero = "off",
 	    .doc = "How long a daemon that was told to stop lets sessions "
 		   "finish before it closes them; off waits for the last." },
-	{ SECTION_GLOBAL, "log", &TYPE_WORD, GLOBAL(log), "stderr",
-	    .words = LOG_WORDS,
-	    .doc = "Where the log goes." },
+	{ SECTION_GLOBAL, "user", &TYPE_ACCOUNT, GLOBAL(user), NULL,
+	    .doc = "Who the daemon is once its ports are bound, if it was "
+		   "started as root. Without it: sluice where there is such "
+		   "a user, else nobody; root stays root." },
+	{ SECTION_GLOBAL, "group", &TYPE_ACCOUNT, GLOBAL(group), NULL,
+	    .doc = "The group that goes with user, instead of the user's "
+		   "own." },
+	{ SECTION_GLOBAL, "pid_file", &TYPE_PATH, GLOBAL(pid_file), "off",
+	    .doc = "Holds the process id while the daemon runs, and keeps a "
+		   "second one from starting with the same file." },
+	{ SECTION_GLOBAL, "log", &TYPE_LOG, GLOBAL(log), "stderr",
+	    .doc = "Where messages go; with -d to syslog unless this is set. "
+		   "USR1 and HUP open a file anew." },
 	{ SECTION_GLOBAL, "log_level", &TYPE_WORD, GLOBAL(log_level), "info",
 	    .words = LEVEL_WORDS,
 	    .doc = "The least important messages to log." },
-	{ SECTION_GLOBAL, "access_log", &TYPE_BOOL, GLOBAL(access_log), "on",
-	    .doc = "Log one line for each session when it ends." },
+	{ SECTION_GLOBAL, "log_format", &TYPE_WORD, GLOBAL(log_format),
+	    "text", .words = FORMAT_WORDS,
+	    .doc = "How lines are written: text is logfmt, json one object a "
+		   "line." },
+	{ SECTION_GLOBAL, "access_log", &TYPE_ACCESS, GLOBAL(access_log),
+	    "on",
+	    .doc = "Where one line for each session goes when it ends; on is "
+		   "where log goes." },
+	{ SECTION_GLOBAL, "access_log_interval", &TYPE_DURATION,
+	    GLOBAL(access_log_interval), "off", .min = SECONDS(1),
+	    .max = FOREVER, .zero = "off",
+	    .doc = "Log a line for each session that still runs, this often, "
+		   "with its bytes so far." },
+	{ SECTION_GLOBAL, "access_log_start", &TYPE_BOOL,
+	    GLOBAL(access_log_start), "off",
+	    .doc = "Log a line for each session also when its server has "
+		   "been connected." },
 	{ SECTION_GLOBAL, "admin", &TYPE_ADMIN, GLOBAL(admin), "off",
 	    .doc = "Where the daemon shows its status page, read-only, over "
 		   "HTTP." },
+	{ SECTION_GLOBAL, "admin_socket", &TYPE_PATH, GLOBAL(admin_socket),
+	    "auto", .zero = "auto",
+	    .doc = "The Unix socket of 'sluice ctl'. auto is "
+		   "/run/sluice/sluice.sock for root, else "
+		   "$XDG_RUNTIME_DIR/sluice.sock, and goes without where "
+		   "that is taken or cannot be made." },
+	{ SECTION_GLOBAL, "admin_group", &TYPE_ACCOUNT, GLOBAL(admin_group),
+	    NULL,
+	    .doc = "The group that may use admin_socket, besides the user "
+		   "the daemon runs as and root." },
 
 	{ SECTION_LISTENER, "bind", &TYPE_BIND, LISTENER(binds), NULL,
 	    .list = true,

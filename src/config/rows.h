@@ -66,10 +66,25 @@ option_index(const struct option *option)
 	return (size_t)(option - OPTIONS);
 }
 
+static inline void *
+setting_field(const struct setting *setting)
+{
+	return (char *)setting->owner + setting->option->offset;
+}
+
+static inline const void *
+option_field(const struct option *option, const void *owner)
+{
+	return (const char *)owner + option->offset;
+}
+
 /* Reports the key and the text right behind it; returns false for the setter to
  * return. */
 bool setting_wrong(const struct setting *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* "on", "yes", "true" and their opposites; false for anything else. */
+bool bool_parse(const char *text, bool *value);
 
 /* types_plain.c */
 extern const struct option_type TYPE_BOOL;
@@ -79,6 +94,12 @@ extern const struct option_type TYPE_DURATION;
 extern const struct option_type TYPE_SECONDS; /* a duration without ms */
 extern const struct option_type TYPE_WORD;    /* one of option.words */
 extern const struct option_type TYPE_NAME;    /* of an upstream */
+
+/* types_path.c */
+extern const struct option_type TYPE_PATH;  /* absolute, off, or option.zero */
+extern const struct option_type TYPE_LOG;   /* stderr, syslog, file:PATH */
+extern const struct option_type TYPE_ACCESS; /* that, on or off */
+extern const struct option_type TYPE_ACCOUNT; /* a user or group of the system */
 
 /* types_addr.c and type_server.c */
 extern const struct option_type TYPE_HOST;

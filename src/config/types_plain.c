@@ -9,18 +9,6 @@
 typedef const char *parse_fn(const char *, uint64_t *, char *);
 typedef const char *print_fn(uint64_t, char *);
 
-static void *
-setting_field(const struct setting *setting)
-{
-	return (char *)setting->owner + setting->option->offset;
-}
-
-static const void *
-option_field(const struct option *option, const void *owner)
-{
-	return (const char *)owner + option->offset;
-}
-
 static bool
 item_set(struct item *item, const char *text)
 {
@@ -50,16 +38,21 @@ bool_form(const struct option *option, char *text)
 	return strcpy(text, "on or off");
 }
 
+bool
+bool_parse(const char *text, bool *value)
+{
+	size_t i = word_find(BOOL_WORDS, text);
+
+	*value = i % 2 == 1;
+	return BOOL_WORDS[i] != NULL;
+}
+
 static bool
 bool_set(const struct setting *setting)
 {
-	size_t i = word_find(BOOL_WORDS, setting->text);
-
-	if (BOOL_WORDS[i] == NULL)
-		return setting_wrong(setting, " must be on or off, not '%s'",
-		    setting->text);
-	*(bool *)setting_field(setting) = i % 2 == 1;
-	return true;
+	return bool_parse(setting->text, setting_field(setting)) ||
+	    setting_wrong(setting, " must be on or off, not '%s'",
+	    setting->text);
 }
 
 static bool
@@ -219,7 +212,7 @@ const struct option_type TYPE_SECONDS = { seconds_set, duration_get,
 /* --- one of a few words: the field is an enum that counts them from 0 */
 
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned) &&
-	sizeof(enum log_to) == sizeof(unsigned), "enums are stored as unsigned");
+	sizeof(enum log_format) == sizeof(unsigned), "enums are stored as unsigned");
 
 /* "error, warn, info or debug" */
 static const char *

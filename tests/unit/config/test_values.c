@@ -146,14 +146,31 @@ test_ranges(void **state)
 		    "auto or a number from 1 to 10000000, not '10000001'" },
 		{ "global", "drain_timeout = off", "" },
 		{ "global", "drain_timeout = 3650d", "" },
-		{ "global", "log = syslog", "log must be stderr, not "
-		    "'syslog'" },
+		{ "global", "log = syslog", "" },
+		{ "global", "log = file:/var/log/x", "" },
+		{ "global", "log = on", "log must be stderr, syslog or "
+		    "file:PATH, not 'on'" },
+		{ "global", "log = /var/log/x", "log must be stderr, syslog "
+		    "or file:PATH, not '/var/log/x'; write file: before a "
+		    "path" },
+		{ "global", "log = file:x", "log needs an absolute path, as "
+		    "in file:/var/log/sluice.log, not 'file:x'" },
+		{ "global", "pid_file = off", "" },
+		{ "global", "pid_file = /run/x.pid", "" },
+		{ "global", "pid_file = x.pid", "pid_file must be an absolute "
+		    "path, not 'x.pid'" },
+		{ "global", "pid_file = auto", "pid_file must be an absolute "
+		    "path, not 'auto'" },
+		{ "global", "admin_socket = auto", "" },
+		{ "global", "log_format = xml", "log_format must be text or "
+		    "json, not 'xml'" },
+		{ "global", "access_log = file:/var/log/x", "" },
 		{ "global", "log_level = debug", "" },
 		{ "global", "log_level = warning", "log_level must be error, "
 		    "warn, info or debug, not 'warning'" },
 		{ "global", "access_log = yes", "" },
-		{ "global", "access_log = On", "access_log must be on or off, "
-		    "not 'On'" },
+		{ "global", "access_log = On", "access_log must be on, off, "
+		    "stderr, syslog or file:PATH, not 'On'" },
 		{ "listener", "idle_timeout = off", "" },
 		{ "listener", "idle_timeout = 0", "" },
 		{ "listener", "idle_timeout = 1ms", "" },
@@ -393,9 +410,11 @@ test_defaults(void **state)
 	assert_int_equal(config->global.workers, 0);
 	assert_int_equal(config->global.max_sessions, 0);
 	assert_int_equal(config->global.drain_timeout, 25000);
-	assert_int_equal(config->global.log, LOG_TO_STDERR);
+	assert_int_equal(config->global.log.to, LOG_TO_STDERR);
 	assert_int_equal(config->global.log_level, LOG_LEVEL_INFO);
-	assert_true(config->global.access_log);
+	assert_int_equal(config->global.access_log.to, LOG_TO_LOG);
+	assert_string_equal(config->global.admin_socket, "auto");
+	assert_null(config->global.pid_file);
 	assert_null(config->global.admin);
 	assert_int_equal(config->global.admin_addr.len, 0);
 	assert_int_equal(l->max_sessions, 0);
