@@ -14,6 +14,7 @@
 #define CLOSERECORD_LINE 1024
 
 enum closed_by { BY_CLIENT, BY_UPSTREAM, BY_PROXY };
+#define CLOSED_BYS (BY_PROXY + 1)
 
 enum close_how {
 	HOW_FIN,
@@ -24,6 +25,7 @@ enum close_how {
 	HOW_DRAIN,
 	HOW_LIMIT,
 };
+#define CLOSE_HOWS (HOW_LIMIT + 1)
 
 /* Why a session ended. The strings are static storage. */
 struct ending {
@@ -60,6 +62,10 @@ struct closerecord {
 /* Writes the record as one logfmt line (no newline) of at most 'size' bytes
  * and returns its length. Pure. */
 size_t closerecord_text(const struct closerecord *, char *line, size_t size);
+
+/* "client", "upstream", "proxy"; "fin", "rst", ... */
+const char *closed_by_text(enum closed_by);
+const char *close_how_text(enum close_how);
 
 /* A session's id as people see it: PREFIX-WORKER-SEQUENCE. */
 #define CLOSERECORD_ID 32

@@ -16,7 +16,10 @@ struct server_state {
 	atomic_int	 refs;
 	_Atomic uint64_t sessions; /* now */
 	_Atomic uint64_t connects; /* since the start */
-	_Atomic uint64_t failures;
+	_Atomic uint64_t failures; /* attempts to connect */
+	_Atomic uint64_t bytes_to_upstream; /* of sessions that ended */
+	_Atomic uint64_t bytes_to_client;
+	_Atomic int	 last_error; /* -errno of the last failure, 0: none */
 	struct addr	 addr;
 	char		 text[ADDR_TEXT]; /* of the address */
 };
@@ -25,6 +28,13 @@ struct server_state {
 struct server_state *server_state_new(const struct addr *);
 struct server_state *server_state_ref(struct server_state *);
 void server_state_unref(struct server_state *); /* NULL is fine */
+
+/* A session connected; it left, having moved so many bytes; an attempt to
+ * connect failed, with -errno.  Any thread. */
+void server_state_join(struct server_state *);
+void server_state_leave(struct server_state *, uint64_t to_upstream,
+    uint64_t to_client);
+void server_state_fail(struct server_state *, int error);
 
 struct endpoint {
 	struct server_state *server; /* one reference */

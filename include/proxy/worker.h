@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/counter.h"
 #include "base/ring.h"
 #include "proxy/mail.h"
+#include "proxy/stats.h"
 
 struct worker;
 
@@ -27,6 +27,7 @@ struct session_limit {
 struct shared {
 	struct session_limit  sessions;	 /* the global one */
 	struct session_limit *listeners; /* by index in the config */
+	size_t		      nlisteners;
 	size_t		      nupstreams;
 	struct worker	    **workers;
 	size_t		      nworkers;
@@ -35,18 +36,6 @@ struct shared {
 	int		      log_fd;	  /* eventfd: records wait in a ring */
 	atomic_bool	      log_asleep; /* the log writer wants to be told */
 	int		      done_fd;	  /* eventfd: a worker has ended */
-};
-
-/* Written by the worker alone, read by anyone. */
-struct worker_stats {
-	struct counter accepted;	/* sessions begun on this worker */
-	struct counter handed_over;	/* accepted here, given to another */
-	struct counter ended;
-	struct counter probes;		/* ended by the client without a byte */
-	struct counter connect_failures; /* attempts that failed */
-	struct counter accept_pauses;	/* out of descriptors, memory, slots */
-	struct counter bytes_to_upstream;
-	struct counter bytes_to_client;
 };
 
 /* Makes a worker that does not run yet; NULL without memory. */

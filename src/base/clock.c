@@ -14,6 +14,15 @@ clock_ms(void)
 	return ms > 0 ? ms : 1;
 }
 
+uint64_t
+clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 void
 clock_text(char *text)
 {

@@ -130,16 +130,17 @@ admin_add_workers(struct admin *admin, struct evbuffer *out)
 	    "<th class=n>bytes to upstream<th class=n>bytes to client</tr>\n");
 	for (size_t i = 0; i < crew_size(admin->crew); i++) {
 		const struct worker *w = crew_worker(admin->crew, i);
-		const struct worker_stats *s = worker_stats(w);
+		struct listener_stats s;
 
+		crew_sum_worker(admin->crew, i, &s);
 		evbuffer_add_printf(out, "<tr><td>%zu<td class=n>%llu"
 		    "<td class=n>%llu<td class=n>%llu<td class=n>%llu"
 		    "<td class=n>%llu</tr>\n", i,
 		    (unsigned long long)worker_sessions(w),
-		    (unsigned long long)counter_get(&s->accepted),
-		    (unsigned long long)counter_get(&s->handed_over),
-		    (unsigned long long)counter_get(&s->bytes_to_upstream),
-		    (unsigned long long)counter_get(&s->bytes_to_client));
+		    (unsigned long long)counter_get(&s.begun),
+		    (unsigned long long)counter_get(&s.handed_over),
+		    (unsigned long long)counter_get(&s.bytes_to_upstream),
+		    (unsigned long long)counter_get(&s.bytes_to_client));
 	}
 	evbuffer_add_printf(out, "</table>\n");
 }

@@ -67,6 +67,7 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 	s = &crew->shared;
 	s->sessions.max = max_sessions;
 	s->listeners = crew_limits(config);
+	s->nlisteners = config->nlisteners;
 	s->nupstreams = config->nupstreams;
 	s->nworkers = nworkers;
 	s->access_log = config->global.access_log.to != LOG_TO_NOWHERE;
@@ -223,4 +224,35 @@ crew_sessions(struct crew *crew)
 	for (size_t i = 0; i < crew_size(crew); i++)
 		sum += worker_sessions(crew_worker(crew, i));
 	return sum;
+}
+
+void
+crew_sum_listener(const struct crew *crew, size_t i,
+    struct listener_stats *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (size_t n = 0; n < crew_size(crew); n++)
+		listener_stats_sum(sum,
+		    &worker_stats(crew->shared.workers[n])->listeners[i]);
+}
+
+void
+crew_sum_upstream(const struct crew *crew, size_t i,
+    struct upstream_stats *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (size_t n = 0; n < crew_size(crew); n++)
+		upstream_stats_sum(sum,
+		    &worker_stats(crew->shared.workers[n])->upstreams[i]);
+}
+
+void
+crew_sum_worker(const struct crew *crew, size_t i, struct listener_stats *sum)
+{
+	const struct worker_stats *stats;
+
+	stats = worker_stats(crew->shared.workers[i]);
+	memset(sum, 0, sizeof(*sum));
+	for (size_t n = 0; n < crew->shared.nlisteners; n++)
+		listener_stats_sum(sum, &stats->listeners[n]);
 }

@@ -33,4 +33,10 @@ void   crew_join(struct crew *);
 
 uint64_t crew_sessions(struct crew *);
 
+/* What all workers counted of one listener or upstream, and what one worker
+ * counted of all listeners: 'sum' is overwritten. */
+void crew_sum_listener(const struct crew *, size_t i, struct listener_stats *sum);
+void crew_sum_upstream(const struct crew *, size_t i, struct upstream_stats *sum);
+void crew_sum_worker(const struct crew *, size_t i, struct listener_stats *sum);
+
 #endif

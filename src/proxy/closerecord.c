@@ -23,6 +23,18 @@ static const char *const how_text[] = {
 	[HOW_LIMIT] = "limit",
 };
 
+const char *
+closed_by_text(enum closed_by by)
+{
+	return by_text[by];
+}
+
+const char *
+close_how_text(enum close_how how)
+{
+	return how_text[how];
+}
+
 struct line {
 	char  *text;
 	size_t size;

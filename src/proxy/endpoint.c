@@ -30,6 +30,36 @@ server_state_unref(struct server_state *server)
 		free(server);
 }
 
+static void
+server_state_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+void
+server_state_join(struct server_state *server)
+{
+	server_state_add(&server->sessions, 1);
+	server_state_add(&server->connects, 1);
+}
+
+void
+server_state_leave(struct server_state *server, uint64_t to_upstream,
+    uint64_t to_client)
+{
+	server_state_add(&server->bytes_to_upstream, to_upstream);
+	server_state_add(&server->bytes_to_client, to_client);
+	atomic_fetch_sub_explicit(&server->sessions, 1, memory_order_relaxed);
+}
+
+void
+server_state_fail(struct server_state *server, int error)
+{
+	server_state_add(&server->failures, 1);
+	atomic_store_explicit(&server->last_error, error,
+	    memory_order_relaxed);
+}
+
 struct endpoint_set *
 endpoint_set_new(size_t upstream, size_t count)
 {

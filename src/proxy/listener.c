@@ -19,17 +19,24 @@
 
 enum accept_result { ACCEPTED, ACCEPT_NONE, ACCEPT_LATER };
 
+static struct listener_stats *
+listener_stats(const struct listener *l)
+{
+	return &l->worker->stats.listeners[l->conf->index];
+}
+
 /* Stops accepting, so that clients wait in the kernel's queue and the
  * level-triggered event does not spin. */
 static void
-listener_pause(struct listener *l, const char *why, int error)
+listener_pause(struct listener *l, struct counter *count, const char *why,
+    int error)
 {
 	struct worker *w = l->worker;
 	const struct timeval tv = { .tv_usec = LISTENER_RESUME_MS * 1000 };
 
 	event_del(&l->event);
 	l->paused = w->paused = true;
-	counter_add(&w->stats.accept_pauses, 1);
+	counter_add(count, 1);
 	if (!event_pending(&w->resume_event, EV_TIMEOUT, NULL))
 		event_add(&w->resume_event, &tv);
 	if (l->warned != 0 && worker_now(w) - l->warned < WARN_EVERY_MS)
@@ -70,7 +77,7 @@ listener_hand_over(struct listener *l, struct worker *to, int fd,
 	mail->peer = *peer;
 	conn_hold(&mail->client, fd);
 	if (worker_mail(to, mail)) {
-		counter_add(&l->worker->stats.handed_over, 1);
+		counter_add(&listener_stats(l)->handed_over, 1);
 		return true;
 	}
 	mail->client.open = false;
@@ -101,7 +108,8 @@ listener_refused(struct listener *l, int error)
 	case ENFILE:
 	case ENOMEM:
 	case ENOBUFS:
-		listener_pause(l, "cannot accept", -error);
+		listener_pause(l, &listener_stats(l)->paused_short,
+		    "cannot accept", -error);
 		return ACCEPT_LATER;
 	}
 	return ACCEPTED;
@@ -117,7 +125,8 @@ listener_accept(struct listener *l)
 	int fd, error;
 
 	if (!limit_take(w->shared, l->conf)) {
-		listener_pause(l, "max_sessions reached", 0);
+		listener_pause(l, &listener_stats(l)->paused_full,
+		    "max_sessions reached", 0);
 		return ACCEPT_LATER;
 	}
 	memset(&from, 0, sizeof(from));

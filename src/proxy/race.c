@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/sock.h"
 #include "proxy/balance.h"
 #include "proxy/tcp_options.h"
@@ -19,6 +20,7 @@ struct race {
 	struct event	timer; /* PAUSED, RETRYING: finer than the wheel */
 	uint64_t	started;
 	uint64_t	attempt_started;
+	uint64_t	attempt_us; /* the same, finer, for the histogram */
 	uint64_t	backoff;
 	size_t		current; /* endpoint being tried */
 	size_t		source;	 /* index into the upstream's sources */
@@ -31,6 +33,12 @@ static const struct upstream_conf *
 race_conf(const struct session *s)
 {
 	return s->listener->upstream;
+}
+
+static struct upstream_stats *
+race_stats(const struct session *s)
+{
+	return &s->worker->stats.upstreams[race_conf(s)->index];
 }
 
 static void
@@ -151,9 +159,8 @@ race_fail(struct session *s, int error, bool timed_out)
 	s->race->state = RACE_IDLE;
 	s->race->error = error;
 	s->race->timed_out = timed_out;
-	atomic_fetch_add_explicit(&s->server->failures, 1,
-	    memory_order_relaxed);
-	counter_add(&s->worker->stats.connect_failures, 1);
+	server_state_fail(s->server, error);
+	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);
 }
 
 /* What we lack ourselves, for which no server is to blame. */
@@ -198,10 +205,12 @@ race_take(struct session *s, size_t i)
 	race->current = i;
 	race->tried[i / 64] |= 1ULL << (i % 64);
 	race->attempt_started = worker_now(s->worker);
+	race->attempt_us = clock_us();
 	race->backoff = 0;
 	server_state_unref(s->server);
 	s->server = server_state_ref(s->pool->set->endpoints[i].server);
 	s->attempts++;
+	counter_add(&race_stats(s)->attempts, 1);
 }
 
 /* A server not tried yet at once; else all again, after a pause with jitter. */
@@ -229,11 +238,12 @@ race_next(struct session *s)
 static enum race_result
 race_won(struct session *s)
 {
+	struct upstream_stats *stats = race_stats(s);
+
 	s->connected = worker_now(s->worker);
-	atomic_fetch_add_explicit(&s->server->sessions, 1,
-	    memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->server->connects, 1,
-	    memory_order_relaxed);
+	server_state_join(s->server);
+	counter_add(&stats->sessions, 1);
+	histogram_add(&stats->connecting, clock_us() - s->race->attempt_us);
 	return RACE_WON;
 }
 

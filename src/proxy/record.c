@@ -97,11 +97,13 @@ session_record(struct session *s)
 	struct worker *w = s->worker;
 	struct closerecord *r;
 
-	counter_add(&w->stats.ended, 1);
+	counter_add(&s->stats->ended[s->ending.by][s->ending.how], 1);
 	if (record_is_probe(s)) {
-		counter_add(&w->stats.probes, 1);
+		counter_add(&s->stats->probes, 1);
 		return;
 	}
+	histogram_add(&s->stats->lasted,
+	    record_since(s, worker_now(w)) * 1000);
 	if (!w->shared->access_log)
 		return;
 	w->records_pending = true;

@@ -50,8 +50,8 @@ relay_note(struct relay *r, struct worker *w, uint64_t delivered)
 	if (delivered == 0)
 		return;
 	s->active = worker_now(w);
-	counter_add(r == &s->to_upstream ? &w->stats.bytes_to_upstream :
-	    &w->stats.bytes_to_client, delivered);
+	counter_add(r == &s->to_upstream ? &s->stats->bytes_to_upstream :
+	    &s->stats->bytes_to_client, delivered);
 }
 
 int

@@ -56,6 +56,7 @@ session_new(struct worker *w, const struct listener_conf *conf,
 	}
 	s->worker = w;
 	s->listener = conf;
+	s->stats = &w->stats.listeners[conf->index];
 	s->phase = phases;
 	s->peer = *peer;
 	s->id = session_next_id(w);
@@ -66,7 +67,7 @@ session_new(struct worker *w, const struct listener_conf *conf,
 	relay_open(&s->to_client, s, &s->upstream, &s->client);
 	LIST_INSERT_HEAD(&w->sessions, s, link);
 	atomic_fetch_add_explicit(&w->live, 1, memory_order_relaxed);
-	counter_add(&w->stats.accepted, 1);
+	counter_add(&s->stats->begun, 1);
 	session_advance(s);
 	return true;
 }
@@ -170,8 +171,9 @@ static void
 session_leave_server(struct session *s)
 {
 	if (s->server != NULL && s->connected != 0)
-		atomic_fetch_sub_explicit(&s->server->sessions, 1,
-		    memory_order_relaxed);
+		server_state_leave(s->server,
+		    relay_delivered(&s->to_upstream),
+		    relay_delivered(&s->to_client));
 	server_state_unref(s->server);
 	s->server = NULL;
 }

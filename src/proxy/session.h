@@ -20,6 +20,7 @@
 #include "phase.h"
 #include "pool.h"
 #include "proxy/closerecord.h"
+#include "proxy/stats.h"
 #include "relay.h"
 
 struct race;
@@ -32,6 +33,7 @@ struct session {
 	struct conn		    upstream;
 	struct relay		    to_upstream;
 	struct relay		    to_client;
+	struct listener_stats	   *stats; /* the worker's row */
 
 	LIST_ENTRY(session) link;    /* worker->sessions, ->ended */
 	LIST_ENTRY(session) waiting; /* worker->routing */

@@ -17,7 +17,7 @@ LIST_HEAD(listener_list, listener);
 
 struct worker {
 	alignas(64) _Atomic uint64_t live; /* sessions, and clients coming */
-	alignas(64) struct worker_stats stats;
+	alignas(64) struct worker_stats stats; /* its rows are read by others */
 
 	struct shared	     *shared;
 	unsigned	      index;

@@ -109,6 +109,7 @@ worker_adopt(struct worker *w, const struct listener_conf *conf,
 		return;
 	if (!w->killed)
 		log_error(-ENOMEM, "listener %s: client refused", conf->name);
+	counter_add(&w->stats.listeners[conf->index].refused, 1);
 	conn_reset(client);
 	worker_release(w, conf);
 }
@@ -294,7 +295,8 @@ worker_new(struct shared *shared, unsigned index)
 	w->records = ring_new(RECORDS, sizeof(struct closerecord));
 	w->pools = calloc(shared->nupstreams, sizeof(*w->pools));
 	w->routing = calloc(shared->nupstreams, sizeof(*w->routing));
-	if (w->base != NULL && w->mailbox != NULL && w->records != NULL &&
+	if (stats_init(&w->stats, shared->nlisteners, shared->nupstreams) &&
+	    w->base != NULL && w->mailbox != NULL && w->records != NULL &&
 	    w->pools != NULL && w->routing != NULL &&
 	    worker_init_events(w) == 0)
 		return w;
@@ -350,6 +352,7 @@ worker_free(struct worker *w)
 	ring_free(w->records);
 	snapshot_unref(w->snapshot);
 	spill_pool_done(&w->spills);
+	stats_done(&w->stats);
 	free(w->pools);
 	free(w->routing);
 	free(w);

@@ -69,7 +69,7 @@ rig_make(void **state)
 	rig->shared.boot = 0xabcd;
 	rig->shared.access_log = true;
 	rig->shared.listeners = &rig->limit;
-	rig->shared.nupstreams = 1;
+	rig->shared.nlisteners = rig->shared.nupstreams = 1;
 	rig->shared.log_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig->server = peer_listen(64);
@@ -263,6 +263,20 @@ next_record(struct rig *rig, size_t i)
 	return copy;
 }
 
+/* What a worker counted of the one listener. */
+static const struct listener_stats *
+counted(const struct rig *rig, size_t i)
+{
+	return worker_stats(rig->workers[i])->listeners;
+}
+
+static uint64_t
+connect_failures(const struct rig *rig)
+{
+	return upstream_stats_failures(
+	    worker_stats(rig->workers[0])->upstreams);
+}
+
 static void
 assert_no_record(struct rig *rig, size_t i)
 {
@@ -315,7 +329,8 @@ static void
 forwards_one_session(void **state)
 {
 	struct rig *rig = *state;
-	const struct worker_stats *stats;
+	const struct listener_stats *stats;
+	const struct upstream_stats *upstream;
 	struct closerecord r;
 	struct talk t;
 
@@ -329,12 +344,19 @@ forwards_one_session(void **state)
 	wait_for_sessions(rig, 0);
 	assert_int_equal(worker_sessions(rig->workers[0]), 0);
 
-	stats = worker_stats(rig->workers[0]);
-	assert_int_equal(counter_get(&stats->accepted), 1);
-	assert_int_equal(counter_get(&stats->ended), 1);
+	stats = counted(rig, 0);
+	assert_int_equal(counter_get(&stats->begun), 1);
+	assert_int_equal(counter_get(&stats->ended[BY_CLIENT][HOW_FIN]), 1);
+	assert_int_equal(listener_stats_ended(stats), 1);
 	assert_int_equal(counter_get(&stats->probes), 0);
 	assert_int_equal(counter_get(&stats->bytes_to_upstream), 8);
 	assert_int_equal(counter_get(&stats->bytes_to_client), 6);
+	assert_int_equal(histogram_count(&stats->lasted), 1);
+	upstream = worker_stats(rig->workers[0])->upstreams;
+	assert_int_equal(counter_get(&upstream->attempts), 1);
+	assert_int_equal(counter_get(&upstream->sessions), 1);
+	assert_int_equal(upstream_stats_failures(upstream), 0);
+	assert_int_equal(histogram_count(&upstream->connecting), 1);
 
 	r = next_record(rig, 0);
 	assert_string_equal(r.listener, "web");
@@ -553,8 +575,9 @@ silence_is_counted_and_not_logged(void **state)
 	talk_begin(rig, &t);
 	talk_end(&t);
 	wait_for_sessions(rig, 0);
-	assert_int_equal(counter_get(&worker_stats(rig->workers[0])->probes),
-	    1);
+	assert_int_equal(counter_get(&counted(rig, 0)->probes), 1);
+	assert_int_equal(listener_stats_ended(counted(rig, 0)), 1);
+	assert_int_equal(histogram_count(&counted(rig, 0)->lasted), 0);
 	assert_no_record(rig, 0);
 }
 
@@ -705,8 +728,9 @@ refused_is_told_with_its_server(void **state)
 	assert_int_equal(r.ending.error, -ECONNREFUSED);
 	assert_int_equal(r.attempts, 2);
 	assert_string_equal(r.server, addr_text(&at, text));
-	assert_int_equal(counter_get(
-	    &worker_stats(rig->workers[0])->connect_failures), 2);
+	assert_int_equal(counter_get(&worker_stats(rig->workers[0])->
+	    upstreams->failures[CONNECT_REFUSED]), 2);
+	assert_int_equal(connect_failures(rig), 2);
 	close(fd);
 }
 
@@ -734,8 +758,7 @@ next_server_takes_over(void **state)
 		talk(&t);
 		talk_end(&t);
 	}
-	assert_true(counter_get(
-	    &worker_stats(rig->workers[0])->connect_failures) >= 1);
+	assert_true(connect_failures(rig) >= 1);
 	close(fd);
 }
 
@@ -798,8 +821,7 @@ full_unix_server_is_asked_again(void **state)
 	close(peer_accept(listening));
 	server = peer_accept(listening);
 	peer_expect(server, "early");
-	assert_int_equal(counter_get(
-	    &worker_stats(rig->workers[0])->connect_failures), 0);
+	assert_int_equal(connect_failures(rig), 0);
 	close(server);
 	assert_int_equal(peer_end(client), 0);
 	close(client);
@@ -822,8 +844,8 @@ who_is_too_many_waits(void **state)
 	talk(&first);
 	second.client = peer_connect(&rig->at);
 	peer_send(second.client, "early");
-	while (counter_get(&worker_stats(rig->workers[0])->accept_pauses) ==
-	    0 && patient(&until))
+	while (counter_get(&counted(rig, 0)->paused_full) == 0 &&
+	    patient(&until))
 		;
 	assert_false(is_readable(rig->server));
 	assert_int_equal(rig->limit.used, 1);
@@ -912,10 +934,8 @@ hands_over_to_who_has_less(void **state)
 	there = worker_sessions(rig->workers[1]);
 	assert_int_equal(here + there, 12);
 	assert_true(there > 0 && here <= there + 5);
-	assert_int_equal(counter_get(
-	    &worker_stats(rig->workers[0])->handed_over), there);
-	assert_int_equal(counter_get(
-	    &worker_stats(rig->workers[1])->accepted), there);
+	assert_int_equal(counter_get(&counted(rig, 0)->handed_over), there);
+	assert_int_equal(counter_get(&counted(rig, 1)->begun), there);
 	for (int i = 0; i < 12; i++) {
 		talk(&talks[i]);
 		talk_end(&talks[i]);
@@ -964,8 +984,7 @@ keeps_what_nobody_takes(void **state)
 		talk(&talks[i]);
 	}
 	assert_int_equal(worker_sessions(rig->workers[0]), 12);
-	assert_int_equal(counter_get(
-	    &worker_stats(rig->workers[0])->handed_over), 0);
+	assert_int_equal(counter_get(&counted(rig, 0)->handed_over), 0);
 	for (int i = 0; i < 12; i++)
 		talk_end(&talks[i]);
 	wait_for_sessions(rig, 0);

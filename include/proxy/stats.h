@@ -1,0 +1,73 @@
+/* What workers count: rows by listener and by upstream, one array of each a
+ * worker.  Written by that worker alone, read by anyone; every row starts on a
+ * cache line of its own, so that no two workers share one. */
+#ifndef SLUICE_PROXY_STATS_H
+#define SLUICE_PROXY_STATS_H
+
+#include <stdalign.h>
+#include <stddef.h>
+
+#include "base/counter.h"
+#include "base/histogram.h"
+#include "proxy/closerecord.h"
+
+#define STATS_LINE 64
+
+/* Why an attempt to connect failed. */
+enum connect_failure {
+	CONNECT_REFUSED,
+	CONNECT_TIMEOUT,
+	CONNECT_UNREACHABLE, /* no route, network or host down */
+	CONNECT_OTHER,
+};
+#define CONNECT_FAILURES (CONNECT_OTHER + 1)
+
+/* Nothing but counters: listener_stats_sum() takes it as an array of them. */
+struct listener_stats {
+	alignas(STATS_LINE) struct counter bytes_to_upstream;
+	struct counter	 bytes_to_client;
+	struct counter	 begun;	      /* sessions, on this worker */
+	struct counter	 handed_over; /* accepted here, given to another */
+	struct counter	 refused;     /* accepted, but out of memory, or told to
+					 stop */
+	struct counter	 paused_full; /* stops of accepting: max_sessions, */
+	struct counter	 paused_short; /* or out of descriptors or memory */
+	struct counter	 probes;      /* ended by the client without a byte */
+	struct counter	 ended[CLOSED_BYS][CLOSE_HOWS];
+	struct histogram lasted;      /* sessions that ended, but probes */
+};
+
+/* As above. */
+struct upstream_stats {
+	alignas(STATS_LINE) struct counter attempts; /* to connect */
+	struct counter	 failures[CONNECT_FAILURES];
+	struct counter	 sessions;   /* connected */
+	struct histogram connecting; /* how long, the attempt that did it */
+};
+
+struct worker_stats {
+	struct listener_stats *listeners; /* by index in the config */
+	struct upstream_stats *upstreams;
+};
+
+/* Zeroed rows, or false without memory. */
+bool stats_init(struct worker_stats *, size_t nlisteners, size_t nupstreams);
+void stats_done(struct worker_stats *);
+
+/* Adds a worker's row to a sum of the caller's own, zeroed before the first. */
+void listener_stats_sum(struct listener_stats *sum,
+    const struct listener_stats *);
+void upstream_stats_sum(struct upstream_stats *sum,
+    const struct upstream_stats *);
+
+/* All that ended, however. */
+uint64_t listener_stats_ended(const struct listener_stats *);
+
+/* Of whatever kind. */
+uint64_t upstream_stats_failures(const struct upstream_stats *);
+
+/* What a failed connect's -errno means to somebody who looks for the fault. */
+enum connect_failure connect_failure(int error);
+const char	    *connect_failure_text(enum connect_failure);
+
+#endif
