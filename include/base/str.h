@@ -26,4 +26,11 @@ bool str_is_text(const char *, size_t len);
  * does not fit 'size' (at least 8).  Returns 'out'. */
 const char *str_escape(char *out, size_t size, const char *in, size_t len);
 
+/* Copies 'in' as the inside of a JSON string (RFC 8259 section 7), always valid
+ * UTF-8 whatever comes in: quotes, backslash and control characters (U+007F to
+ * U+009F too) become \" \\ \n \t \uNNNN, a byte that is not UTF-8 becomes
+ * U+FFFD.  NUL-terminated, cut with "..." when it does not fit 'size' (at least
+ * 8).  Returns 'out'. */
+const char *str_json(char *out, size_t size, const char *in, size_t len);
+
 #endif

@@ -140,14 +140,61 @@ escape_byte(char *out, unsigned char c)
 	return 4;
 }
 
-const char *
-str_escape(char *out, size_t size, const char *in, size_t len)
+/* Writes \uNNNN; 'c' is below 0x10000. */
+static size_t
+json_unicode(char *out, unsigned c)
 {
-	size_t used = 0, cut = 0;
-	char one[4];
+	static const char HEX[] = "0123456789abcdef";
 
-	for (size_t i = 0; i < len; i++) {
-		size_t n = escape_byte(one, (unsigned char)in[i]);
+	out[0] = '\\';
+	out[1] = 'u';
+	out[2] = HEX[c >> 12];
+	out[3] = HEX[c >> 8 & 15];
+	out[4] = HEX[c >> 4 & 15];
+	out[5] = HEX[c & 15];
+	return 6;
+}
+
+/* Writes what stands for the character at 's', and returns its length, 6 at
+ * most; 'taken' is how many bytes the character has. */
+static size_t
+json_character(char *out, const unsigned char *s, size_t len, size_t *taken)
+{
+	*taken = 1;
+	if (s[0] < 0x80 && s[0] != '"' && s[0] != '\\' && s[0] >= 0x20 &&
+	    s[0] != 0x7f) {
+		out[0] = (char)s[0];
+		return 1;
+	}
+	if (s[0] == '"' || s[0] == '\\' || s[0] == '\n' || s[0] == '\t')
+		return escape_byte(out, s[0]);
+	if (s[0] < 0x80)
+		return json_unicode(out, s[0]);
+	*taken = utf8_sequence(s, len);
+	if (*taken > 0) {
+		memcpy(out, s, *taken);
+		return *taken;
+	}
+	*taken = 1;
+	if (s[0] != 0xc2 || len < 2 || s[1] < 0x80 || s[1] > 0x9f)
+		return json_unicode(out, 0xfffd);
+	*taken = 2; /* U+0080 to U+009F */
+	return json_unicode(out, s[1]);
+}
+
+/* What becomes of the character that begins at 's'. */
+typedef size_t escaper(char *out, const unsigned char *s, size_t len,
+    size_t *taken);
+
+static const char *
+str_copy(escaper *escape, char *out, size_t size, const char *in, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)in;
+	size_t used = 0, cut = 0, taken;
+	char one[6];
+
+	for (size_t i = 0; i < len; i += taken) {
+		size_t n = escape(one, s + i, len - i, &taken);
 
 		if (used + n >= size) {
 			memcpy(out + cut, "...", 4);
@@ -160,4 +207,24 @@ str_escape(char *out, size_t size, const char *in, size_t len)
 	}
 	out[used] = '\0';
 	return out;
+}
+
+static size_t
+escape_character(char *out, const unsigned char *s, size_t len, size_t *taken)
+{
+	(void)len;
+	*taken = 1;
+	return escape_byte(out, s[0]);
+}
+
+const char *
+str_escape(char *out, size_t size, const char *in, size_t len)
+{
+	return str_copy(escape_character, out, size, in, len);
+}
+
+const char *
+str_json(char *out, size_t size, const char *in, size_t len)
+{
+	return str_copy(json_character, out, size, in, len);
 }

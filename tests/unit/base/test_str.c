@@ -164,6 +164,104 @@ test_escape_is_cut_between_escapes(void **state)
 	}
 }
 
+static void
+assert_json(const char *in, size_t len, const char *wanted)
+{
+	char out[64];
+
+	assert_string_equal(str_json(out, sizeof(out), in, len), wanted);
+}
+
+static void
+test_json(void **state)
+{
+	(void)state;
+	assert_json("", 0, "");
+	assert_json("a b/=", 5, "a b/=");
+	assert_json("\"\\\n\t", 4, "\\\"\\\\\\n\\t");
+	assert_json("\0\r\x1f\x7f", 4, "\\u0000\\u000d\\u001f\\u007f");
+	assert_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x98", 9,
+	    "\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x98");
+	assert_json("\xc2\x80\xc2\x9f\xc2\xa0", 6,
+	    "\\u0080\\u009f\xc2\xa0");
+}
+
+/* Surrogates, overlong forms and what is cut short: a mark for each byte. */
+static void
+test_json_of_what_is_not_text(void **state)
+{
+	(void)state;
+	assert_json("a\xff", 2, "a\\ufffd");
+	assert_json("\xc2", 1, "\\ufffd");
+	assert_json("\xc2x", 2, "\\ufffdx");
+	assert_json("\xe2\x82", 2, "\\ufffd\\ufffd");
+	assert_json("\xe2\x82x", 3, "\\ufffd\\ufffdx");
+	assert_json("\xc0\x80", 2, "\\ufffd\\ufffd");
+	assert_json("\xed\xa0\x80", 3, "\\ufffd\\ufffd\\ufffd");
+	assert_json("\xf4\x90\x80\x80", 4,
+	    "\\ufffd\\ufffd\\ufffd\\ufffd");
+}
+
+/* Whether this is the inside of a JSON string (RFC 8259 section 7). */
+static bool
+is_json(const char *s)
+{
+	if (!str_is_text(s, strlen(s)) || strchr(s, '\t') != NULL)
+		return false;
+	for (; *s != '\0'; s++) {
+		if (*s == '"')
+			return false;
+		if (*s != '\\')
+			continue;
+		s++;
+		if (*s == 'u' && strspn(s + 1, "0123456789abcdef") >= 4)
+			s += 4;
+		else if (*s == '\0' || strchr("\"\\nt", *s) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void
+test_json_of_every_byte(void **state)
+{
+	char out[64], in[3];
+
+	(void)state;
+	for (unsigned c = 0; c < 0x10000; c++) {
+		in[0] = (char)(c >> 8);
+		in[1] = (char)c;
+		in[2] = 'x';
+		str_json(out, sizeof(out), in, 1);
+		assert_true(is_json(out));
+		str_json(out, sizeof(out), in, 3);
+		assert_true(is_json(out));
+		assert_int_equal(out[strlen(out) - 1], 'x');
+	}
+}
+
+static void
+test_json_of_random_bytes_at_every_size(void **state)
+{
+	char out[72], in[40];
+	uint32_t random = 1;
+
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		size_t size = 8 + round % 60;
+
+		for (size_t i = 0; i < sizeof(in); i++) {
+			random = random * 1664525 + 1013904223;
+			in[i] = (char)(random >> 24);
+		}
+		memset(out, 'z', sizeof(out));
+		str_json(out, size, in, sizeof(in));
+		assert_true(memchr(out, '\0', size) != NULL);
+		assert_int_equal(out[size], 'z');
+		assert_true(is_json(out));
+	}
+}
+
 int
 main(void)
 {
@@ -176,6 +274,10 @@ main(void)
 		cmocka_unit_test(test_every_code_point),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_escape_is_cut_between_escapes),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_of_what_is_not_text),
+		cmocka_unit_test(test_json_of_every_byte),
+		cmocka_unit_test(test_json_of_random_bytes_at_every_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
