@@ -32,7 +32,7 @@ struct shared {
 	struct worker	    **workers;
 	size_t		      nworkers;
 	uint16_t	      boot; /* random, the head of every session id */
-	bool		      access_log;
+	atomic_bool	      records_wanted; /* by the access log, or a tap */
 	int		      log_fd;	  /* eventfd: records wait in a ring */
 	atomic_bool	      log_asleep; /* the log writer wants to be told */
 	int		      done_fd;	  /* eventfd: a worker has ended */

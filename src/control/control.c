@@ -35,11 +35,10 @@ struct control {
 	int		     admin_fd; /* until the admin has it; -1: off */
 	struct addr	     admin_at;
 	struct admin	    *admin;
-	struct event	     signals[3];
+	struct event	     signals[5];
 	struct event	     drain_timer;
 	struct event	     ended_event;
 	size_t		     ended; /* workers */
-	bool		     logging;
 	enum stage	     stage;
 	struct ending	     overdue; /* of what outlives the drain */
 };
@@ -47,8 +46,10 @@ struct control {
 static void
 control_kill(struct control *c, const struct ending *ending)
 {
-	log_info("stopping now, %llu sessions end",
-	    (unsigned long long)crew_sessions(c->crew));
+	uint64_t sessions = crew_sessions(c->crew);
+
+	log_info("stopping now, %llu session%s", (unsigned long long)sessions,
+	    sessions == 1 ? " ends" : "s end");
 	c->stage = STAGE_KILLED;
 	crew_kill(c->crew, ending);
 }
@@ -69,9 +70,10 @@ control_drain(struct control *c, uint64_t limit_ms, const char *rule)
 {
 	struct timeval tv = { .tv_sec = (time_t)(limit_ms / 1000),
 		.tv_usec = (suseconds_t)(limit_ms % 1000 * 1000) };
+	uint64_t sessions = crew_sessions(c->crew);
 
-	log_info("draining, %llu sessions",
-	    (unsigned long long)crew_sessions(c->crew));
+	log_info("draining, %llu session%s", (unsigned long long)sessions,
+	    sessions == 1 ? "" : "s");
 	c->stage = STAGE_DRAINING;
 	c->overdue = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
 		.cause = rule != NULL ? "drained for" : "interrupted, drained for",
@@ -100,6 +102,15 @@ control_signal_event(evutil_socket_t signal, short what, void *arg)
 }
 
 static void
+control_reopen_event(evutil_socket_t signal, short what, void *arg)
+{
+	(void)what, (void)arg;
+	logwriter_reopen();
+	if (signal == SIGHUP)
+		log_info("logs opened anew; reload is not there yet");
+}
+
+static void
 control_ended_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct control *c = arg;
@@ -113,12 +124,21 @@ control_ended_event(evutil_socket_t fd, short what, void *arg)
 static int
 control_add_events(struct control *c)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGQUIT };
+	static const struct {
+		int		  number;
+		event_callback_fn run;
+	} rows[] = {
+		{ SIGTERM, control_signal_event },
+		{ SIGINT, control_signal_event },
+		{ SIGQUIT, control_signal_event },
+		{ SIGHUP, control_reopen_event },
+		{ SIGUSR1, control_reopen_event },
+	};
 	int error = 0;
 
-	for (size_t i = 0; i < 3; i++) {
-		event_assign(&c->signals[i], c->base, numbers[i],
-		    EV_SIGNAL | EV_PERSIST, control_signal_event, c);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		event_assign(&c->signals[i], c->base, rows[i].number,
+		    EV_SIGNAL | EV_PERSIST, rows[i].run, c);
 		error |= event_add(&c->signals[i], NULL);
 	}
 	event_assign(&c->drain_timer, c->base, -1, 0, control_drain_event, c);
@@ -247,7 +267,6 @@ control_start(struct control *c)
 	free(mails);
 	if (error == 0)
 		error = logwriter_start(crew_shared(c->crew));
-	c->logging = error == 0;
 	if (error == 0)
 		error = control_serve(c);
 	if (error < 0)
@@ -278,7 +297,7 @@ control_stop(struct control *c, int code)
 	resolver_free(c->resolver);
 	if (c->admin_fd >= 0)
 		close(c->admin_fd);
-	if (c->logging && !logwriter_stop()) {
+	if (!logwriter_stop()) {
 		bind_unlink(c->config);
 		_exit(code); /* what is left to free is in use */
 	}
@@ -319,6 +338,10 @@ control_run(struct config *config)
 	control_ignore_signals();
 	event_set_log_callback(control_libevent_log);
 	log_set_level(config->global.log_level);
+	if (logwriter_open(config, false) < 0) {
+		config_free(config);
+		return EXIT_START_FAILED;
+	}
 	log_info("config %s", config->path != NULL ? config->path :
 	    "of the command line");
 	c.snapshot = snapshot_new(config);
@@ -329,6 +352,7 @@ control_run(struct config *config)
 	error = control_start(&c);
 	if (error == 0) {
 		control_greet(&c);
+		logwriter_ready();
 		event_base_loop(c.base, EVLOOP_NO_EXIT_ON_EMPTY);
 		log_info("stopped");
 	}

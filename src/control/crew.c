@@ -70,7 +70,6 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 	s->nlisteners = config->nlisteners;
 	s->nupstreams = config->nupstreams;
 	s->nworkers = nworkers;
-	s->access_log = config->global.access_log.to != LOG_TO_NOWHERE;
 	s->log_fd = eventfd(0, EFD_CLOEXEC);
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (getrandom(&s->boot, sizeof(s->boot), GRND_NONBLOCK) < 0)

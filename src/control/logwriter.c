@@ -29,6 +29,9 @@ static struct logwriter {
 	uint64_t	dropped; /* lines; under the mutex */
 	uint64_t	lost;	 /* writes that failed; the thread's own */
 	uint64_t	told;	 /* drops that were spoken of */
+	bool		records; /* access_log is not off */
+	bool		running; /* the thread */
+	_Atomic(logwriter_tap *) tap;
 	char		lines[LINES][LOG_LINE];
 } writer = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
@@ -213,12 +216,48 @@ logwriter_run(void *arg)
 }
 
 int
+logwriter_open(const struct config *config, bool daemon)
+{
+	(void)daemon;
+	writer.records = config->global.access_log.to != LOG_TO_NOWHERE;
+	return 0;
+}
+
+/* Workers make records while somebody takes them. */
+static void
+logwriter_want_records(void)
+{
+	if (writer.shared != NULL)
+		atomic_store_explicit(&writer.shared->records_wanted,
+		    writer.records || atomic_load(&writer.tap) != NULL,
+		    memory_order_relaxed);
+}
+
+void
+logwriter_set_tap(logwriter_tap *tap)
+{
+	atomic_store(&writer.tap, tap);
+	logwriter_want_records();
+}
+
+void
+logwriter_ready(void)
+{
+}
+
+void
+logwriter_reopen(void)
+{
+}
+
+int
 logwriter_start(struct shared *shared)
 {
 	sigset_t all, old;
 	int error;
 
 	writer.shared = shared;
+	logwriter_want_records();
 	atomic_store(&writer.stopping, false);
 	writer.ended_fd = eventfd(0, EFD_CLOEXEC);
 	if (writer.ended_fd < 0)
@@ -227,7 +266,8 @@ logwriter_start(struct shared *shared)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&writer.thread, NULL, logwriter_run, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error == 0)
+	writer.running = error == 0;
+	if (writer.running)
 		log_set_sink(logwriter_sink);
 	return -error;
 }
@@ -239,6 +279,8 @@ logwriter_stop(void)
 	bool in_time;
 
 	log_set_sink(NULL);
+	if (!writer.running)
+		return true;
 	atomic_store(&writer.stopping, true);
 	eventfd_write(writer.shared->log_fd, 1);
 	in_time = poll(&ended, 1, STOP_MS) > 0;

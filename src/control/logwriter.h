@@ -1,15 +1,41 @@
-/* The only thread that may wait for a log device. It takes close records from
- * the workers' rings and lines from everybody, and writes them to stderr. */
+/* Where messages and close records go, and the only thread that may wait for a
+ * log device.  It takes close records from the workers' rings and messages from
+ * everybody.
+ *
+ *	logwriter_open -> logwriter_start -> logwriter_ready -> logwriter_stop
+ *	  written at once	queued, the thread writes	*/
 #ifndef SLUICE_CONTROL_LOGWRITER_H
 #define SLUICE_CONTROL_LOGWRITER_H
 
+#include "config/config.h"
 #include "proxy/worker.h"
 
-/* Starts the thread and takes over as sink of log_*(). 0 or -errno. */
+/* Opens the devices that log and access_log name and becomes the sink of
+ * log_*(), which writes at once.  'daemon': log, unless it is set, is syslog.
+ * Errors and warnings are said on stderr too, wherever log goes.  Called once,
+ * by the process that stays, before rights are given up.  0, or -errno once it
+ * is said which option and path it is; then the sink is as before. */
+int logwriter_open(const struct config *, bool daemon);
+
+/* Starts the thread: from here on nobody waits for a device. 0 or -errno. */
 int logwriter_start(struct shared *);
 
+/* The daemon is up: stderr is no longer told what goes elsewhere. */
+void logwriter_ready(void);
+
+/* Opens log files anew, by the thread if it runs; any time after open.  One
+ * that cannot be opened is said, and the old file goes on being written. */
+void logwriter_reopen(void);
+
+/* Called by the thread with each message and record as one JSON object (no
+ * newline); it must not block or log.  Records are made while there is a tap,
+ * even with access_log off.  NULL ends it; one last call may still be under
+ * way. */
+typedef void logwriter_tap(const char *json, size_t len);
+void logwriter_set_tap(logwriter_tap *);
+
 /* Writes what is left, for 1 s at most (a stuck device must not hold up the
- * exit), and gives the sink back. False: the thread is still stuck there, and
+ * exit), and gives the sink back.  False: the thread is still stuck there, and
  * uses the rings. */
 bool logwriter_stop(void);
 

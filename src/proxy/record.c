@@ -104,7 +104,8 @@ session_record(struct session *s)
 	}
 	histogram_add(&s->stats->lasted,
 	    record_since(s, worker_now(w)) * 1000);
-	if (!w->shared->access_log)
+	if (!atomic_load_explicit(&w->shared->records_wanted,
+	    memory_order_relaxed))
 		return;
 	w->records_pending = true;
 	r = ring_reserve(w->records);

@@ -67,7 +67,7 @@ rig_make(void **state)
 
 	memset(rig, 0, sizeof(*rig));
 	rig->shared.boot = 0xabcd;
-	rig->shared.access_log = true;
+	rig->shared.records_wanted = true;
 	rig->shared.listeners = &rig->limit;
 	rig->shared.nlisteners = rig->shared.nupstreams = 1;
 	rig->shared.log_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -587,7 +587,7 @@ no_record_without_an_access_log(void **state)
 	struct rig *rig = *state;
 	struct talk t;
 
-	rig->shared.access_log = false;
+	rig->shared.records_wanted = false;
 	rig_run(rig, 1, "");
 	talk_begin(rig, &t);
 	talk(&t);
