@@ -20,8 +20,9 @@ const char *size_parse(const char *text, uint64_t *bytes, char *why);
 /* A whole decimal number, no sign, no leading blank. */
 const char *number_parse(const char *text, uint64_t *value, char *why);
 
-/* The shortest exact form: 60000 is "1m", 1500 is "1500ms", 0 is "0" (but one
- * day is "24h", as everybody writes it).  Both write at most UNITS_TEXT bytes and return 'text'. */
+/* The shortest exact form: 120000 is "2m", 1500 is "1500ms", 0 is "0" (but one
+ * day is "24h" and one minute "60s", as everybody writes them).  Both write at
+ * most UNITS_TEXT bytes and return 'text'. */
 const char *duration_text(uint64_t ms, char *text);
 const char *size_text(uint64_t bytes, char *text);
 

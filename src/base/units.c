@@ -135,15 +135,18 @@ units_text(const struct unit *unit, uint64_t value, char *text)
 	return text;
 }
 
-/* One day reads better as the 24h that everybody writes. */
+/* One day and one minute read better as the 24h and 60s that everybody writes.
+ */
 const char *
 duration_text(uint64_t ms, char *text)
 {
-	const struct unit *units = DURATION_UNITS;
+	const struct unit *day = &DURATION_UNITS[0], *minute = day + 2;
 
 	if (ms == 0)
 		return strcpy(text, "0");
-	return units_text(ms == units->factor ? units + 1 : units, ms, text);
+	if (ms == day->factor)
+		return units_text(day + 1, ms, text);
+	return units_text(ms == minute->factor ? minute + 1 : day, ms, text);
 }
 
 const char *

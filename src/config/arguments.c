@@ -21,8 +21,7 @@ text_fits(struct document *doc, struct origin origin, const char *text)
 	else if (len > READER_LINE)
 		report(doc->report, origin, "is %zu bytes long, and %d is the "
 		    "most", len, READER_LINE);
-	else if (strstr(text, " ;") || strstr(text, "\t;") ||
-	    strstr(text, " #") || strstr(text, "\t#"))
+	else if (reader_comments(text))
 		report(doc->report, origin, "contains the start of a comment");
 	if (doc->report->count > before)
 		doc->unsure = true;

@@ -1,6 +1,7 @@
 #include "document.h"
 
 #include "base/str.h"
+#include "reader.h"
 #include "rows.h"
 
 #include <stdio.h>
@@ -211,6 +212,26 @@ section_append(struct document *doc, struct section *section, const char *key,
 	section->last = &entry->next;
 }
 
+/* Whether the line could stand in a file, where a '$' takes two bytes: what
+ * -T prints is one. */
+static bool
+line_fits(struct document *doc, struct section *section, const char *key,
+    const char *value, struct origin origin)
+{
+	size_t len = strlen(key) + strlen("=") + strlen(value);
+
+	while ((value = strchr(value, '$')) != NULL) {
+		value++;
+		len++;
+	}
+	if (len <= READER_LINE)
+		return true;
+	report(doc->report, origin, "'%s = VALUE' would be %zu bytes long, "
+	    "and %d is the most", key, len, READER_LINE);
+	section->unsure = true;
+	return false;
+}
+
 void
 document_add(struct document *doc, struct section *section, const char *key,
     const char *value, struct origin origin)
@@ -223,6 +244,8 @@ document_add(struct document *doc, struct section *section, const char *key,
 		key_unknown(doc, section, key, origin);
 		return;
 	}
+	if (!line_fits(doc, section, key, value, origin))
+		return;
 	before = option->list ? NULL : section_entry(section, key);
 	if (before != NULL)
 		report(doc->report, origin, "second '%s' in %s; the first is "
@@ -257,6 +280,8 @@ document_replace(struct document *doc, struct section *section,
 		key_unknown(doc, section, key, origin);
 		return;
 	}
+	if (!line_fits(doc, section, key, value, origin))
+		return;
 	section_drop(section, option);
 	section_append(doc, section, option->key, value, origin);
 }

@@ -1,4 +1,5 @@
 #include "document.h"
+#include "expand.h"
 #include "reader.h"
 
 #include <ini.h>
@@ -152,6 +153,20 @@ parse_feed(char *out, int size, void *context)
 	return line != NULL ? out : NULL;
 }
 
+/* The value with its variables, or NULL after a report. */
+static const char *
+pair_value(struct parser *parser, const char *value, char *out)
+{
+	struct report *report_to = parser->doc->report;
+
+	if (reader_comments(value)) {
+		report(report_to, parser_here(parser), "comments after a value "
+		    "start with ' ;', not with '#'");
+		return NULL;
+	}
+	return expand(report_to, parser_here(parser), value, out) ? out : NULL;
+}
+
 /* inih calls it while the reader still stands at the line. */
 static int
 parse_pair(void *context, const char *section, const char *key,
@@ -159,20 +174,19 @@ parse_pair(void *context, const char *section, const char *key,
 {
 	struct parser *parser = context;
 	struct document *doc = parser->doc;
-	struct origin here = parser_here(parser);
+	char out[EXPAND_TEXT];
 
 	(void)section;
 	parser->pending = false;
-	if (*value == '#' || strstr(value, " #") || strstr(value, "\t#")) {
-		report(doc->report, here,
-		    "comments after a value start with ' ;', not with '#'");
+	value = pair_value(parser, value, out);
+	if (value == NULL)
 		parser_unsure(parser);
-	} else if (parser->section != NULL) {
-		document_add(doc, parser->section, key, value, here);
-	} else if (!parser->skip) {
-		report(doc->report, here, "'%s' stands before the first "
-		    "[section]", key);
-	}
+	else if (parser->section != NULL)
+		document_add(doc, parser->section, key, value,
+		    parser_here(parser));
+	else if (!parser->skip)
+		report(doc->report, parser_here(parser), "'%s' stands before "
+		    "the first [section]", key);
 	return 1;
 }
 

@@ -1,8 +1,10 @@
 #include "config/option.h"
 
+#include "reader.h"
 #include "rows.h"
 
 #include <assert.h>
+#include <string.h>
 
 static void
 origin_print(FILE *out, struct origin origin)
@@ -26,15 +28,22 @@ origin_print(FILE *out, struct origin origin)
 	}
 }
 
-/* A default is written as the table has it: "60s" rather than "1m". */
+/* The blanks around '=' may be what makes a line too long to be read, and a '$'
+ * would begin a variable. */
 static void
 option_print(FILE *out, const struct option *option, const struct item *item)
 {
-	bool standard = item->origin.kind == ORIGIN_DEFAULT &&
-	    option->standard != NULL;
+	char value[2 * ITEM_TEXT];
+	size_t len = 0;
 
-	fprintf(out, "%s = %s", option->key,
-	    standard ? option->standard : item->text);
+	for (const char *c = item->text; *c != '\0'; c++) {
+		if (*c == '$')
+			value[len++] = '$';
+		value[len++] = *c;
+	}
+	value[len] = '\0';
+	fprintf(out, strlen(option->key) + strlen(" = ") + len > READER_LINE ?
+	    "%s=%s" : "%s = %s", option->key, value);
 	origin_print(out, item->origin);
 }
 

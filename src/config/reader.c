@@ -132,22 +132,44 @@ raw_wrong(const char *raw, size_t len)
 }
 
 char *
-reader_live(char *line)
+reader_trim(char *text)
 {
 	char *end;
 
-	while (is_blank(*line))
-		line++;
-	if (*line == ';' || *line == '#')
-		return strchr(line, '\0');
-	for (end = line; *end != '\0'; end++) {
-		if (*end == ';' && end > line && is_blank(end[-1]))
-			break;
-	}
-	while (end > line && is_blank(end[-1]))
+	while (is_blank(*text))
+		text++;
+	end = strchr(text, '\0');
+	while (end > text && is_blank(end[-1]))
 		end--;
 	*end = '\0';
-	return line;
+	return text;
+}
+
+/* Where one of the marks begins a comment, behind a blank, or the end. */
+static size_t
+comment_at(const char *text, const char *marks)
+{
+	size_t at = 0;
+
+	while (text[at] != '\0' && !(at > 0 && is_blank(text[at - 1]) &&
+	    strchr(marks, text[at]) != NULL))
+		at++;
+	return at;
+}
+
+char *
+reader_live(char *line)
+{
+	line = reader_trim(line);
+	line[*line == ';' || *line == '#' ? 0 : comment_at(line, ";")] = '\0';
+	return reader_trim(line);
+}
+
+bool
+reader_comments(const char *value)
+{
+	return *value == ';' || *value == '#' ||
+	    value[comment_at(value, ";#")] != '\0';
 }
 
 static void

@@ -43,4 +43,11 @@ const char *reader_next(struct reader *);
  * "" when nothing is left. */
 char *reader_live(char *line);
 
+/* The text without blanks around it, in place. */
+char *reader_trim(char *text);
+
+/* Whether a line with that value would have a comment in it, or what looks like
+ * one ('#' behind a blank). */
+bool reader_comments(const char *value);
+
 #endif

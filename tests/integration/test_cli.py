@@ -88,9 +88,8 @@ def test_all_errors_are_told_at_once_and_in_order(tmp_path):
 
 
 def values_of(dump):
-    """The lines of -T without the origins; one minute is 60 seconds."""
-    return [re.sub(r"= (\d+)m$", lambda m: f"= {60 * int(m[1])}s",
-                   line.split(" ; ")[0]) for line in dump.splitlines()]
+    """The lines of -T without the origins."""
+    return [line.split(" ; ")[0] for line in dump.splitlines()]
 
 
 def test_what_is_in_effect_is_a_configuration_again(tmp_path):
@@ -150,6 +149,20 @@ def test_set_with_a_mistake(setting, complaint):
     done = sluice("-t", *FORWARD, "--set", setting)
     assert done.returncode == 1
     assert "--set" in done.stderr and complaint in done.stderr
+
+
+def test_variables_of_the_environment(stage, tmp_path):
+    server = stage.server(echo)
+    config = FINE.replace("host = 127.0.0.1", "host = ${DB_HOST:-127.0.0.1}")
+    config = config.replace("port = 9", "port = ${DB_PORT}")
+    proxy = stage.sluice(config, env={"DB_PORT": str(server.port)})
+    transfers(stage, proxy)
+    path = write(tmp_path / "proxy.ini", config)
+    done = sluice("-t", "-c", path, env={"DB_HOST": "db1.internal"})
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{path}:5: DB_PORT is not set in the environment; set it, or write "
+        "${DB_PORT:-DEFAULT}\n")
 
 
 # Help.

@@ -145,7 +145,8 @@ test_text_is_the_shortest(void **state)
 	assert_string_equal(duration_text(0, text), "0");
 	assert_string_equal(duration_text(200, text), "200ms");
 	assert_string_equal(duration_text(1500, text), "1500ms");
-	assert_string_equal(duration_text(60000, text), "1m");
+	assert_string_equal(duration_text(60000, text), "60s")
+;
 	assert_string_equal(duration_text(90000, text), "90s");
 	assert_string_equal(duration_text(86400000, text), "24h");
 	assert_string_equal(duration_text(172800000, text), "2d");
