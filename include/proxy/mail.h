@@ -4,9 +4,9 @@
 #define SLUICE_PROXY_MAIL_H
 
 #include <stddef.h>
-#include <sys/queue.h>
 
 #include "base/addr.h"
+#include "base/box.h"
 #include "config/snapshot.h"
 #include "net/conn.h"
 #include "proxy/closerecord.h"
@@ -29,8 +29,8 @@ struct listen_fd {
 };
 
 struct mail {
-	STAILQ_ENTRY(mail) link;
-	enum mail_kind	   kind;
+	struct box_item	item;
+	enum mail_kind	kind;
 
 	struct snapshot *snapshot; /* SNAPSHOT: one reference */
 	struct listen_fd *fds;	   /* SNAPSHOT: owned, malloc */
@@ -45,7 +45,6 @@ struct mail {
 	struct conn		    client;   /* ADOPT: owned, on no base */
 	struct peer		    peer;
 };
-STAILQ_HEAD(mail_list, mail);
 
 struct mail *mail_new(enum mail_kind); /* zeroed; NULL without memory */
 
@@ -53,5 +52,9 @@ struct mail *mail_new(enum mail_kind); /* zeroed; NULL without memory */
  * workers' round robins begin. NULL without memory. */
 struct mail *mail_new_endpoints(struct endpoint_set *, uint64_t random);
 void	     mail_free(struct mail *); /* and all it still owns */
+
+/* A worker's mailbox is a box of mail. */
+struct box  *mail_box_new(void); /* NULL without memory or descriptors */
+struct mail *mail_next(struct box_list *); /* taken from it; or NULL */
 
 #endif

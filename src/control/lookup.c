@@ -6,85 +6,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-STAILQ_HEAD(lookup_list, lookup);
-
-struct lookup_box {
-	pthread_mutex_t	   mutex;
-	struct lookup_list done;
-	unsigned	   refs; /* the owner, and each running look-up */
-	int		   fd;
-};
-
 struct lookup_job {
-	struct lookup_box *box;
-	struct lookup	  *lookup;
+	struct box    *box;
+	struct lookup *lookup;
 };
-
-struct lookup_box *
-lookup_box_new(void)
-{
-	struct lookup_box *box = calloc(1, sizeof(*box));
-
-	if (box == NULL)
-		return NULL;
-	box->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (box->fd < 0) {
-		free(box);
-		return NULL;
-	}
-	pthread_mutex_init(&box->mutex, NULL);
-	STAILQ_INIT(&box->done);
-	box->refs = 1;
-	return box;
-}
-
-static void
-lookup_box_unref(struct lookup_box *box)
-{
-	struct lookup *lookup;
-	bool last;
-
-	pthread_mutex_lock(&box->mutex);
-	last = --box->refs == 0;
-	pthread_mutex_unlock(&box->mutex);
-	if (!last)
-		return;
-	while ((lookup = lookup_box_take(box)) != NULL)
-		lookup_free(lookup);
-	pthread_mutex_destroy(&box->mutex);
-	close(box->fd);
-	free(box);
-}
-
-void
-lookup_box_close(struct lookup_box *box)
-{
-	lookup_box_unref(box);
-}
-
-int
-lookup_box_fd(const struct lookup_box *box)
-{
-	return box->fd;
-}
-
-struct lookup *
-lookup_box_take(struct lookup_box *box)
-{
-	struct lookup *lookup;
-	eventfd_t ignored;
-
-	eventfd_read(box->fd, &ignored);
-	pthread_mutex_lock(&box->mutex);
-	lookup = STAILQ_FIRST(&box->done);
-	if (lookup != NULL)
-		STAILQ_REMOVE_HEAD(&box->done, link);
-	pthread_mutex_unlock(&box->mutex);
-	return lookup;
-}
 
 void
 lookup_free(struct lookup *lookup)
@@ -99,6 +26,26 @@ lookup_free(struct lookup *lookup)
 	free(lookup->ports);
 	free(lookup->answers);
 	free(lookup);
+}
+
+static void
+lookup_drop(struct box_item *item)
+{
+	lookup_free(BOX_OWNER(item, struct lookup, item));
+}
+
+struct box *
+lookup_box_new(void)
+{
+	return box_new(lookup_drop);
+}
+
+struct lookup *
+lookup_next(struct box_list *list)
+{
+	struct box_item *item = box_next(list);
+
+	return item == NULL ? NULL : BOX_OWNER(item, struct lookup, item);
 }
 
 static struct lookup *
@@ -174,11 +121,8 @@ lookup_run(void *arg)
 	for (size_t i = 0; i < job.lookup->count; i++)
 		if (job.lookup->hosts[i] != NULL)
 			lookup_ask(job.lookup, i);
-	pthread_mutex_lock(&job.box->mutex);
-	STAILQ_INSERT_TAIL(&job.box->done, job.lookup, link);
-	eventfd_write(job.box->fd, 1);
-	pthread_mutex_unlock(&job.box->mutex);
-	lookup_box_unref(job.box);
+	box_put(job.box, &job.lookup->item);
+	box_unref(job.box);
 	return NULL;
 }
 
@@ -203,23 +147,20 @@ lookup_spawn(struct lookup_job *job)
 }
 
 int
-lookup_start(struct lookup_box *box, const struct upstream_conf *conf)
+lookup_start(struct box *box, const struct upstream_conf *conf)
 {
 	struct lookup_job *job = malloc(sizeof(*job));
 	int error = -ENOMEM;
 
 	if (job == NULL)
 		return error;
-	job->box = box;
 	job->lookup = lookup_new(conf);
 	if (job->lookup != NULL) {
-		pthread_mutex_lock(&box->mutex);
-		box->refs++;
-		pthread_mutex_unlock(&box->mutex);
+		job->box = box_ref(box);
 		error = lookup_spawn(job);
 		if (error == 0)
 			return 0;
-		lookup_box_unref(box);
+		box_unref(box);
 		lookup_free(job->lookup);
 	}
 	free(job);

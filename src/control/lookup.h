@@ -3,8 +3,8 @@
 #define SLUICE_CONTROL_LOOKUP_H
 
 #include <stddef.h>
-#include <sys/queue.h>
 
+#include "base/box.h"
 #include "config/config.h"
 
 /* What one server's name gave. */
@@ -15,7 +15,7 @@ struct lookup_answer {
 };
 
 struct lookup {
-	STAILQ_ENTRY(lookup) link;
+	struct box_item	      item;
 	size_t		      upstream;
 	size_t		      count; /* of servers */
 	char		    **hosts; /* copies; NULL: numeric, not asked */
@@ -23,16 +23,13 @@ struct lookup {
 	struct lookup_answer *answers;
 };
 
-/* Where finished look-ups wait; threads may outlive its owner. */
-struct lookup_box;
-
-struct lookup_box *lookup_box_new(void);
-void		   lookup_box_close(struct lookup_box *);
-int		   lookup_box_fd(const struct lookup_box *); /* readable */
-struct lookup	  *lookup_box_take(struct lookup_box *);     /* or NULL */
+/* A box for finished look-ups, which may outlive its owner: each running one
+ * holds a reference. */
+struct box    *lookup_box_new(void);
+struct lookup *lookup_next(struct box_list *); /* taken from it; or NULL */
 
 /* Begins; the answer comes into the box. 0 or -errno. */
-int  lookup_start(struct lookup_box *, const struct upstream_conf *);
+int  lookup_start(struct box *, const struct upstream_conf *);
 void lookup_free(struct lookup *);
 
 #endif

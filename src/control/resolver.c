@@ -28,7 +28,7 @@ struct resolving {
 struct resolver {
 	const struct config *config;
 	struct crew	    *crew;
-	struct lookup_box   *box;
+	struct box	    *box;
 	struct event	     box_event;
 	size_t		     count;
 	struct resolving     upstreams[];
@@ -270,10 +270,12 @@ static void
 resolver_box_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver *r = arg;
+	struct box_list list;
 	struct lookup *lookup;
 
 	(void)fd, (void)what;
-	while ((lookup = lookup_box_take(r->box)) != NULL)
+	box_take(r->box, &list);
+	while ((lookup = lookup_next(&list)) != NULL)
 		resolver_answer(r, lookup);
 }
 
@@ -339,7 +341,7 @@ resolver_new(struct event_base *base, const struct config *config,
 		free(r);
 		return NULL;
 	}
-	event_assign(&r->box_event, base, lookup_box_fd(r->box),
+	event_assign(&r->box_event, base, box_fd(r->box),
 	    EV_READ | EV_PERSIST, resolver_box_event, r);
 	event_add(&r->box_event, NULL);
 	for (size_t i = 0; i < count; i++)
@@ -361,7 +363,7 @@ resolver_free(struct resolver *r)
 			lookup_free(u->last);
 	}
 	event_del(&r->box_event);
-	lookup_box_close(r->box);
+	box_unref(r->box);
 	free(r);
 }
 

@@ -42,3 +42,23 @@ mail_free(struct mail *mail)
 	conn_reset(&mail->client);
 	free(mail);
 }
+
+static void
+mail_drop(struct box_item *item)
+{
+	mail_free(BOX_OWNER(item, struct mail, item));
+}
+
+struct box *
+mail_box_new(void)
+{
+	return box_new(mail_drop);
+}
+
+struct mail *
+mail_next(struct box_list *list)
+{
+	struct box_item *item = box_next(list);
+
+	return item == NULL ? NULL : BOX_OWNER(item, struct mail, item);
+}

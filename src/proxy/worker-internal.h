@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include "base/wheel.h"
-#include "mailbox.h"
 #include "pool.h"
 #include "proxy/worker.h"
 #include "session.h"
@@ -23,7 +22,7 @@ struct worker {
 	unsigned	      index;
 	pthread_t	      thread;
 	struct event_base    *base;
-	struct mailbox	     *mailbox;
+	struct box	     *mailbox;
 	struct event	      mail_event;
 	struct ring	     *records;
 	bool		      records_pending;

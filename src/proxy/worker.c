@@ -192,15 +192,13 @@ static void
 worker_mail_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct mail_list list;
+	struct box_list list;
 	struct mail *mail;
 
 	(void)fd, (void)what;
-	mailbox_take(w->mailbox, &list);
-	while ((mail = STAILQ_FIRST(&list)) != NULL) {
-		STAILQ_REMOVE_HEAD(&list, link);
+	box_take(w->mailbox, &list);
+	while ((mail = mail_next(&list)) != NULL)
 		worker_read(w, mail);
-	}
 }
 
 /* One pass over the queue as it stood: who has work left again goes behind the
@@ -223,7 +221,7 @@ static bool
 worker_done(struct worker *w)
 {
 	return w->draining && LIST_EMPTY(&w->sessions) &&
-	    mailbox_close(w->mailbox);
+	    box_close(w->mailbox);
 }
 
 /* Once a turn, and only a log writer that sleeps. */
@@ -262,7 +260,7 @@ worker_init_events(struct worker *w)
 {
 	event_assign(&w->wheel_event, w->base, -1, 0, worker_wheel_event, w);
 	event_assign(&w->resume_event, w->base, -1, 0, worker_resume_event, w);
-	event_assign(&w->mail_event, w->base, mailbox_fd(w->mailbox),
+	event_assign(&w->mail_event, w->base, box_fd(w->mailbox),
 	    EV_READ | EV_PERSIST, worker_mail_event, w);
 	return event_add(&w->mail_event, NULL);
 }
@@ -291,7 +289,7 @@ worker_new(struct shared *shared, unsigned index)
 	w->random = clock_ms() * 0x9e3779b97f4a7c15ULL + shared->boot + index;
 	worker_init_lists(w);
 	w->base = conn_base_new();
-	w->mailbox = mailbox_new();
+	w->mailbox = mail_box_new();
 	w->records = ring_new(RECORDS, sizeof(struct closerecord));
 	w->pools = calloc(shared->nupstreams, sizeof(*w->pools));
 	w->routing = calloc(shared->nupstreams, sizeof(*w->routing));
@@ -327,7 +325,7 @@ worker_mail(struct worker *w, struct mail *mail)
 
 	if (adopt)
 		atomic_fetch_add_explicit(&w->live, 1, memory_order_relaxed);
-	taken = mailbox_put(w->mailbox, mail);
+	taken = box_put(w->mailbox, &mail->item);
 	if (adopt && !taken)
 		atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);
 	return taken;
@@ -346,7 +344,7 @@ worker_free(struct worker *w)
 		return;
 	for (size_t i = 0; w->pools != NULL && i < w->shared->nupstreams; i++)
 		pool_unref(w->pools[i]);
-	mailbox_free(w->mailbox);
+	box_unref(w->mailbox);
 	if (w->base != NULL)
 		event_base_free(w->base);
 	ring_free(w->records);

@@ -66,35 +66,46 @@ box_make(void **state)
 }
 
 static int
-box_close(void **state)
+box_leave(void **state)
 {
 	if (*state != NULL)
-		lookup_box_close(*state);
+		box_unref(*state);
 	return 0;
 }
 
 static bool
-waits(struct lookup_box *box, int ms)
+waits(struct box *box, int ms)
 {
-	struct pollfd p = { .fd = lookup_box_fd(box), .events = POLLIN };
+	struct pollfd p = { .fd = box_fd(box), .events = POLLIN };
 
 	return poll(&p, 1, ms) == 1;
 }
 
+/* Answers that came in one. */
+static struct box_list taken = STAILQ_HEAD_INITIALIZER(taken);
+
+static struct lookup *
+take_now(struct box *box)
+{
+	if (STAILQ_EMPTY(&taken))
+		box_take(box, &taken);
+	return lookup_next(&taken);
+}
+
 /* The next answer, once it is there. */
 static struct lookup *
-take(struct lookup_box *box)
+take(struct box *box)
 {
-	struct lookup *lookup = lookup_box_take(box);
+	struct lookup *lookup = take_now(box);
 
 	while (lookup == NULL && waits(box, PATIENCE_MS))
-		lookup = lookup_box_take(box);
+		lookup = take_now(box);
 	assert_non_null(lookup);
 	return lookup;
 }
 
 static void
-start_one(struct lookup_box *box, char *host, uint16_t port, size_t index)
+start_one(struct box *box, char *host, uint16_t port, size_t index)
 {
 	struct server_conf server = { .host = host, .port = port };
 	const struct upstream_conf conf = { .index = index,
@@ -126,7 +137,7 @@ localhost_is_known(void **state)
 		    IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr));
 	}
 	lookup_free(l);
-	assert_null(lookup_box_take(*state));
+	assert_null(take_now(*state));
 	assert_false(waits(*state, 0));
 }
 
@@ -204,7 +215,7 @@ many_at_once(void **state)
 		seen[l->upstream] = true;
 		lookup_free(l);
 	}
-	assert_null(lookup_box_take(*state));
+	assert_null(take_now(*state));
 }
 
 static void
@@ -219,7 +230,7 @@ slow_one_holds_up_nobody(void **state)
 	l = take(*state);
 	assert_int_equal(l->upstream, 2);
 	lookup_free(l);
-	assert_null(lookup_box_take(*state));
+	assert_null(take_now(*state));
 	sem_post(&leave);
 	l = take(*state);
 	assert_int_equal(l->upstream, 1);
@@ -241,13 +252,13 @@ wait_until_freed(int fd)
 static void
 closed_while_one_runs(void **state)
 {
-	int fd = lookup_box_fd(*state);
+	int fd = box_fd(*state);
 
 	start_one(*state, (char[]){ SLOW }, 80, 1);
 	start_one(*state, (char[]){ SLOW }, 80, 2);
 	wait_until_entered();
 	wait_until_entered();
-	lookup_box_close(*state);
+	box_unref(*state);
 	*state = NULL;
 	assert_true(fcntl(fd, F_GETFD) >= 0); /* they have it still */
 	sem_post(&leave);
@@ -258,16 +269,16 @@ closed_while_one_runs(void **state)
 static void
 closed_with_an_answer_in_it(void **state)
 {
-	int fd = lookup_box_fd(*state);
+	int fd = box_fd(*state);
 
 	start_one(*state, (char[]){ "127.0.0.1" }, 80, 1);
 	assert_true(waits(*state, PATIENCE_MS));
-	lookup_box_close(*state);
+	box_unref(*state);
 	*state = NULL;
 	wait_until_freed(fd);
 }
 
-#define ON_BOX(f) cmocka_unit_test_setup_teardown(f, box_make, box_close)
+#define ON_BOX(f) cmocka_unit_test_setup_teardown(f, box_make, box_leave)
 
 int
 main(void)

@@ -1,4 +1,4 @@
-#include "mailbox.h"
+#include "base/box.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -13,38 +13,72 @@
 
 #define PATIENCE_MS 20000
 
-/* Mail that can be told apart. */
-static struct mail *
+/* Something that can be told apart; its number stands behind the item, as
+ * anything may. */
+struct letter {
+	uint16_t	from;
+	uint32_t	number;
+	struct box_item item;
+};
+
+static unsigned dropped; /* letters that nobody took */
+
+static struct letter *
 letter(uint16_t from, uint32_t number)
 {
-	struct mail *mail = mail_new(MAIL_DRAIN);
+	struct letter *l = calloc(1, sizeof(*l));
 
-	assert_non_null(mail);
-	mail->peer.port = from;
-	mail->peer.scope = number;
-	return mail;
+	assert_non_null(l);
+	l->from = from;
+	l->number = number;
+	return l;
+}
+
+static struct letter *
+next_letter(struct box_list *list)
+{
+	struct box_item *item = box_next(list);
+
+	return item == NULL ? NULL : BOX_OWNER(item, struct letter, item);
+}
+
+static void
+drop(struct box_item *item)
+{
+	free(BOX_OWNER(item, struct letter, item));
+	dropped++;
 }
 
 static bool
-waits(const struct mailbox *box, int ms)
+put(struct box *box, uint16_t from, uint32_t number)
 {
-	struct pollfd p = { .fd = mailbox_fd(box), .events = POLLIN };
+	struct letter *l = letter(from, number);
+	bool taken = box_put(box, &l->item);
+
+	if (!taken)
+		free(l);
+	return taken;
+}
+
+static bool
+waits(const struct box *box, int ms)
+{
+	struct pollfd p = { .fd = box_fd(box), .events = POLLIN };
 
 	return poll(&p, 1, ms) == 1;
 }
 
 static unsigned
-take_all(struct mailbox *box, uint32_t first)
+take_all(struct box *box, uint32_t first)
 {
-	struct mail_list list;
-	struct mail *mail;
+	struct box_list list;
+	struct letter *l;
 	unsigned n = 0;
 
-	mailbox_take(box, &list);
-	while ((mail = STAILQ_FIRST(&list)) != NULL) {
-		STAILQ_REMOVE_HEAD(&list, link);
-		assert_int_equal(mail->peer.scope, first + n++);
-		mail_free(mail);
+	box_take(box, &list);
+	while ((l = next_letter(&list)) != NULL) {
+		assert_int_equal(l->number, first + n++);
+		free(l);
 	}
 	return n;
 }
@@ -52,42 +86,42 @@ take_all(struct mailbox *box, uint32_t first)
 static int
 box_make(void **state)
 {
-	*state = mailbox_new();
+	*state = box_new(drop);
 	return *state == NULL;
 }
 
 static int
 box_remove(void **state)
 {
-	mailbox_free(*state);
+	box_unref(*state);
 	return 0;
 }
 
 static void
 oldest_first(void **state)
 {
-	struct mailbox *box = *state;
+	struct box *box = *state;
 
 	assert_int_equal(take_all(box, 0), 0);
 	for (uint32_t i = 0; i < 100; i++)
-		assert_true(mailbox_put(box, letter(1, i)));
+		assert_true(put(box, 1, i));
 	assert_int_equal(take_all(box, 0), 100);
 	assert_int_equal(take_all(box, 0), 0);
-	assert_true(mailbox_put(box, letter(1, 7)));
+	assert_true(put(box, 1, 7));
 	assert_int_equal(take_all(box, 7), 1);
 }
 
 static void
-readable_while_mail_is_there(void **state)
+readable_while_something_is_there(void **state)
 {
-	struct mailbox *box = *state;
+	struct box *box = *state;
 
 	assert_false(waits(box, 0));
-	assert_true(mailbox_put(box, letter(1, 0)));
+	assert_true(put(box, 1, 0));
 	assert_true(waits(box, 0));
 	assert_int_equal(take_all(box, 0), 1);
 	assert_false(waits(box, 0));
-	assert_true(mailbox_put(box, letter(1, 0)));
+	assert_true(put(box, 1, 0));
 	assert_true(waits(box, 0));
 }
 
@@ -95,14 +129,14 @@ readable_while_mail_is_there(void **state)
 static void
 only_the_first_wakes(void **state)
 {
-	struct mailbox *box = *state;
+	struct box *box = *state;
 	eventfd_t wakes = 0;
 
 	for (uint32_t i = 0; i < 10; i++)
-		assert_true(mailbox_put(box, letter(1, i)));
-	assert_int_equal(eventfd_read(mailbox_fd(box), &wakes), 0);
+		assert_true(put(box, 1, i));
+	assert_int_equal(eventfd_read(box_fd(box), &wakes), 0);
 	assert_int_equal(wakes, 1);
-	assert_true(mailbox_put(box, letter(1, 10)));
+	assert_true(put(box, 1, 10));
 	assert_false(waits(box, 0));
 	assert_int_equal(take_all(box, 0), 11);
 }
@@ -110,46 +144,43 @@ only_the_first_wakes(void **state)
 static void
 closed_refuses(void **state)
 {
-	struct mailbox *box = *state;
-	struct mail *mail = letter(1, 0);
+	struct box *box = *state;
+	struct letter *l = letter(1, 0);
 
-	assert_true(mailbox_close(box));
-	assert_false(mailbox_put(box, mail));
+	assert_true(box_close(box));
+	assert_false(box_put(box, &l->item));
 	assert_false(waits(box, 0));
 	assert_int_equal(take_all(box, 0), 0);
-	mail_free(mail); /* still ours */
-	assert_true(mailbox_close(box)); /* and stays closed */
+	free(l); /* still ours */
+	assert_true(box_close(box)); /* and stays closed */
 }
 
 static void
-does_not_close_over_mail(void **state)
+does_not_close_over_items(void **state)
 {
-	struct mailbox *box = *state;
+	struct box *box = *state;
 
-	assert_true(mailbox_put(box, letter(1, 0)));
-	assert_false(mailbox_close(box));
-	assert_true(mailbox_put(box, letter(1, 1))); /* still open */
+	assert_true(put(box, 1, 0));
+	assert_false(box_close(box));
+	assert_true(put(box, 1, 1)); /* still open */
 	assert_int_equal(take_all(box, 0), 2);
-	assert_true(mailbox_close(box));
+	assert_true(box_close(box));
 }
 
 static void
-frees_what_is_left(void **state)
+drops_what_is_left(void **state)
 {
-	struct mailbox *box = *state;
-	struct mail *mail = letter(1, 0);
-	int fds[2];
+	struct box *box = *state;
 
-	assert_int_equal(pipe(fds), 0);
-	mail->fds = malloc(sizeof(*mail->fds));
-	mail->fds[0] = (struct listen_fd){ .fd = fds[1] };
-	mail->nfds = 1;
-	assert_true(mailbox_put(box, mail));
-	assert_true(mailbox_put(box, letter(1, 1)));
-	mailbox_free(box);
-	assert_int_equal(read(fds[0], &(char){ 0 }, 1), 0);
-	close(fds[0]);
-	mailbox_free(NULL);
+	dropped = 0;
+	assert_true(put(box, 1, 0));
+	assert_true(put(box, 1, 1));
+	box_ref(box);
+	box_unref(box);
+	assert_int_equal(dropped, 0);
+	box_unref(box);
+	assert_int_equal(dropped, 2);
+	box_unref(NULL);
 	*state = NULL;
 }
 
@@ -159,7 +190,7 @@ frees_what_is_left(void **state)
 #define LETTERS 5000
 
 struct writer {
-	struct mailbox *box;
+	struct box *box;
 	uint16_t	name;
 	pthread_t	thread;
 	unsigned	taken;	 /* by the box */
@@ -172,20 +203,16 @@ write_letters(void *arg)
 	struct writer *w = arg;
 
 	for (uint32_t i = 0; i < LETTERS; i++) {
-		struct mail *mail = letter(w->name, i);
-
-		if (mailbox_put(w->box, mail)) {
+		if (put(w->box, w->name, i))
 			w->taken++;
-		} else {
+		else
 			w->refused++;
-			mail_free(mail);
-		}
 	}
 	return NULL;
 }
 
 static void
-writers_start(struct writer *writers, struct mailbox *box)
+writers_start(struct writer *writers, struct box *box)
 {
 	for (uint16_t i = 0; i < WRITERS; i++) {
 		writers[i] = (struct writer){ .box = box, .name = i };
@@ -196,17 +223,16 @@ writers_start(struct writer *writers, struct mailbox *box)
 
 /* Reads what is there; 'next' is the number each writer has come to. */
 static unsigned
-read_letters(struct mailbox *box, uint32_t *next)
+read_letters(struct box *box, uint32_t *next)
 {
-	struct mail_list list;
-	struct mail *mail;
+	struct box_list list;
+	struct letter *l;
 	unsigned n = 0;
 
-	mailbox_take(box, &list);
-	while ((mail = STAILQ_FIRST(&list)) != NULL) {
-		STAILQ_REMOVE_HEAD(&list, link);
-		assert_int_equal(mail->peer.scope, next[mail->peer.port]++);
-		mail_free(mail);
+	box_take(box, &list);
+	while ((l = next_letter(&list)) != NULL) {
+		assert_int_equal(l->number, next[l->from]++);
+		free(l);
 		n++;
 	}
 	return n;
@@ -217,7 +243,7 @@ read_letters(struct mailbox *box, uint32_t *next)
 static void
 many_writers(void **state)
 {
-	struct mailbox *box = *state;
+	struct box *box = *state;
 	struct writer writers[WRITERS];
 	uint32_t next[WRITERS] = { 0 };
 	unsigned n = 0;
@@ -228,7 +254,7 @@ many_writers(void **state)
 	for (unsigned i = 0; i < WRITERS; i++)
 		pthread_join(writers[i].thread, NULL);
 	assert_int_equal(n, WRITERS * LETTERS);
-	assert_true(mailbox_close(box));
+	assert_true(box_close(box));
 }
 
 /* Whatever was taken before the box closed is read, and the rest stays with
@@ -236,13 +262,13 @@ many_writers(void **state)
 static void
 closed_among_writers(void **state)
 {
-	struct mailbox *box = *state;
+	struct box *box = *state;
 	struct writer writers[WRITERS];
 	uint32_t next[WRITERS] = { 0 };
 
 	writers_start(writers, box);
 	assert_true(waits(box, PATIENCE_MS));
-	while (!mailbox_close(box))
+	while (!box_close(box))
 		read_letters(box, next);
 	for (unsigned i = 0; i < WRITERS; i++) {
 		pthread_join(writers[i].thread, NULL);
@@ -260,14 +286,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BOX(oldest_first),
-		ON_BOX(readable_while_mail_is_there),
+		ON_BOX(readable_while_something_is_there),
 		ON_BOX(only_the_first_wakes),
 		ON_BOX(closed_refuses),
-		ON_BOX(does_not_close_over_mail),
-		ON_BOX(frees_what_is_left),
+		ON_BOX(does_not_close_over_items),
+		ON_BOX(drops_what_is_left),
 		ON_BOX(many_writers),
 		ON_BOX(closed_among_writers),
 	};
 
-	return cmocka_run_group_tests_name("mailbox", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("box", tests, NULL, NULL);
 }
