@@ -9,7 +9,10 @@ VARIANT := release
 BUILD := build
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
-MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 PKG_CONFIG ?= pkg-config
 
 # --- What there is to build: found, not listed.
@@ -186,20 +189,71 @@ bench soak:
 
 # --- Installing.
 
-manuals = $(foreach n,5 8,$(patsubst conf/%,man$n/%,$(wildcard conf/*.$n)))
+doc := $(DATADIR)/doc/sluice
+completions := $(DATADIR)/bash-completion/completions
 config = $(DESTDIR)$(SYSCONFDIR)/sluice/proxy.ini
+logrotate = $(DESTDIR)$(SYSCONFDIR)/logrotate.d/sluice
+
+# Source:target; a source that is not there is left out.
+files := \
+	README.md:$(doc)/README.md \
+	conf/proxy.ini:$(doc)/proxy.ini \
+	conf/proxy.full.ini:$(doc)/proxy.full.ini \
+	conf/proxy.ini.5:$(MANDIR)/man5/proxy.ini.5 \
+	conf/sluice.8:$(MANDIR)/man8/sluice.8 \
+	conf/sluice.service:$(UNITDIR)/sluice.service \
+	conf/sluice.sysusers:$(SYSUSERSDIR)/sluice.conf \
+	conf/completion/sluice.bash:$(completions)/sluice \
+	conf/completion/_sluice:$(DATADIR)/zsh/site-functions/_sluice
+source = $(firstword $(subst :, ,$1))
+target = $(DESTDIR)$(lastword $(subst :, ,$1))
+there = $(foreach f,$(files),$(if $(wildcard $(call source,$f)),$f))
+
+# The unit is written for the default paths.
+paths := s,/usr/local/bin/,$(PREFIX)/bin/,;s,/etc/sluice/,$(SYSCONFDIR)/sluice/,
+
+# Not while a package is made, and not by whom it would be refused.
+on_this_machine = test -z "$(DESTDIR)" && test "$$(id -u)" = 0
+have = command -v $1 >/dev/null
+
+make_user = if $(call have,systemd-sysusers); then \
+		systemd-sysusers $(SYSUSERSDIR)/sluice.conf; \
+	elif $(call have,useradd); then \
+		useradd --system --user-group --no-create-home --home-dir / \
+			--shell /usr/sbin/nologin sluice; \
+	else \
+		echo "make a system user for the daemon: sluice"; \
+	fi
+reload_units = if test -d /run/systemd/system; then \
+		systemctl daemon-reload; fi
+is_our_unit = test "$$(systemctl show -P FragmentPath sluice.service \
+	2>/dev/null)" -ef $(UNITDIR)/sluice.service
 
 ##install		to PREFIX=/usr/local; a proxy.ini that is there stays
 install: all
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sluice
-	$(foreach m,$(manuals),install -D -m 644 conf/$(notdir $m) \
-		$(DESTDIR)$(MANDIR)/$m &&) true
+	$(foreach f,$(there),install -D -m 644 $(call source,$f) \
+		$(call target,$f) &&) true
+	sed -i '$(paths)' $(DESTDIR)$(UNITDIR)/sluice.service
 	test -e $(config) || install -D -m 644 conf/proxy.ini $(config)
+	test ! -e conf/logrotate || test -e $(logrotate) || \
+		install -D -m 644 conf/logrotate $(logrotate)
+	@if $(on_this_machine); then \
+		id sluice >/dev/null 2>&1 || { $(make_user); } && \
+		$(reload_units); \
+	fi
 
-##uninstall	what install put there, but never the configuration
+##uninstall	what install put there; the configuration, logs and user stay
 uninstall:
+	@if $(on_this_machine) && $(is_our_unit); then \
+		systemctl disable --now sluice.service; \
+	fi
 	rm -f $(DESTDIR)$(PREFIX)/bin/sluice \
-		$(addprefix $(DESTDIR)$(MANDIR)/,$(manuals))
+		$(foreach f,$(files),$(call target,$f))
+	! cmp -s conf/logrotate $(logrotate) || rm $(logrotate)
+	test ! -d $(DESTDIR)$(doc) || \
+		rmdir --ignore-fail-on-non-empty $(DESTDIR)$(doc)
+	@if $(on_this_machine); then $(reload_units); fi
 
 ##clean		all that was built
 clean:
