@@ -48,7 +48,7 @@ load_and_act(const struct cli *cli)
 	if (config == NULL)
 		return EXIT_WRONG;
 	if (cli->action == CLI_RUN)
-		return control_run(config);
+		return control_run(config, cli->background);
 	if (cli->action == CLI_DUMP)
 		config_print(stdout, config);
 	else

@@ -16,12 +16,18 @@ enum cli_action {
 	CLI_WRONG,	 /* a mistake, which was said on stderr */
 };
 
+#define CLI_MADE 3 /* of -p and -u */
+
 struct cli {
 	enum cli_action	     action;
 	struct config_source source;	 /* texts are argv's or the environment's */
+	bool		     background; /* -d */
 	const char	    *key;	 /* --help-config KEY, or NULL: all */
 	const char	   **sets;	 /* owned, as are ... */
 	const char	   **forwards;	 /* ... these */
+	const char	    *pid_file; /* -p, as given, or NULL */
+	const char	    *user;     /* -u, as given, or NULL */
+	char		    *made[CLI_MADE]; /* what these add to the sets; owned */
 };
 
 /* Reads the arguments.  Where neither -c nor -L names a configuration, the

@@ -2,10 +2,14 @@
 #ifndef SLUICE_CONTROL_CONTROL_H
 #define SLUICE_CONTROL_CONTROL_H
 
+#include <stdbool.h>
+
 #include "config/config.h"
 
 /* Runs the daemon until it is told to stop.  Takes the config over.  Returns
- * the exit code: 0 fine, 3 start failed (and said why).  Main thread. */
-int control_run(struct config *);
+ * the exit code: 0 fine, 3 start failed (and said why).  Main thread.
+ * 'background' goes into a process of its own, and returns the code of its
+ * start as soon as that is known. */
+int control_run(struct config *, bool background);
 
 #endif

@@ -1,6 +1,7 @@
 #include "control/cli.h"
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,10 @@ static const struct help_line {
 	{ "--set KEY=VALUE", "instead of the file's value: "
 	    "--set global.workers=2," },
 	{ "", "--set listener.NAME.idle_timeout=1h; repeatable" },
+	{ "-d, --daemon", "run in the background; returns when it is ready" },
+	{ "-p, --pid-file FILE", "instead of the file's pid_file" },
+	{ "-u, --user USER[:GROUP]", "" },
+	{ "", "who to be after the start as root" },
 	{ "-V, --version", "version, libraries, limits" },
 	{ "-h, --help", "this" },
 	{ "--help-config [KEY]", "every option of the configuration, or one" },
@@ -32,6 +37,9 @@ static const struct help_line {
 static const struct option LONG_FLAGS[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "forward", required_argument, NULL, 'L' },
+	{ "daemon", no_argument, NULL, 'd' },
+	{ "pid-file", required_argument, NULL, 'p' },
+	{ "user", required_argument, NULL, 'u' },
 	{ "test", no_argument, NULL, 't' },
 	{ "dump", no_argument, NULL, 'T' },
 	{ "set", required_argument, NULL, LONG_SET },
@@ -44,13 +52,13 @@ static const struct option LONG_FLAGS[] = {
 void
 cli_print_help(FILE *out)
 {
-	fputs("usage: sluice [-c FILE] [-L BIND=UPSTREAM ...] [-t | -T] "
+	fputs("usage: sluice [-c FILE] [-L BIND=UPSTREAM ...] [-d] [-t | -T] "
 	      "[--set KEY=VALUE ...]\n\n", out);
 	for (size_t i = 0; i < sizeof(HELP) / sizeof(HELP[0]); i++)
 		fprintf(out, "  %-21s%s\n", HELP[i].flags, HELP[i].text);
 	fputs("\nSignals: TERM finishes sessions (drain_timeout) and stops, "
 	      "QUIT without a limit,\nINT within 1 s; a second TERM or INT "
-	      "stops at once.\nExit: 0 fine, 1 usage or configuration error, "
+	      "stops at once; USR1 opens the logs anew.\nExit: 0 fine, 1 usage or configuration error, "
 	      "3 start failed.\n", out);
 }
 
@@ -87,6 +95,15 @@ cli_flag(struct cli *cli, int flag, int argc, char **argv)
 	case 'T':
 		cli->action = CLI_DUMP;
 		break;
+	case 'd':
+		cli->background = true;
+		break;
+	case 'p':
+		cli->pid_file = optarg;
+		break;
+	case 'u':
+		cli->user = optarg;
+		break;
 	case 'V':
 		cli->action = CLI_VERSION;
 		break;
@@ -111,7 +128,7 @@ cli_flags(struct cli *cli, int argc, char **argv)
 	int flag;
 
 	while (cli->action != CLI_WRONG && (flag = getopt_long(argc, argv,
-	    "+c:L:tTVh", LONG_FLAGS, NULL)) != -1)
+	    "+c:L:dp:u:tTVh", LONG_FLAGS, NULL)) != -1)
 		cli_flag(cli, flag, argc, argv);
 	if (cli->action != CLI_WRONG && optind < argc) {
 		fprintf(stderr, "sluice: '%s' is not an option%s\n",
@@ -140,6 +157,64 @@ cli_search(void)
 	return access(SYSTEM_FILE, F_OK) == 0 ? SYSTEM_FILE : NULL;
 }
 
+static bool __attribute__((format(printf, 3, 4)))
+cli_make(struct cli *cli, size_t i, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&cli->made[i], format, args);
+	va_end(args);
+	if (len < 0) {
+		cli->made[i] = NULL;
+		return false;
+	}
+	list_add(cli->sets, cli->made[i]);
+	return true;
+}
+
+/* The configuration takes absolute paths. */
+static bool
+cli_set_pid_file(struct cli *cli)
+{
+	char *here;
+	bool made;
+
+	if (cli->pid_file == NULL || cli->pid_file[0] == '/')
+		return cli->pid_file == NULL || cli_make(cli, 0,
+		    "global.pid_file=%s", cli->pid_file);
+	here = getcwd(NULL, 0);
+	made = here != NULL && cli_make(cli, 0, "global.pid_file=%s/%s", here,
+	    cli->pid_file);
+	free(here);
+	return made;
+}
+
+static bool
+cli_set_user(struct cli *cli)
+{
+	const char *colon;
+
+	if (cli->user == NULL)
+		return true;
+	colon = strchrnul(cli->user, ':');
+	return cli_make(cli, 1, "global.user=%.*s", (int)(colon - cli->user),
+	    cli->user) && (*colon == '\0' ||
+	    cli_make(cli, 2, "global.group=%s", colon + 1));
+}
+
+/* -p and -u say the same as --set. */
+static bool
+cli_add_sets(struct cli *cli)
+{
+	if (cli_set_pid_file(cli) && cli_set_user(cli))
+		return true;
+	fputs("sluice: out of memory\n", stderr);
+	cli->action = CLI_WRONG;
+	return false;
+}
+
 static bool
 cli_reads_config(const struct cli *cli)
 {
@@ -151,7 +226,7 @@ void
 cli_parse(struct cli *cli, int argc, char **argv)
 {
 	memset(cli, 0, sizeof(*cli));
-	cli->sets = calloc((size_t)argc + 1, sizeof(*cli->sets));
+	cli->sets = calloc((size_t)argc + CLI_MADE + 1, sizeof(*cli->sets));
 	cli->forwards = calloc((size_t)argc + 1, sizeof(*cli->forwards));
 	if (cli->sets == NULL || cli->forwards == NULL) {
 		fputs("sluice: out of memory\n", stderr);
@@ -159,6 +234,8 @@ cli_parse(struct cli *cli, int argc, char **argv)
 		return;
 	}
 	cli_flags(cli, argc, argv);
+	if (!cli_add_sets(cli))
+		return;
 	cli->source.sets = cli->sets;
 	cli->source.forwards = cli->forwards;
 	if (!cli_reads_config(cli) || cli->source.path != NULL ||
@@ -175,6 +252,8 @@ cli_parse(struct cli *cli, int argc, char **argv)
 void
 cli_done(struct cli *cli)
 {
+	for (size_t i = 0; i < CLI_MADE; i++)
+		free(cli->made[i]);
 	free(cli->sets);
 	free(cli->forwards);
 	memset(cli, 0, sizeof(*cli));

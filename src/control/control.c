@@ -2,113 +2,48 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "admin.h"
 #include "base/log.h"
 #include "bind.h"
+#include "config/option.h"
 #include "config/snapshot.h"
 #include "crew.h"
+#include "daemon.h"
 #include "host.h"
+#include "identity.h"
 #include "logwriter.h"
 #include "net/conn.h"
 #include "net/sock.h"
+#include "notify.h"
+#include "pidfile.h"
 #include "resolver.h"
+#include "signals.h"
+#include "stop.h"
 
 #define EXIT_START_FAILED 3
-#define INT_GRACE_MS	  1000
-
-/*	RUNNING --TERM, QUIT, INT--> DRAINING --time, again--> KILLED
- *	   the last session ends: the workers end, and so do we */
-enum stage { STAGE_RUNNING, STAGE_DRAINING, STAGE_KILLED };
 
 struct control {
 	struct config	    *config; /* the snapshot's */
 	struct snapshot	    *snapshot;
+	bool		     background;
+	int		     ready_fd; /* of daemon_fork(); -1: none waits */
+	int		     pid_fd;   /* 0: none */
+	struct identity	     identity;
 	struct event_base   *base;
 	struct crew	    *crew;
 	struct resolver	    *resolver;
 	int		     admin_fd; /* until the admin has it; -1: off */
 	struct addr	     admin_at;
 	struct admin	    *admin;
-	struct event	     signals[5];
-	struct event	     drain_timer;
+	struct stop	     stop;
+	struct signals	     signals;
 	struct event	     ended_event;
 	size_t		     ended; /* workers */
-	enum stage	     stage;
-	struct ending	     overdue; /* of what outlives the drain */
 };
-
-static void
-control_kill(struct control *c, const struct ending *ending)
-{
-	uint64_t sessions = crew_sessions(c->crew);
-
-	log_info("stopping now, %llu session%s", (unsigned long long)sessions,
-	    sessions == 1 ? " ends" : "s end");
-	c->stage = STAGE_KILLED;
-	crew_kill(c->crew, ending);
-}
-
-static void
-control_drain_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct control *c = arg;
-
-	(void)fd, (void)what;
-	if (c->stage == STAGE_DRAINING)
-		control_kill(c, &c->overdue);
-}
-
-/* 'rule' is the option behind the limit, or NULL. */
-static void
-control_drain(struct control *c, uint64_t limit_ms, const char *rule)
-{
-	struct timeval tv = { .tv_sec = (time_t)(limit_ms / 1000),
-		.tv_usec = (suseconds_t)(limit_ms % 1000 * 1000) };
-	uint64_t sessions = crew_sessions(c->crew);
-
-	log_info("draining, %llu session%s", (unsigned long long)sessions,
-	    sessions == 1 ? "" : "s");
-	c->stage = STAGE_DRAINING;
-	c->overdue = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
-		.cause = rule != NULL ? "drained for" : "interrupted, drained for",
-		.rule = rule, .of_global = true, .limit_ms = limit_ms };
-	if (limit_ms > 0)
-		event_add(&c->drain_timer, &tv);
-	crew_drain(c->crew);
-}
-
-/* QUIT has no limit; a second TERM or INT means now. */
-static void
-control_signal_event(evutil_socket_t signal, short what, void *arg)
-{
-	const struct ending at_once = { .by = BY_PROXY, .how = HOW_DRAIN,
-		.cause = "told to stop at once" };
-	struct control *c = arg;
-
-	(void)what;
-	if (c->stage == STAGE_DRAINING && signal != SIGQUIT)
-		control_kill(c, &at_once);
-	else if (c->stage == STAGE_RUNNING && signal == SIGTERM)
-		control_drain(c, c->config->global.drain_timeout,
-		    "drain_timeout");
-	else if (c->stage == STAGE_RUNNING)
-		control_drain(c, signal == SIGINT ? INT_GRACE_MS : 0, NULL);
-}
-
-static void
-control_reopen_event(evutil_socket_t signal, short what, void *arg)
-{
-	(void)what, (void)arg;
-	logwriter_reopen();
-	if (signal == SIGHUP)
-		log_info("logs opened anew; reload is not there yet");
-}
 
 static void
 control_ended_event(evutil_socket_t fd, short what, void *arg)
@@ -124,32 +59,25 @@ control_ended_event(evutil_socket_t fd, short what, void *arg)
 static int
 control_add_events(struct control *c)
 {
-	static const struct {
-		int		  number;
-		event_callback_fn run;
-	} rows[] = {
-		{ SIGTERM, control_signal_event },
-		{ SIGINT, control_signal_event },
-		{ SIGQUIT, control_signal_event },
-		{ SIGHUP, control_reopen_event },
-		{ SIGUSR1, control_reopen_event },
-	};
-	int error = 0;
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		event_assign(&c->signals[i], c->base, rows[i].number,
-		    EV_SIGNAL | EV_PERSIST, rows[i].run, c);
-		error |= event_add(&c->signals[i], NULL);
-	}
-	event_assign(&c->drain_timer, c->base, -1, 0, control_drain_event, c);
+	stop_init(&c->stop, c->base, c->crew);
 	event_assign(&c->ended_event, c->base, crew_shared(c->crew)->done_fd,
 	    EV_READ | EV_PERSIST, control_ended_event, c);
-	error |= event_add(&c->ended_event, NULL);
-	return error == 0 ? 0 : -ENOMEM;
+	if (event_add(&c->ended_event, NULL) < 0)
+		return -ENOMEM;
+	return signals_init(&c->signals, c->base, c->config, &c->stop);
+}
+
+static void
+control_free_mails(struct mail **mails, size_t count)
+{
+	for (size_t i = 0; mails != NULL && i < count; i++)
+		if (mails[i] != NULL)
+			mail_free(mails[i]);
+	free(mails);
 }
 
 /* The mail that each worker starts with: the configuration and its listening
- * sockets. */
+ * sockets.  NULL without memory. */
 static struct mail **
 control_mails(struct control *c, size_t count)
 {
@@ -157,28 +85,23 @@ control_mails(struct control *c, size_t count)
 
 	for (size_t i = 0; mails != NULL && i < count; i++) {
 		mails[i] = mail_new(MAIL_SNAPSHOT);
-		if (mails[i] == NULL)
-			abort(); /* a few hundred bytes, at the very start */
+		if (mails[i] == NULL) {
+			control_free_mails(mails, count);
+			return NULL;
+		}
 		mails[i]->snapshot = snapshot_ref(c->snapshot);
 	}
 	return mails;
 }
 
 static int
-control_listen(struct control *c, struct mail ***mails)
+control_listen(struct control *c, struct mail **mails, size_t count)
 {
-	size_t count = crew_size(c->crew);
-	int error = -ENOMEM;
-
-	*mails = control_mails(c, count);
-	if (*mails != NULL)
-		error = bind_open(c->config, *mails, count);
-	if (error == 0)
-		return 0;
-	for (size_t i = 0; *mails != NULL && i < count; i++)
-		mail_free((*mails)[i]);
-	free(*mails);
-	return error;
+	if (mails == NULL) {
+		log_error(-ENOMEM, "cannot start");
+		return -ENOMEM;
+	}
+	return bind_open(c->config, mails, count);
 }
 
 static void
@@ -214,34 +137,75 @@ control_make_crew(struct control *c)
 		max = host_max_sessions(c->config, fds, nworkers);
 	c->crew = crew_new(c->config, nworkers, max);
 	c->base = conn_base_new();
-	return c->crew != NULL && c->base != NULL ? 0 : -ENOMEM;
+	if (c->crew == NULL || c->base == NULL)
+		return -ENOMEM;
+	return control_add_events(c);
 }
 
-/* What may fail for want of a port or a right, before anything runs. */
 static int
-control_prepare(struct control *c, struct mail ***mails)
+control_open_admin(struct control *c)
 {
-	int error = control_make_crew(c);
+	if (c->config->global.admin_addr.len == 0)
+		return 0;
+	c->admin_fd = admin_bind(c->config);
+	if (c->admin_fd < 0)
+		return c->admin_fd;
+	c->admin_at = c->config->global.admin_addr;
+	addr_set_port(&c->admin_at, sock_port(c->admin_fd));
+	return 0;
+}
 
+/* Logs, accounts, the pid file: what must be right before a port is touched.
+ * Says itself what is wrong. */
+static int
+control_open(struct control *c)
+{
+	const struct config *config = c->config;
+	int error = logwriter_open(config, c->background);
+
+	if (error < 0)
+		return error;
+	log_info("config %s", config->path != NULL ? config->path :
+	    "of the command line");
+	error = identity_find(config, &c->identity);
+	if (error < 0)
+		return error;
+	c->pid_fd = pidfile_open(config);
+	return c->pid_fd < 0 ? c->pid_fd : 0;
+}
+
+/* All ports, while we may; then nobody special any more; then threads. */
+static int
+control_begin(struct control *c)
+{
+	size_t count = crew_size(c->crew);
+	struct mail **mails;
+	int error = control_open_admin(c);
+
+	if (error < 0)
+		return error;
+	mails = control_mails(c, count);
+	error = control_listen(c, mails, count);
 	if (error == 0)
-		error = control_add_events(c);
+		error = identity_assume(&c->identity);
 	if (error < 0) {
-		log_error(error, "cannot start");
+		control_free_mails(mails, count);
 		return error;
 	}
-	if (c->config->global.admin_addr.len > 0) {
-		c->admin_fd = admin_bind(c->config);
-		if (c->admin_fd < 0)
-			return c->admin_fd;
-		c->admin_at = c->config->global.admin_addr;
-		addr_set_port(&c->admin_at, sock_port(c->admin_fd));
-	}
-	return control_listen(c, mails);
+	error = crew_start(c->crew, mails);
+	free(mails);
+	if (error < 0)
+		log_error(error, "cannot start the workers");
+	return error;
 }
 
 static int
 control_serve(struct control *c)
 {
+	int error = logwriter_start(crew_shared(c->crew));
+
+	if (error < 0)
+		return error;
 	c->resolver = resolver_new(c->base, c->config, c->crew);
 	if (c->resolver == NULL)
 		return -ENOMEM;
@@ -255,42 +219,72 @@ control_serve(struct control *c)
 	return 0;
 }
 
-static int
-control_start(struct control *c)
+/* In the background that is only so where somebody asked for it. */
+static bool
+control_logs_to_stderr(const struct config *config)
 {
-	struct mail **mails;
-	int error = control_prepare(c, &mails);
+	bool given = config_global_origin(config, "log").kind !=
+	    ORIGIN_DEFAULT;
+
+	return (given && config->global.log.to == LOG_TO_STDERR) ||
+	    config->global.access_log.to == LOG_TO_STDERR;
+}
+
+/* Everything is open: whoever waits for that is told. */
+static int
+control_ready(struct control *c)
+{
+	char status[64];
+	int error = pidfile_write(c->pid_fd);
 
 	if (error < 0)
 		return error;
-	error = crew_start(c->crew, mails);
-	free(mails);
+	control_greet(c);
+	snprintf(status, sizeof(status), "%zu listeners, %zu workers",
+	    c->config->nlisteners, crew_size(c->crew));
+	notify_ready(status);
+	logwriter_ready();
+	if (c->ready_fd >= 0)
+		daemon_ready(c->ready_fd, control_logs_to_stderr(c->config));
+	return 0;
+}
+
+static int
+control_start(struct control *c)
+{
+	int error = control_open(c);
+
+	if (error < 0)
+		return error;
+	error = control_make_crew(c);
+	if (error < 0) {
+		log_error(error, "cannot start");
+		return error;
+	}
+	error = control_begin(c);
+	if (error < 0)
+		return error;
+	error = control_serve(c);
 	if (error == 0)
-		error = logwriter_start(crew_shared(c->crew));
-	if (error == 0)
-		error = control_serve(c);
+		error = control_ready(c);
 	if (error < 0)
 		log_error(error, "cannot start");
 	return error;
 }
 
-/* A late signal would find the default action, once the loop that handles it is
- * gone, and turn a clean end into a kill. */
 static void
-control_block_signals(void)
+control_remove_files(struct control *c)
 {
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
+	bind_unlink(c->config);
+	pidfile_close(c->config, c->pid_fd);
 }
 
 static void
 control_stop(struct control *c, int code)
 {
-	control_block_signals();
+	signals_block();
 	if (c->crew != NULL) {
-		crew_kill(c->crew, &c->overdue);
+		crew_kill(c->crew, &c->stop.overdue);
 		crew_join(c->crew);
 	}
 	admin_free(c->admin);
@@ -298,11 +292,11 @@ control_stop(struct control *c, int code)
 	if (c->admin_fd >= 0)
 		close(c->admin_fd);
 	if (!logwriter_stop()) {
-		bind_unlink(c->config);
+		control_remove_files(c);
 		_exit(code); /* what is left to free is in use */
 	}
 	crew_free(c->crew);
-	bind_unlink(c->config);
+	control_remove_files(c);
 	if (c->base != NULL)
 		event_base_free(c->base);
 	snapshot_unref(c->snapshot);
@@ -317,46 +311,42 @@ control_libevent_log(int severity, const char *message)
 		log_warn(0, "libevent: %s", message);
 }
 
-/* None of these may end a daemon. */
-static void
-control_ignore_signals(void)
+/* From here on in the child, where there is one. */
+static int
+control_run_here(struct control *c)
 {
-	static const int numbers[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2,
-		SIGALRM, SIGWINCH };
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		signal(numbers[i], SIG_IGN);
-}
-
-int
-control_run(struct config *config)
-{
-	struct control c = { .config = config, .admin_fd = -1 };
 	int error, code;
 
-	host_fill_standard_fds();
-	control_ignore_signals();
 	event_set_log_callback(control_libevent_log);
-	log_set_level(config->global.log_level);
-	if (logwriter_open(config, false) < 0) {
-		config_free(config);
-		return EXIT_START_FAILED;
-	}
-	log_info("config %s", config->path != NULL ? config->path :
-	    "of the command line");
-	c.snapshot = snapshot_new(config);
-	if (c.snapshot == NULL) {
-		config_free(config);
-		return EXIT_START_FAILED;
-	}
-	error = control_start(&c);
+	log_set_level(c->config->global.log_level);
+	error = control_start(c);
 	if (error == 0) {
-		control_greet(&c);
-		logwriter_ready();
-		event_base_loop(c.base, EVLOOP_NO_EXIT_ON_EMPTY);
+		event_base_loop(c->base, EVLOOP_NO_EXIT_ON_EMPTY);
 		log_info("stopped");
 	}
 	code = error == 0 ? 0 : EXIT_START_FAILED;
-	control_stop(&c, code);
+	control_stop(c, code);
 	return code;
+}
+
+int
+control_run(struct config *config, bool background)
+{
+	struct control c = { .config = config, .background = background,
+		.ready_fd = -1, .admin_fd = -1 };
+	int code;
+
+	host_fill_standard_fds();
+	signals_ignore();
+	c.snapshot = snapshot_new(config);
+	if (c.snapshot == NULL) {
+		log_error(-ENOMEM, "cannot start");
+		config_free(config);
+		return EXIT_START_FAILED;
+	}
+	if (background && !daemon_fork(&c.ready_fd, &code)) {
+		snapshot_unref(c.snapshot);
+		return code;
+	}
+	return control_run_here(&c);
 }

@@ -1,0 +1,145 @@
+#include "identity.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/option.h"
+
+static int
+identity_unknown(const struct config *config, const char *key,
+    const char *name)
+{
+	char place[CONFIG_PLACE];
+
+	log_error(0, "%s: there is no %s '%s' on this machine",
+	    config_place(config, config_global_origin(config, key), place),
+	    key, name);
+	return -ENOENT;
+}
+
+/* Accounts may be numbers that have no name, as in containers. */
+static bool
+identity_number(const char *text, unsigned long *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoul(text, &end, 10);
+	return errno == 0 && *end == '\0' && *text != '-' &&
+	    *number < (uid_t)-1;
+}
+
+static void
+identity_take(struct identity *id, const struct passwd *account)
+{
+	id->uid = account->pw_uid;
+	id->gid = account->pw_gid;
+	snprintf(id->name, sizeof(id->name), "%s", account->pw_name);
+}
+
+static bool
+identity_find_user(struct identity *id, const char *user)
+{
+	const struct passwd *account = getpwnam(user);
+	unsigned long number;
+
+	if (account == NULL && identity_number(user, &number)) {
+		id->uid = (uid_t)number;
+		id->gid = (gid_t)number;
+		account = getpwuid(id->uid);
+		if (account == NULL)
+			return true;
+	}
+	if (account != NULL)
+		identity_take(id, account);
+	return account != NULL;
+}
+
+static bool
+identity_find_group(struct identity *id, const char *group)
+{
+	const struct group *account = getgrnam(group);
+	unsigned long number;
+
+	if (account != NULL)
+		id->gid = account->gr_gid;
+	else if (identity_number(group, &number))
+		id->gid = (gid_t)number;
+	else
+		return false;
+	return true;
+}
+
+/* Not root: nothing to become, but what was asked for may differ. */
+static void
+identity_stay(const struct config *config, const struct identity *wanted)
+{
+	if (config->global.user != NULL && wanted->uid != geteuid())
+		log_warn(0, "user = %s has no effect: only root can become "
+		    "somebody else", config->global.user);
+}
+
+int
+identity_find(const struct config *config, struct identity *id)
+{
+	const char *user = config->global.user, *group = config->global.group;
+
+	*id = (struct identity){ .uid = geteuid(), .gid = getegid(),
+		.chosen = user != NULL };
+	if (user != NULL && !identity_find_user(id, user))
+		return identity_unknown(config, "user", user);
+	if (user == NULL && geteuid() == 0 && !identity_find_user(id, "sluice"))
+		identity_find_user(id, "nobody");
+	if (group != NULL && !identity_find_group(id, group))
+		return identity_unknown(config, "group", group);
+	if (geteuid() != 0) {
+		identity_stay(config, id);
+		id->uid = geteuid();
+		id->gid = getegid();
+	}
+	id->changes = id->uid != geteuid() || id->gid != getegid();
+	return 0;
+}
+
+static int
+identity_set_groups(const struct identity *id)
+{
+	if (id->name[0] != '\0' ? initgroups(id->name, id->gid) < 0 :
+	    setgroups(0, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int
+identity_assume(const struct identity *id)
+{
+	int error;
+
+	if (!id->changes)
+		return 0;
+	error = identity_set_groups(id);
+	if (error == 0 && setresgid(id->gid, id->gid, id->gid) < 0)
+		error = -errno;
+	if (error == 0 && setresuid(id->uid, id->uid, id->uid) < 0)
+		error = -errno;
+	if (error == 0) {
+		log_info("running as user %s, uid %u, gid %u",
+		    id->name[0] != '\0' ? id->name : "without a name",
+		    (unsigned)id->uid, (unsigned)id->gid);
+		return 0;
+	}
+	/* Root of a container that may not do this has little to lose. */
+	if (!id->chosen && error == -EPERM && geteuid() == 0) {
+		log_warn(error, "stays root: cannot become user %s", id->name);
+		return 0;
+	}
+	log_error(error, "cannot become uid %u, gid %u", (unsigned)id->uid,
+	    (unsigned)id->gid);
+	return error;
+}

@@ -1,0 +1,29 @@
+/* Who the daemon is once its ports are bound. */
+#ifndef SLUICE_CONTROL_IDENTITY_H
+#define SLUICE_CONTROL_IDENTITY_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "config/config.h"
+
+#define IDENTITY_NAME 64
+
+struct identity {
+	bool  changes; /* we are root, and are to become somebody else */
+	bool  chosen;  /* the config names the user: a failure ends the start */
+	uid_t uid;
+	gid_t gid;
+	char  name[IDENTITY_NAME]; /* of the user; "" where it has none */
+};
+
+/* Who that is by 'user' and 'group'; for root without 'user': sluice, else
+ * nobody.  Not root: who we are.  0, or -errno after it was logged: there is
+ * no such account. */
+int identity_find(const struct config *, struct identity *);
+
+/* Becomes it, for good: group, supplementary groups, user, of all threads.
+ * 0 or -errno after it was logged. */
+int identity_assume(const struct identity *);
+
+#endif

@@ -1,0 +1,107 @@
+#include "signals.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "logwriter.h"
+
+#define INT_GRACE_MS 1000
+
+typedef void signal_action(struct signals *);
+
+static void
+signal_term(struct signals *s)
+{
+	if (s->stop->stage == STOP_RUNNING)
+		stop_gently(s->stop, s->config->global.drain_timeout,
+		    "drain_timeout");
+	else
+		stop_now(s->stop);
+}
+
+static void
+signal_int(struct signals *s)
+{
+	if (s->stop->stage == STOP_RUNNING)
+		stop_gently(s->stop, INT_GRACE_MS, NULL);
+	else
+		stop_now(s->stop);
+}
+
+static void
+signal_quit(struct signals *s)
+{
+	stop_gently(s->stop, 0, NULL);
+}
+
+static void
+signal_usr1(struct signals *s)
+{
+	(void)s;
+	logwriter_reopen();
+}
+
+static void
+signal_hup(struct signals *s)
+{
+	(void)s;
+	logwriter_reopen();
+	log_warn(0, "HUP: logs are opened anew; a changed configuration takes "
+	    "a restart, there is no reload yet");
+}
+
+static const struct {
+	int	       number;
+	signal_action *action;
+} ACTIONS[SIGNALS_HANDLED] = {
+	{ SIGTERM, signal_term },
+	{ SIGINT, signal_int },
+	{ SIGQUIT, signal_quit },
+	{ SIGUSR1, signal_usr1 },
+	{ SIGHUP, signal_hup },
+};
+
+static void
+signals_event(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	for (size_t i = 0; i < SIGNALS_HANDLED; i++)
+		if (ACTIONS[i].number == number)
+			ACTIONS[i].action(arg);
+}
+
+void
+signals_ignore(void)
+{
+	static const int numbers[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2,
+		SIGALRM, SIGWINCH };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		signal(numbers[i], SIG_IGN);
+}
+
+int
+signals_init(struct signals *s, struct event_base *base,
+    const struct config *config, struct stop *stop)
+{
+	int error = 0;
+
+	s->config = config;
+	s->stop = stop;
+	for (size_t i = 0; i < SIGNALS_HANDLED; i++) {
+		event_assign(&s->events[i], base, ACTIONS[i].number,
+		    EV_SIGNAL | EV_PERSIST, signals_event, s);
+		error |= event_add(&s->events[i], NULL);
+	}
+	return error == 0 ? 0 : -ENOMEM;
+}
+
+void
+signals_block(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}

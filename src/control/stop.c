@@ -1,0 +1,67 @@
+#include "stop.h"
+
+#include "base/log.h"
+#include "notify.h"
+
+static void
+stop_say(const struct stop *stop, const char *how)
+{
+	uint64_t sessions = crew_sessions(stop->crew);
+
+	log_info("%s, %llu session%s", how, (unsigned long long)sessions,
+	    sessions == 1 ? "" : "s");
+}
+
+static void
+stop_kill(struct stop *stop, const struct ending *ending)
+{
+	stop_say(stop, "stopping now");
+	stop->stage = STOP_KILLED;
+	crew_kill(stop->crew, ending);
+}
+
+static void
+stop_timer_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct stop *stop = arg;
+
+	(void)fd, (void)what;
+	if (stop->stage == STOP_DRAINING)
+		stop_kill(stop, &stop->overdue);
+}
+
+void
+stop_init(struct stop *stop, struct event_base *base, struct crew *crew)
+{
+	*stop = (struct stop){ .crew = crew, .stage = STOP_RUNNING };
+	event_assign(&stop->timer, base, -1, 0, stop_timer_event, stop);
+}
+
+void
+stop_gently(struct stop *stop, uint64_t limit_ms, const char *rule)
+{
+	const struct timeval tv = { .tv_sec = (time_t)(limit_ms / 1000),
+		.tv_usec = (suseconds_t)(limit_ms % 1000 * 1000) };
+
+	if (stop->stage != STOP_RUNNING)
+		return;
+	notify_stopping();
+	stop_say(stop, "draining");
+	stop->stage = STOP_DRAINING;
+	stop->overdue = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
+		.cause = rule != NULL ? "drained for" : "interrupted, drained for",
+		.rule = rule, .of_global = true, .limit_ms = limit_ms };
+	crew_drain(stop->crew);
+	if (limit_ms > 0 && event_add(&stop->timer, &tv) < 0)
+		stop_kill(stop, &stop->overdue);
+}
+
+void
+stop_now(struct stop *stop)
+{
+	const struct ending at_once = { .by = BY_PROXY, .how = HOW_DRAIN,
+		.cause = "told to stop at once" };
+
+	if (stop->stage != STOP_KILLED)
+		stop_kill(stop, &at_once);
+}

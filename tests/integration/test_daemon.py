@@ -1,0 +1,327 @@
+"""Life in the background: -d, the pid file, and who the daemon is."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from lib.peers import FIN, connect, echo
+from lib.programs import fails_to_start, free_port
+from lib.proxy import BINARY
+from lib.timing import limit, nothing_happens_for, wait_for
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}  # who dropped root is not dumpable
+
+
+def status(pid, key):
+    """The fields of a line of /proc/PID/status."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return re.search(rf"^{key}:[ \t]*(.*)$", text, re.M)[1].split()
+
+
+def runs(pid):
+    try:
+        return status(pid, "State")[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Daemon:
+    """A daemon in the background: what its parent said, and its pid."""
+
+    def __init__(self, folder, *args, port=None, env=None, prefix=(),
+                 user="root"):
+        self.port = port or free_port()
+        self.pid_file = folder / "sluice.pid"
+        who = ["-u", user] if user and os.geteuid() == 0 else []
+        self.start = subprocess.run(
+            [*prefix, BINARY, "-d", "-p", self.pid_file, *who,
+             "-L", f"127.0.0.1:{self.port}=127.0.0.1:9",
+             "--set", f"global.log=file:{folder}/log", *map(str, args)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env={**os.environ, **(env or {})}, timeout=limit(10))
+        self.code = self.start.returncode
+        self.said = self.start.stderr
+        self.pid = int(self.pid_file.read_text()) if self.code == 0 else None
+
+    def end(self, number=signal.SIGTERM):
+        if self.pid is None or not runs(self.pid):
+            return
+        os.kill(self.pid, number)
+        wait_for(lambda: not runs(self.pid), 5, "the daemon has ended")
+
+
+@pytest.fixture
+def background(tmp_path):
+    """Starts daemons, and ends them."""
+    with contextlib.ExitStack() as stack:
+        def start(*args, **how):
+            daemon = Daemon(tmp_path, *args, **how)
+            stack.callback(daemon.end)
+            return daemon
+
+        yield start
+
+
+# -d.
+
+def test_it_is_ready_when_the_parent_returns(background):
+    daemon = background()
+    assert (daemon.code, daemon.start.stdout) == (0, "")
+    socket.create_connection(("127.0.0.1", daemon.port), 1).close()
+    assert os.readlink(f"/proc/{daemon.pid}/exe") == os.path.realpath(BINARY)
+
+
+def test_it_leaves_the_terminal(background):
+    daemon = background()
+    assert os.getsid(daemon.pid) == daemon.pid
+    stat = pathlib.Path(f"/proc/{daemon.pid}/stat").read_text()
+    assert stat.rpartition(")")[2].split()[4] == "0", "no terminal"
+    for fd in range(3):
+        assert os.readlink(f"/proc/{daemon.pid}/fd/{fd}") == "/dev/null"
+
+
+def test_stderr_stays_where_it_is_the_log(tmp_path):
+    """Asked for by name, as some supervisors want it."""
+    with open(tmp_path / "log", "wb") as log:
+        subprocess.run(
+            [BINARY, "-d", "-L", "127.0.0.1:0=127.0.0.1:9", "-p",
+             tmp_path / "pid", "--set", "global.log=stderr"],
+            stdin=subprocess.DEVNULL, stderr=log, check=True,
+            timeout=limit(10))
+    pid = int((tmp_path / "pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not runs(pid), 5, "the daemon has ended")
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "stopped"
+
+
+def test_a_start_that_fails_is_told_to_the_parent(background):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        daemon = background(port=taken.getsockname()[1])
+    assert daemon.code == 3
+    assert "cannot bind" in daemon.said
+    assert f"pid {os.getpid()}" in daemon.said
+    assert not daemon.pid_file.exists()
+
+
+def test_a_wrong_configuration_does_not_fork(background):
+    daemon = background("--set", "global.workers=many")
+    assert daemon.code == 1
+    assert "workers must be" in daemon.said
+
+
+def test_a_child_that_is_killed_is_told_as_well(background):
+    daemon = background(prefix=["strace", "-f", "-o", "/dev/null",
+                                "-e", "inject=setsid:signal=KILL"])
+    assert daemon.code == 3
+    assert "ended by signal 9 while starting" in daemon.said
+
+
+# pid_file.
+
+def test_the_pid_file_goes_with_the_daemon(background):
+    daemon = background()
+    assert runs(daemon.pid)
+    daemon.end()
+    assert not daemon.pid_file.exists()
+
+
+def test_a_second_daemon_finds_the_first_by_its_pid_file(background):
+    first = background()
+    second = background()
+    assert second.code == 3
+    assert f"is held by another daemon, pid {first.pid}" in second.said
+    assert first.pid_file.read_text() == f"{first.pid}\n"
+    socket.create_connection(("127.0.0.1", first.port), 1).close()
+
+
+def test_of_many_at_once_one_wins(tmp_path):
+    """SO_REUSEPORT would let all of them share the port."""
+    port = free_port()
+    starts = [subprocess.Popen(
+        [BINARY, "-d", "-p", tmp_path / "pid", "-L",
+         f"127.0.0.1:{port}=127.0.0.1:9", "--set",
+         f"global.log=file:{tmp_path}/log"],
+        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(8)]
+    codes = sorted(start.wait(limit(20)) for start in starts)
+    assert codes == [0] + [3] * 7
+    pid = int((tmp_path / "pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not runs(pid), 5, "the daemon has ended")
+
+
+def test_the_pid_file_of_one_that_was_killed_is_taken_over(background):
+    first = background()
+    first.end(signal.SIGKILL)
+    assert first.pid_file.exists()
+    second = background()
+    assert second.code == 0
+    assert second.pid != first.pid
+
+
+def test_somebody_elses_pid_file_stays(background):
+    daemon = background()
+    daemon.pid_file.unlink()
+    daemon.pid_file.write_text("not ours\n")
+    daemon.end()
+    assert daemon.pid_file.read_text() == "not ours\n"
+
+
+def test_a_relative_pid_file(tmp_path):
+    subprocess.run([BINARY, "-d", "-p", "here.pid", "-L",
+                    "127.0.0.1:0=127.0.0.1:9", "--set",
+                    f"global.log=file:{tmp_path}/log"],
+                   cwd=tmp_path, check=True, timeout=limit(10))
+    pid = int((tmp_path / "here.pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not runs(pid), 5, "the daemon has ended")
+
+
+@pytest.mark.parametrize("kind, why", [
+    ("missing", "No such file or directory"),
+    ("folder", "Is a directory"),
+    ("fifo", "is not a regular file"),
+    ("link", "Too many levels of symbolic links"),
+])
+def test_a_pid_file_that_cannot_be(stage, tmp_path, kind, why):
+    path = tmp_path / "pid"
+    if kind == "missing":
+        path = path / "pid"
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/etc/passwd")
+    code, log = fails_to_start(
+        stage, f"[global]\npid_file = {path}\n[listener]\n"
+        "bind = 127.0.0.1:0\n[upstream]\nhost = 127.0.0.1\nport = 9\n")
+    assert code == 3
+    assert re.search(rf"proxy\.ini:2: pid_file {path}.*{why}", log), log
+
+
+# user, group.
+
+def ids(pid):
+    return (set(map(int, status(pid, "Uid"))),
+            set(map(int, status(pid, "Gid"))),
+            set(map(int, status(pid, "Groups"))))
+
+
+def threads_of(pid):
+    return [int(task) for task in os.listdir(f"/proc/{pid}/task")]
+
+
+@root_only
+def test_root_becomes_nobody(stage):
+    """Every thread does, after a port that only root may bind."""
+    server = stage.server(echo)
+    port = next(p for p in range(1000, 800, -1) if can_bind(p))
+    proxy = stage.sluice(
+        f"[global]\nuser = nobody\n[listener]\nbind = 127.0.0.1:{port}\n"
+        f"[upstream]\nserver = 127.0.0.1:{server.port}\n", env=NO_LEAKS)
+    assert len(threads_of(proxy.pid)) > 2
+    for task in threads_of(proxy.pid):
+        assert ids(task) == ({65534}, {65534}, {65534})
+    assert re.search(r"^running as user nobody, uid 65534", proxy.log, re.M)
+    client = connect(("127.0.0.1", port))
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
+
+
+def can_bind(port):
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+@root_only
+@pytest.mark.parametrize("user, uid, gid", [
+    ("daemon", 1, 1),
+    ("daemon:nogroup", 1, 65534),
+    ("4321:1234", 4321, 1234),
+    ("4321", 4321, 4321),
+    ("root", 0, 0),
+])
+def test_the_user_of_the_command_line(background, tmp_path, user, uid, gid):
+    tmp_path.chmod(0o777)
+    daemon = background(user=user, env=NO_LEAKS)
+    assert ids(daemon.pid)[:2] == ({uid}, {gid})
+    assert 0 not in ids(daemon.pid)[2] or uid == 0
+
+
+@root_only
+def test_without_user_root_becomes_nobody_or_sluice(background):
+    daemon = background(user=None, env=NO_LEAKS)
+    uid, = ids(daemon.pid)[0]
+    assert uid != 0
+
+
+@root_only
+def test_a_pid_file_that_cannot_be_removed_any_more_is_emptied(
+        background, tmp_path):
+    tmp_path.chmod(0o755)
+    daemon = background(user="nobody", env=NO_LEAKS)
+    daemon.end()
+    assert daemon.pid_file.read_text() == ""
+
+
+@root_only
+@pytest.mark.parametrize("line, wrong", [
+    ("user = nosuchuser", "user 'nosuchuser'"),
+    ("group = nosuchgroup", "group 'nosuchgroup'"),
+    ("user = -1", "user '-1'"),
+    ("user = 4294967295", "user '4294967295'"),
+])
+def test_accounts_that_do_not_exist(stage, line, wrong):
+    config = (f"[global]\n{line}\n[listener]\nbind = 127.0.0.1:0\n"
+              "[upstream]\nhost = 127.0.0.1\nport = 9\n")
+    code, log = fails_to_start(stage, config)
+    assert code == 3
+    assert f"proxy.ini:2: there is no {wrong} on this machine" in log
+
+
+# As root of a container that was given no capabilities.
+POWERLESS = ["setpriv", "--bounding-set=-setuid,-setgid"]
+
+
+@root_only
+def test_a_user_that_was_asked_for_is_a_must(stage):
+    code, log = fails_to_start(stage, args=[
+        "-u", "daemon", "-L", "127.0.0.1:0=127.0.0.1:9"], prefix=POWERLESS)
+    assert code == 3
+    assert "cannot become uid 1, gid 1: Operation not permitted" in log
+
+
+@root_only
+def test_a_default_user_is_no_must(stage):
+    proxy = stage.sluice(
+        "[listener]\nbind = 127.0.0.1:0\n[upstream]\nhost = 127.0.0.1\n"
+        "port = 9\n", prefix=POWERLESS, stay_root=False)
+    assert ids(proxy.pid)[0] == {0}
+    assert "stays root: cannot become user" in proxy.log
+
+
+# Signals.
+
+def test_usr1_and_hup_end_nothing(stage):
+    server = stage.server(echo)
+    proxy = stage.proxy(server)
+    client = stage.connect(proxy)
+    for number in signal.SIGUSR1, signal.SIGHUP, signal.SIGWINCH, \
+            signal.SIGALRM, signal.SIGPIPE, signal.SIGUSR2:
+        proxy.signal(number)
+    proxy.wait_for_line("there is no reload yet")
+    nothing_happens_for(0.2, lambda: not proxy.alive, "the daemon ended")
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
