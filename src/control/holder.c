@@ -66,6 +66,40 @@ holder_inode(const char *table, const struct addr *ours)
 	return found;
 }
 
+/* Listening Unix sockets have the flag __SO_ACCEPTCON. */
+#define UNIX_LISTENS 0x10000
+
+static unsigned long
+holder_unix_inode(const char *path)
+{
+	unsigned long inode, found = 0;
+	char line[512], theirs[256];
+	unsigned flags;
+	FILE *f = fopen("/proc/net/unix", "re");
+
+	if (f == NULL)
+		return 0;
+	while (found == 0 && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %255[^\n]",
+		    &flags, &inode, theirs) == 3 &&
+		    (flags & UNIX_LISTENS) != 0 && strcmp(theirs, path) == 0)
+			found = inode;
+	}
+	fclose(f);
+	return found;
+}
+
+static unsigned long
+holder_socket(const struct addr *addr)
+{
+	unsigned long inode;
+
+	if (addr->sa.sa_family == AF_UNIX)
+		return holder_unix_inode(addr->un.sun_path);
+	inode = holder_inode("/proc/net/tcp", addr);
+	return inode != 0 ? inode : holder_inode("/proc/net/tcp6", addr);
+}
+
 static bool
 holder_has(const char *pid, const char *socket)
 {
@@ -108,14 +142,12 @@ holder_name(const char *pid, char *text)
 void
 holder_find(const struct addr *addr, char *text)
 {
-	unsigned long inode = holder_inode("/proc/net/tcp", addr);
+	unsigned long inode = holder_socket(addr);
 	struct dirent *e;
 	char socket[64];
 	DIR *proc;
 
 	text[0] = '\0';
-	if (inode == 0)
-		inode = holder_inode("/proc/net/tcp6", addr);
 	proc = inode == 0 ? NULL : opendir("/proc");
 	if (proc == NULL)
 		return;

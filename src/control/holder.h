@@ -1,4 +1,5 @@
-/* Who listens on a port that we cannot have (/proc/net/tcp, proc(5)). */
+/* Who listens on a port or a path that we cannot have (/proc/net/tcp and
+ * /proc/net/unix, proc(5)). */
 #ifndef SLUICE_CONTROL_HOLDER_H
 #define SLUICE_CONTROL_HOLDER_H
 

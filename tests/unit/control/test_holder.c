@@ -115,14 +115,27 @@ who_only_talks_holds_nothing(void **state)
 	close(server);
 }
 
+/* A path that nobody listens on any more is not held. */
 static void
-unix_sockets_are_not_asked_about(void **state)
+finds_who_listens_on_a_path(void **state)
 {
+	char folder[] = "/tmp/holder-XXXXXX", path[64];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct addr at;
 
 	(void)state;
-	assert_int_equal(addr_from_path(&at, "/tmp/holder-test"), 0);
+	be_called("holder-test");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/a path", folder);
+	assert_int_equal(addr_from_path(&at, path), 0);
+	assert_int_equal(bind(fd, &at.sa, at.len), 0);
 	assert_nobody(&at);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_found(&at, "holder-test", getpid());
+	close(fd);
+	assert_nobody(&at);
+	unlink(path);
+	rmdir(folder);
 }
 
 /* Listens, says its port and stays. */
@@ -211,7 +224,7 @@ main(void)
 		cmocka_unit_test(finds_who_listens_on_ipv6),
 		cmocka_unit_test(names_may_be_odd),
 		cmocka_unit_test(who_only_talks_holds_nothing),
-		cmocka_unit_test(unix_sockets_are_not_asked_about),
+		cmocka_unit_test(finds_who_listens_on_a_path),
 		cmocka_unit_test(finds_another_process),
 		cmocka_unit_test(tells_addresses_apart),
 	};
