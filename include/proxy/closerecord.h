@@ -1,5 +1,6 @@
-/* The one record a session leaves: who closed it, how, in which phase and under
- * which rule.  Filled by a worker into its ring, written by the log writer; it
+/* The record a session leaves: who closed it, how, in which phase and under
+ * which rule; and, if asked for, those of its start and while it lives.  Filled
+ * by a worker into its ring, written by the log writer; it
  * holds copies only, so nothing of the session need still be there. */
 #ifndef SLUICE_PROXY_CLOSERECORD_H
 #define SLUICE_PROXY_CLOSERECORD_H
@@ -9,9 +10,16 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "config/config.h"
 
 #define CLOSERECORD_NAME 33
-#define CLOSERECORD_LINE 1024
+
+/* Room for any record, whatever bytes its names have.  With a newline and what
+ * a device puts before it, still one write(2) that a pipe does not tear. */
+#define CLOSERECORD_LINE 3584
+
+/* What the record is about: END unless access_log_start or _interval ask. */
+enum record_event { RECORD_END, RECORD_START, RECORD_INTERVAL };
 
 enum closed_by { BY_CLIENT, BY_UPSTREAM, BY_PROXY };
 #define CLOSED_BYS (BY_PROXY + 1)
@@ -40,18 +48,20 @@ struct ending {
 };
 
 struct closerecord {
-	char	      time[32];
+	uint64_t      time; /* clock_wall() */
 	uint64_t      id;
+	enum record_event event;
 	char	      listener[CLOSERECORD_NAME];
 	char	      upstream[CLOSERECORD_NAME]; /* "" before ROUTE */
 	char	      server[ADDR_TEXT];	  /* "" before CONNECT */
 	char	      detail[96];		  /* more words for the cause */
 	struct peer   client;
 	const char   *phase;			  /* static storage */
-	struct ending ending;
+	struct ending ending; /* of END */
 	uint64_t      bytes_to_upstream;
 	uint64_t      bytes_to_client;
 	unsigned      attempts;
+	uint64_t      queue_ms;	     /* from accept until the first attempt */
 	uint64_t      connect_ms;    /* from accept until connected */
 	uint64_t      first_byte_ms; /* until the upstream's first byte, or 0 */
 	uint64_t      total_ms;
@@ -59,9 +69,15 @@ struct closerecord {
 	uint32_t      upstream_rtt_us, upstream_retransmits;
 };
 
-/* Writes the record as one logfmt line (no newline) of at most 'size' bytes
- * and returns its length. Pure. */
-size_t closerecord_text(const struct closerecord *, char *line, size_t size);
+/* Writes the record as one line (no newline) of logfmt or JSON, with the same
+ * names in both, and returns its length; CLOSERECORD_LINE bytes are enough.
+ * Pure. */
+size_t closerecord_line(const struct closerecord *, enum log_format, char *line,
+    size_t size);
+
+/* How much an operator should mind: WARN for a session that we or an upstream
+ * failed to serve, INFO for any other. */
+enum log_level closerecord_level(const struct closerecord *);
 
 /* "client", "upstream", "proxy"; "fin", "rst", ... */
 const char *closed_by_text(enum closed_by);

@@ -137,7 +137,8 @@ logwriter_records(struct ring *ring)
 	bool any = false;
 
 	while ((r = ring_peek(ring)) != NULL) {
-		size_t len = closerecord_text(r, line, CLOSERECORD_LINE);
+		size_t len = closerecord_line(r, LOG_FORMAT_TEXT, line,
+		    CLOSERECORD_LINE);
 
 		ring_pop(ring);
 		line[len++] = '\n';

@@ -1,11 +1,13 @@
 #include "proxy/closerecord.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "base/clock.h"
+#include "base/fields.h"
 #include "base/units.h"
+
+#define CAUSE_TEXT 320 /* the longest cause, rule, detail and names */
 
 static const char *const by_text[] = {
 	[BY_CLIENT] = "client",
@@ -23,6 +25,12 @@ static const char *const how_text[] = {
 	[HOW_LIMIT] = "limit",
 };
 
+static const char *const event_text[] = {
+	[RECORD_END] = "end",
+	[RECORD_START] = "start",
+	[RECORD_INTERVAL] = "interval",
+};
+
 const char *
 closed_by_text(enum closed_by by)
 {
@@ -33,28 +41,6 @@ const char *
 close_how_text(enum close_how how)
 {
 	return how_text[how];
-}
-
-struct line {
-	char  *text;
-	size_t size;
-	size_t len;
-};
-
-static void __attribute__((format(printf, 2, 3)))
-line_add(struct line *l, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(l->text + l->len, l->size - l->len, format, args);
-	va_end(args);
-	if (n < 0)
-		return;
-	l->len += (size_t)n;
-	if (l->len >= l->size)
-		l->len = l->size - 1;
 }
 
 /* 16 bits of the boot, 12 of the worker, 36 of its sequence. */
@@ -68,72 +54,105 @@ closerecord_id(uint64_t id, char *text)
 
 /* "idle 24h (idle_timeout of listener pg)" */
 static void
-line_add_cause(struct line *l, const struct closerecord *r)
+closerecord_add_cause(struct fields *f, const struct closerecord *r)
 {
 	const struct ending *e = &r->ending;
-	char limit[UNITS_TEXT];
+	char limit[UNITS_TEXT] = "", rule[96] = "", text[CAUSE_TEXT];
+	const char *cause = e->cause != NULL ? e->cause : "";
+	bool both = e->cause != NULL && r->detail[0] != '\0';
 
 	if (e->cause == NULL && r->detail[0] == '\0')
 		return;
-	line_add(l, " cause=\"%s", e->cause != NULL ? e->cause : "");
 	if (e->limit_ms > 0)
-		line_add(l, " %s", duration_text(e->limit_ms, limit));
-	if (r->detail[0] != '\0')
-		line_add(l, "%s%s", e->cause != NULL ? ": " : "", r->detail);
+		duration_text(e->limit_ms, limit);
 	if (e->rule != NULL && e->of_global)
-		line_add(l, " (%s)", e->rule);
+		snprintf(rule, sizeof(rule), " (%s)", e->rule);
 	else if (e->rule != NULL)
-		line_add(l, " (%s of %s %s)", e->rule,
+		snprintf(rule, sizeof(rule), " (%s of %s %s)", e->rule,
 		    e->of_upstream ? "upstream" : "listener",
 		    e->of_upstream ? r->upstream : r->listener);
-	line_add(l, "\"");
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s", cause,
+	    limit[0] != '\0' ? " " : "", limit, both ? ": " : "", r->detail,
+	    rule);
+	fields_text(f, "cause", text, strlen(text));
 }
 
 static void
-line_add_peers(struct line *l, const struct closerecord *r)
+closerecord_add_ending(struct fields *f, const struct closerecord *r)
 {
-	char client[ADDR_TEXT], server[ADDR_TEXT * 4];
+	const char *error;
 
-	line_add(l, " listener=%s client=%s", r->listener,
-	    peer_text(&r->client, client));
+	if (r->event != RECORD_END)
+		return;
+	fields_word(f, "closed_by", by_text[r->ending.by]);
+	fields_word(f, "how", how_text[r->ending.how]);
+	closerecord_add_cause(f, r);
+	if (r->ending.error >= 0)
+		return;
+	error = strerrordesc_np(-r->ending.error);
+	if (error == NULL)
+		error = "unknown";
+	fields_text(f, "error", error, strlen(error));
+}
+
+static void
+closerecord_add_peers(struct fields *f, const struct closerecord *r)
+{
+	char client[ADDR_TEXT], server[CLOSERECORD_NAME + ADDR_TEXT], *end;
+
+	fields_word(f, "listener", r->listener);
+	fields_word(f, "client", peer_text(&r->client, client));
 	if (r->upstream[0] == '\0')
 		return;
-	line_add(l, " upstream=%s", r->upstream);
+	end = stpcpy(server, r->upstream);
 	if (r->server[0] != '\0')
-		line_add(l, "/%s", str_escape(server, sizeof(server),
-		    r->server, strlen(r->server)));
+		strcpy(stpcpy(end, "/"), r->server);
+	fields_word(f, "upstream", server);
 }
 
 static void
-line_add_times(struct line *l, const struct closerecord *r)
+closerecord_add_numbers(struct fields *f, const struct closerecord *r)
 {
-	line_add(l, " attempts=%u connect_ms=%llu first_byte_ms=%llu"
-	    " total_ms=%llu", r->attempts, (unsigned long long)r->connect_ms,
-	    (unsigned long long)r->first_byte_ms,
-	    (unsigned long long)r->total_ms);
-	line_add(l, " client_rtt_us=%u client_retransmits=%u"
-	    " upstream_rtt_us=%u upstream_retransmits=%u", r->client_rtt_us,
-	    r->client_retransmits, r->upstream_rtt_us, r->upstream_retransmits);
+	fields_number(f, "bytes_to_upstream", r->bytes_to_upstream);
+	fields_number(f, "bytes_to_client", r->bytes_to_client);
+	fields_number(f, "attempts", r->attempts);
+	fields_number(f, "queue_ms", r->queue_ms);
+	fields_number(f, "connect_ms", r->connect_ms);
+	fields_number(f, "first_byte_ms", r->first_byte_ms);
+	fields_number(f, "total_ms", r->total_ms);
+	fields_number(f, "client_rtt_us", r->client_rtt_us);
+	fields_number(f, "client_retransmits", r->client_retransmits);
+	fields_number(f, "upstream_rtt_us", r->upstream_rtt_us);
+	fields_number(f, "upstream_retransmits", r->upstream_retransmits);
 }
 
 size_t
-closerecord_text(const struct closerecord *r, char *text, size_t size)
+closerecord_line(const struct closerecord *r, enum log_format format,
+    char *line, size_t size)
 {
-	struct line l = { .text = text, .size = size };
-	char id[CLOSERECORD_ID];
+	char time[CLOCK_TEXT], id[CLOSERECORD_ID];
+	struct fields f;
 
 	closerecord_id(r->id, id);
-	line_add(&l, "time=%s id=%s", r->time, id);
-	line_add_peers(&l, r);
-	line_add(&l, " phase=%s closed_by=%s how=%s", r->phase,
-	    by_text[r->ending.by], how_text[r->ending.how]);
-	line_add_cause(&l, r);
-	if (r->ending.error < 0)
-		line_add(&l, " error=\"%s\"",
-		    strerrordesc_np(-r->ending.error));
-	line_add(&l, " bytes_to_upstream=%llu bytes_to_client=%llu",
-	    (unsigned long long)r->bytes_to_upstream,
-	    (unsigned long long)r->bytes_to_client);
-	line_add_times(&l, r);
-	return l.len;
+	fields_begin(&f, format == LOG_FORMAT_JSON, line, size);
+	fields_word(&f, "time", clock_text(r->time, time));
+	fields_word(&f, "id", id);
+	fields_word(&f, "event", event_text[r->event]);
+	closerecord_add_peers(&f, r);
+	fields_word(&f, "phase", r->phase);
+	closerecord_add_ending(&f, r);
+	closerecord_add_numbers(&f, r);
+	return fields_end(&f);
+}
+
+enum log_level
+closerecord_level(const struct closerecord *r)
+{
+	const struct ending *e = &r->ending;
+
+	if (r->event != RECORD_END)
+		return LOG_LEVEL_INFO;
+	return e->how == HOW_ERROR || e->how == HOW_LIMIT ||
+	    (e->how == HOW_TIMEOUT && e->of_upstream) ? LOG_LEVEL_WARN :
+	    LOG_LEVEL_INFO;
 }

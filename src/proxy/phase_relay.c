@@ -1,15 +1,35 @@
 /* RELAY: both directions, each to its own end. */
 #include <errno.h>
 
+#include "config/snapshot.h"
 #include "net/sock.h"
+#include "record.h"
 #include "session.h"
 #include "worker-internal.h"
+
+static const struct global_conf *
+relay_global(const struct session *s)
+{
+	return &snapshot_config(s->worker->snapshot)->global;
+}
+
+static void
+relay_plan_report(struct session *s)
+{
+	uint64_t interval = relay_global(s)->access_log_interval;
+
+	s->report_at = interval == 0 ? UINT64_MAX :
+	    worker_now(s->worker) + interval;
+}
 
 /* The edges of the time before are gone: look once at everything. */
 static void
 relay_begin(struct session *s)
 {
 	s->relaying = true;
+	relay_plan_report(s);
+	if (relay_global(s)->access_log_start)
+		session_record_start(s);
 	s->active = s->progress = worker_now(s->worker);
 	s->client.readable = s->client.writable = true;
 	s->upstream.readable = s->upstream.writable = true;
@@ -114,6 +134,8 @@ phase_relay_deadline(const struct session *s)
 	struct ending ignored;
 	uint64_t at = relay_limit(s, &ignored), stall = relay_stall_check(s);
 
+	if (s->report_at < at)
+		at = s->report_at;
 	return at < stall ? at : stall;
 }
 
@@ -163,6 +185,10 @@ phase_relay_expire(struct session *s)
 	uint64_t now = worker_now(s->worker);
 	struct ending e;
 
+	if (s->report_at <= now) {
+		session_record_interval(s);
+		relay_plan_report(s);
+	}
 	if (relay_limit(s, &e) <= now &&
 	    (s->lives_until <= now || !relay_still_drains(s))) {
 		s->ending = e;

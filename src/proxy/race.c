@@ -209,7 +209,8 @@ race_take(struct session *s, size_t i)
 	race->backoff = 0;
 	server_state_unref(s->server);
 	s->server = server_state_ref(s->pool->set->endpoints[i].server);
-	s->attempts++;
+	if (s->attempts++ == 0)
+		s->dialed = race->attempt_started;
 	counter_add(&race_stats(s)->attempts, 1);
 }
 

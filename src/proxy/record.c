@@ -75,8 +75,10 @@ record_tcp(const struct session *s, struct closerecord *r)
 static void
 record_fill(const struct session *s, struct closerecord *r)
 {
+	uint64_t now = worker_now(s->worker);
+
 	memset(r, 0, sizeof(*r));
-	clock_text(r->time);
+	r->time = clock_wall();
 	r->id = s->id;
 	r->ending = s->ending;
 	record_names(s, r);
@@ -85,25 +87,19 @@ record_fill(const struct session *s, struct closerecord *r)
 	r->bytes_to_upstream = relay_delivered(&s->to_upstream);
 	r->bytes_to_client = relay_delivered(&s->to_client);
 	r->attempts = s->attempts;
+	r->queue_ms = record_since(s, s->attempts > 0 ? s->dialed : now);
 	r->connect_ms = record_since(s, s->connected);
 	r->first_byte_ms = record_since(s, s->first_byte);
-	r->total_ms = record_since(s, worker_now(s->worker));
+	r->total_ms = record_since(s, now);
 	record_tcp(s, r);
 }
 
-void
-session_record(struct session *s)
+static void
+record_put(struct session *s, enum record_event event)
 {
 	struct worker *w = s->worker;
 	struct closerecord *r;
 
-	counter_add(&s->stats->ended[s->ending.by][s->ending.how], 1);
-	if (record_is_probe(s)) {
-		counter_add(&s->stats->probes, 1);
-		return;
-	}
-	histogram_add(&s->stats->lasted,
-	    record_since(s, worker_now(w)) * 1000);
 	if (!atomic_load_explicit(&w->shared->records_wanted,
 	    memory_order_relaxed))
 		return;
@@ -112,5 +108,35 @@ session_record(struct session *s)
 	if (r == NULL)
 		return;
 	record_fill(s, r);
+	r->event = event;
 	ring_push(w->records);
+	s->recorded = true;
+}
+
+void
+session_record(struct session *s)
+{
+	bool probe = record_is_probe(s);
+
+	counter_add(&s->stats->ended[s->ending.by][s->ending.how], 1);
+	if (probe)
+		counter_add(&s->stats->probes, 1);
+	else
+		histogram_add(&s->stats->lasted,
+		    record_since(s, worker_now(s->worker)) * 1000);
+	/* who was told of a session hears of its end, too */
+	if (!probe || s->recorded)
+		record_put(s, RECORD_END);
+}
+
+void
+session_record_start(struct session *s)
+{
+	record_put(s, RECORD_START);
+}
+
+void
+session_record_interval(struct session *s)
+{
+	record_put(s, RECORD_INTERVAL);
 }

@@ -8,4 +8,8 @@ struct session;
  * only for a record that will be written. */
 void session_record(struct session *);
 
+/* Those of access_log_start and access_log_interval. */
+void session_record_start(struct session *);
+void session_record_interval(struct session *);
+
 #endif

@@ -42,6 +42,7 @@ struct session {
 	bool		    relaying; /* both sides were pumped once */
 	bool		    flushing; /* one side was reset */
 	bool		    failed;   /* an attempt to connect did */
+	bool		    recorded; /* it is in the access log */
 
 	struct pool	    *pool;   /* ROUTE, CONNECT: one reference */
 	struct race	    *race;   /* CONNECT: owned */
@@ -51,10 +52,12 @@ struct session {
 	uint64_t	   timer_at;
 	uint64_t	   started;
 	uint64_t	   phase_started;
+	uint64_t	   dialed;     /* the first attempt; 0: not yet */
 	uint64_t	   connected;  /* 0: not yet */
 	uint64_t	   first_byte; /* of the upstream; 0: not yet */
 	uint64_t	   active;     /* the last time bytes moved */
 	uint64_t	   lives_until; /* max_lifetime with its jitter, or max */
+	uint64_t	   report_at;  /* RELAY: access_log_interval, or max */
 	uint64_t	   progress;   /* RELAY: stall check; FLUSH: last one */
 	uint64_t	   unsent;     /* by the kernels, at the last look */
 	uint64_t	   id;

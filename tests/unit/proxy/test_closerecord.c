@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,18 +11,19 @@
 
 /* What every line ends with here. */
 #define TAIL " bytes_to_upstream=120 bytes_to_client=4096 attempts=2" \
-	" connect_ms=3 first_byte_ms=9 total_ms=1500" \
+	" queue_ms=1 connect_ms=3 first_byte_ms=9 total_ms=1500" \
 	" client_rtt_us=40 client_retransmits=0" \
 	" upstream_rtt_us=1250 upstream_retransmits=7"
 
-#define HEAD "time=2026-01-02T03:04:05.678Z id=5f2a-1-42"
+#define TIME "time=2026-01-02T03:04:05.678Z id=5f2a-1-42"
+#define HEAD TIME " event=end"
 #define WHO " listener=pg client=192.0.2.1:5050 upstream=db/10.0.0.7:5432"
 
 static struct closerecord
 record(void)
 {
 	return (struct closerecord){
-		.time = "2026-01-02T03:04:05.678Z",
+		.time = UINT64_C(1767323045678000000),
 		.id = UINT64_C(0x5f2a) << 48 | UINT64_C(1) << 36 | 42,
 		.listener = "pg",
 		.upstream = "db",
@@ -33,6 +35,7 @@ record(void)
 		.bytes_to_upstream = 120,
 		.bytes_to_client = 4096,
 		.attempts = 2,
+		.queue_ms = 1,
 		.connect_ms = 3,
 		.first_byte_ms = 9,
 		.total_ms = 1500,
@@ -43,13 +46,20 @@ record(void)
 }
 
 static void
-assert_line(const struct closerecord *r, const char *wanted)
+assert_line_as(const struct closerecord *r, enum log_format format,
+    const char *wanted)
 {
 	char line[CLOSERECORD_LINE];
-	size_t len = closerecord_text(r, line, sizeof(line));
+	size_t len = closerecord_line(r, format, line, sizeof(line));
 
 	assert_string_equal(line, wanted);
 	assert_int_equal(len, strlen(wanted));
+}
+
+static void
+assert_line(const struct closerecord *r, const char *wanted)
+{
+	assert_line_as(r, LOG_FORMAT_TEXT, wanted);
 }
 
 static void
@@ -203,49 +213,151 @@ hostile_path_is_escaped(void **state)
 	struct closerecord r = record();
 
 	(void)state;
-	strcpy(r.server, "unix:/tmp/\"a\\\n\x1b[31m\xff");
+	strcpy(r.server, "unix:/tmp/\"a =\\\n\x1b[31m\xff");
 	assert_line(&r, HEAD " listener=pg client=192.0.2.1:5050"
-	    " upstream=db/unix:/tmp/\\\"a\\\\\\n\\x1b[31m\\xff"
+	    " upstream=\"db/unix:/tmp/\\\"a =\\\\\\n\\u001b[31m\\ufffd\""
 	    " phase=relay closed_by=client how=fin" TAIL);
 }
 
 static void
-longest_path_fits(void **state)
+start_and_interval_have_no_ending(void **state)
 {
 	struct closerecord r = record();
-	char line[CLOSERECORD_LINE];
 
 	(void)state;
-	memset(r.server, '\n', sizeof(r.server) - 1);
-	memset(r.listener, 'l', sizeof(r.listener) - 1);
-	memset(r.upstream, 'u', sizeof(r.upstream) - 1);
-	closerecord_text(&r, line, sizeof(line));
-	assert_non_null(strstr(line, " phase=relay closed_by=client how=fin"));
-	assert_null(strchr(line, '\n'));
+	r.event = RECORD_START;
+	assert_line(&r, TIME " event=start" WHO " phase=relay" TAIL);
+	r.event = RECORD_INTERVAL;
+	r.ending = (struct ending){ .cause = "none", .error = -EPIPE };
+	assert_line(&r, TIME " event=interval" WHO " phase=relay" TAIL);
 }
 
-/* As much as fits, and nothing written behind it. */
 static void
-cut_at_every_size(void **state)
+the_same_as_json(void **state)
 {
 	struct closerecord r = record();
-	char whole[CLOSERECORD_LINE], line[CLOSERECORD_LINE];
-	size_t len, cut;
 
 	(void)state;
 	r.ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
 		.cause = "idle", .rule = "idle_timeout", .limit_ms = 1500,
 		.error = -ETIMEDOUT };
-	len = closerecord_text(&r, whole, sizeof(whole));
-	assert_int_equal(len, strlen(whole));
-	for (size_t size = 1; size <= len + 2; size++) {
-		memset(line, 'x', sizeof(line));
-		cut = closerecord_text(&r, line, size);
-		assert_int_equal(cut, size <= len ? size - 1 : len);
-		assert_memory_equal(line, whole, cut);
-		assert_int_equal(line[cut], '\0');
-		assert_int_equal(line[size], 'x');
+	assert_line_as(&r, LOG_FORMAT_JSON,
+	    "{\"time\":\"2026-01-02T03:04:05.678Z\",\"id\":\"5f2a-1-42\","
+	    "\"event\":\"end\",\"listener\":\"pg\","
+	    "\"client\":\"192.0.2.1:5050\","
+	    "\"upstream\":\"db/10.0.0.7:5432\",\"phase\":\"relay\","
+	    "\"closed_by\":\"proxy\",\"how\":\"timeout\","
+	    "\"cause\":\"idle 1500ms (idle_timeout of listener pg)\","
+	    "\"error\":\"Connection timed out\","
+	    "\"bytes_to_upstream\":120,\"bytes_to_client\":4096,"
+	    "\"attempts\":2,\"queue_ms\":1,\"connect_ms\":3,"
+	    "\"first_byte_ms\":9,\"total_ms\":1500,\"client_rtt_us\":40,"
+	    "\"client_retransmits\":0,\"upstream_rtt_us\":1250,"
+	    "\"upstream_retransmits\":7}");
+}
+
+static void
+unknown_error(void **state)
+{
+	struct closerecord r = record();
+
+	(void)state;
+	r.ending.error = -4000;
+	assert_line(&r, HEAD WHO " phase=relay closed_by=client how=fin"
+	    " error=\"unknown\"" TAIL);
+}
+
+/* The longest escapes in the longest names, and every number at its end. */
+static struct closerecord
+longest(void)
+{
+	struct closerecord r = record();
+
+	memset(&r.bytes_to_upstream, 0xff, sizeof(r) -
+	    offsetof(struct closerecord, bytes_to_upstream));
+	memset(r.server, '\r', sizeof(r.server) - 1);
+	memset(r.listener, '\r', sizeof(r.listener) - 1);
+	memset(r.upstream, '\r', sizeof(r.upstream) - 1);
+	memset(r.detail, '\r', sizeof(r.detail) - 1);
+	r.client = (struct peer){ .family = AF_INET6, .port = 65535 };
+	memset(r.client.ip, 0xff, sizeof(r.client.ip));
+	r.ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
+		.cause = "half-closed and silent, or something as long",
+		.rule = "half_close_timeout", .limit_ms = UINT64_MAX,
+		.error = -EINPROGRESS };
+	r.id = UINT64_MAX;
+	return r;
+}
+
+static void
+longest_record_fits(void **state)
+{
+	struct closerecord r = longest();
+	char line[CLOSERECORD_LINE];
+
+	(void)state;
+	for (int format = 0; format < 2; format++) {
+		closerecord_line(&r, format, line, sizeof(line));
+		assert_non_null(strstr(line, "half_close_timeout of listener"));
+		assert_non_null(strstr(line, format == LOG_FORMAT_JSON ?
+		    "\"upstream_retransmits\":4294967295}" :
+		    " upstream_retransmits=4294967295"));
+		assert_null(strstr(line, "..."));
+		assert_null(strchr(line, '\r'));
 	}
+}
+
+static size_t
+quotes_of(const char *line)
+{
+	size_t quotes = 0;
+
+	for (const char *s = line; *s != '\0'; s++)
+		quotes += *s == '"' && (s == line || s[-1] != '\\');
+	return quotes;
+}
+
+/* As many fields as fit, and nothing written behind them. */
+static void
+cut_at_every_size(void **state)
+{
+	struct closerecord r = longest();
+	char line[CLOSERECORD_LINE];
+	size_t len;
+
+	(void)state;
+	for (size_t size = 8; size < sizeof(line); size++) {
+		for (int format = 0; format < 2; format++) {
+			memset(line, 'x', sizeof(line));
+			len = closerecord_line(&r, format, line, size);
+			assert_true(len < size);
+			assert_int_equal(line[len], '\0');
+			assert_int_equal(line[size], 'x');
+			assert_int_equal(quotes_of(line) % 2, 0);
+		}
+	}
+}
+
+/* What an operator looks for first. */
+static void
+levels(void **state)
+{
+	struct closerecord r = record();
+
+	(void)state;
+	assert_int_equal(closerecord_level(&r), LOG_LEVEL_INFO);
+	r.ending.how = HOW_RST;
+	assert_int_equal(closerecord_level(&r), LOG_LEVEL_INFO);
+	r.ending.how = HOW_TIMEOUT;
+	assert_int_equal(closerecord_level(&r), LOG_LEVEL_INFO);
+	r.ending.of_upstream = true;
+	assert_int_equal(closerecord_level(&r), LOG_LEVEL_WARN);
+	r.ending.how = HOW_LIMIT;
+	assert_int_equal(closerecord_level(&r), LOG_LEVEL_WARN);
+	r.ending.how = HOW_ERROR;
+	assert_int_equal(closerecord_level(&r), LOG_LEVEL_WARN);
+	r.event = RECORD_INTERVAL;
+	assert_int_equal(closerecord_level(&r), LOG_LEVEL_INFO);
 }
 
 static void
@@ -278,7 +390,11 @@ main(void)
 		cmocka_unit_test(before_there_is_an_upstream),
 		cmocka_unit_test(clients_of_every_family),
 		cmocka_unit_test(hostile_path_is_escaped),
-		cmocka_unit_test(longest_path_fits),
+		cmocka_unit_test(start_and_interval_have_no_ending),
+		cmocka_unit_test(the_same_as_json),
+		cmocka_unit_test(unknown_error),
+		cmocka_unit_test(longest_record_fits),
+		cmocka_unit_test(levels),
 		cmocka_unit_test(cut_at_every_size),
 		cmocka_unit_test(id_as_people_see_it),
 	};
