@@ -23,6 +23,7 @@
 #include "resolver.h"
 #include "signals.h"
 #include "stop.h"
+#include "turnstile.h"
 
 #define EXIT_START_FAILED 3
 
@@ -97,11 +98,16 @@ control_mails(struct control *c, size_t count)
 static int
 control_listen(struct control *c, struct mail **mails, size_t count)
 {
+	int turn, error;
+
 	if (mails == NULL) {
 		log_error(-ENOMEM, "cannot start");
 		return -ENOMEM;
 	}
-	return bind_open(c->config, mails, count);
+	turn = turnstile_enter();
+	error = bind_open(c->config, mails, count);
+	turnstile_leave(turn);
+	return error;
 }
 
 static void

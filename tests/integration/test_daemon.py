@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from lib.peers import FIN, connect, echo
-from lib.programs import fails_to_start, free_port
+from lib.programs import accepts, fails_to_start, free_port
 from lib.proxy import BINARY
 from lib.timing import limit, nothing_happens_for, wait_for
 
@@ -141,20 +141,26 @@ def test_a_second_daemon_finds_the_first_by_its_pid_file(background):
     socket.create_connection(("127.0.0.1", first.port), 1).close()
 
 
-def test_of_many_at_once_one_wins(tmp_path):
-    """SO_REUSEPORT would let all of them share the port."""
+@pytest.mark.parametrize("pid_file", ["the same pid file", "none"])
+def test_of_many_at_once_one_wins(tmp_path, pid_file):
+    """SO_REUSEPORT would let all of them share the port: here each takes long
+    from binding to listening."""
+    slow = ["strace", "-D", "-f", "-o", "/dev/null", "-e",
+            "inject=listen:delay_enter=100000"]
     port = free_port()
+    same = ["-p", tmp_path / "pid"] if pid_file != "none" else []
     starts = [subprocess.Popen(
-        [BINARY, "-d", "-p", tmp_path / "pid", "-L",
-         f"127.0.0.1:{port}=127.0.0.1:9", "--set",
-         f"global.log=file:{tmp_path}/log"],
+        [*slow, BINARY, *same, "-L", f"127.0.0.1:{port}=127.0.0.1:9"],
         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(8)]
-    codes = sorted(start.wait(limit(20)) for start in starts)
-    assert codes == [0] + [3] * 7
-    pid = int((tmp_path / "pid").read_text())
-    os.kill(pid, signal.SIGTERM)
-    wait_for(lambda: not runs(pid), 5, "the daemon has ended")
+    try:
+        wait_for(lambda: sum(s.poll() is None for s in starts) == 1, 20,
+                 "all but one have ended")
+        wait_for(lambda: accepts(("127.0.0.1", port)), 5, "the one serves")
+    finally:
+        for start in starts:
+            start.terminate()
+    assert sorted(s.wait(limit(5)) for s in starts) == [0] + [3] * 7
 
 
 def test_the_pid_file_of_one_that_was_killed_is_taken_over(background):
