@@ -1,193 +1,257 @@
-#include "admin.h"
+#include "admin_http.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
+#include <event2/bufferevent.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/units.h"
+#include "base/str.h"
 #include "config/option.h"
 #include "holder.h"
 #include "net/sock.h"
 
-#define ADMIN_HEADERS_MAX 8192
-#define ADMIN_BODY_MAX	  65536
-#define ADMIN_TIMEOUT_S	  10
-#define ADMIN_BACKLOG	  64
-#define ADMIN_RESUME_MS	  50
+#define HEADERS_MAX 8192
+#define BODY_MAX    65536
+#define BACKLOG	    64
+#define TICK_MS	    100
+#define CONNS_MAX   64
 
-struct admin {
-	struct evhttp	      *http;
-	const struct config   *config;
-	struct crew	      *crew;
-	const struct resolver *resolver;
-	uint64_t	       started;
-};
+/* Every method that evhttp knows: which we do not take, we say ourselves. */
+#define METHODS \
+	(EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | \
+	EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | \
+	EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH)
 
-static const char admin_head[] =
-    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-    "<meta name=\"viewport\" content=\"width=device-width\">"
-    "<title>Sluice</title><style>"
-    ":root{color-scheme:light dark}"
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;"
-    "margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}"
-    "th,td{text-align:left;padding:.25rem .75rem .25rem 0;"
-    "border-bottom:1px solid #8884}"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "</style></head><body>\n<h1>Sluice</h1>\n";
+/* --- from a request to its handler */
 
-/* Everything shown comes from the configuration, whose names are plain and
- * whose binds are addresses or paths: only the latter need escaping. */
-static void
-admin_add_text(struct evbuffer *out, const char *text)
+static bool
+request_only_reads(const struct admin_request *req)
 {
-	char *escaped = evhttp_htmlescape(text);
-
-	if (escaped != NULL)
-		evbuffer_add_printf(out, "%s", escaped);
-	free(escaped);
+	return request_is_head(req) ||
+	    evhttp_request_get_command(req->http) == EVHTTP_REQ_GET;
 }
 
-static void
-admin_add_summary(struct admin *admin, struct evbuffer *out)
+static bool
+route_takes(const struct admin_route *route, const struct admin_request *req)
 {
-	char up[UNITS_TEXT];
-
-	evbuffer_add_printf(out, "<p>Running for %s with %zu workers, %llu "
-	    "sessions now.</p>\n",
-	    duration_text((clock_ms() - admin->started) / 1000 * 1000, up),
-	    crew_size(admin->crew),
-	    (unsigned long long)crew_sessions(admin->crew));
+	return route->method == ADMIN_GET ? request_only_reads(req) :
+	    evhttp_request_get_command(req->http) == EVHTTP_REQ_POST;
 }
 
-static void
-admin_add_listeners(struct admin *admin, struct evbuffer *out)
+/* The path may be known, but not with that method. */
+static const struct admin_route *
+route_find(const struct admin_request *req, const char *path,
+    const struct admin_route **other)
 {
-	const struct shared *shared = crew_shared(admin->crew);
-
-	evbuffer_add_printf(out, "<h2>Listeners</h2>\n<table><tr><th>name"
-	    "<th>bind<th>upstream<th class=n>sessions</tr>\n");
-	for (size_t i = 0; i < admin->config->nlisteners; i++) {
-		const struct listener_conf *l = &admin->config->listeners[i];
-
-		evbuffer_add_printf(out, "<tr><td>%s<td>", l->name);
-		for (size_t n = 0; n < l->nbinds; n++) {
-			evbuffer_add_printf(out, n > 0 ? ", " : "");
-			admin_add_text(out, l->binds[n].text);
-		}
-		evbuffer_add_printf(out, "<td>%s<td class=n>%llu</tr>\n",
-		    l->upstream->name, (unsigned long long)
-		    atomic_load_explicit(&shared->listeners[i].used,
-		    memory_order_relaxed));
+	*other = NULL;
+	for (size_t i = 0; i < ADMIN_ROUTE_COUNT; i++) {
+		if (strcmp(ADMIN_ROUTES[i].path, path) != 0)
+			continue;
+		if (route_takes(&ADMIN_ROUTES[i], req))
+			return &ADMIN_ROUTES[i];
+		*other = &ADMIN_ROUTES[i];
 	}
-	evbuffer_add_printf(out, "</table>\n");
+	return NULL;
 }
 
 static void
-admin_add_server(struct evbuffer *out, const char *upstream,
-    const struct endpoint *e)
+request_unknown(struct admin_request *req, const char *path)
 {
-	const struct server_state *s = e->server;
+	struct str_guess guess = { 0 };
+	char shown[128];
 
-	evbuffer_add_printf(out, "<tr><td>%s<td>", upstream);
-	admin_add_text(out, s->text);
-	evbuffer_add_printf(out, "<td>%llu%s<td class=n>%llu<td class=n>%llu"
-	    "<td class=n>%llu</tr>\n", (unsigned long long)e->weight,
-	    e->backup ? " backup" : "", (unsigned long long)s->sessions,
-	    (unsigned long long)s->connects, (unsigned long long)s->failures);
+	for (size_t i = 0; i < ADMIN_ROUTE_COUNT; i++)
+		str_guess_offer(&guess, path, ADMIN_ROUTES[i].path);
+	str_escape(shown, sizeof(shown), path, strlen(path));
+	if (guess.word != NULL)
+		admin_fail(req, 404, "there is no '%s' here; did you mean %s?",
+		    shown, guess.word);
+	else
+		admin_fail(req, 404, "there is no '%s' here; /api lists what "
+		    "there is", shown);
 }
 
 static void
-admin_add_upstreams(struct admin *admin, struct evbuffer *out)
+request_method_wrong(struct admin_request *req,
+    const struct admin_route *route)
 {
-	evbuffer_add_printf(out, "<h2>Servers</h2>\n<table><tr><th>upstream"
-	    "<th>address<th>weight<th class=n>sessions<th class=n>connects"
-	    "<th class=n>failures</tr>\n");
-	for (size_t i = 0; i < admin->config->nupstreams; i++) {
-		const char *name = admin->config->upstreams[i].name;
-		const struct endpoint_set *set;
+	const char *takes = route->method == ADMIN_GET ? "GET, HEAD" : "POST";
 
-		set = resolver_endpoints(admin->resolver, i);
-		if (set == NULL || set->count == 0)
-			evbuffer_add_printf(out, "<tr><td>%s<td colspan=5>"
-			    "no address yet</tr>\n", name);
-		for (size_t n = 0; set != NULL && n < set->count; n++)
-			admin_add_server(out, name, &set->endpoints[n]);
+	evhttp_add_header(evhttp_request_get_output_headers(req->http),
+	    "Allow", takes);
+	admin_fail(req, 405, "%s takes %s", route->path, takes);
+}
+
+static void
+request_route(struct admin_request *req, const char *path)
+{
+	const struct admin_route *route, *other;
+
+	route = route_find(req, path, &other);
+	if (!request_only_reads(req) && !req->door->local)
+		admin_fail(req, 403, "nothing can be changed through this "
+		    "address, only seen; use the Unix socket (admin_socket), "
+		    "as 'sluice ctl' does");
+	else if (route != NULL)
+		route->handle(req);
+	else if (other != NULL)
+		request_method_wrong(req, other);
+	else
+		request_unknown(req, path);
+}
+
+static void
+request_handle(struct admin_request *req)
+{
+	const struct evhttp_uri *uri;
+	const char *path, *query;
+
+	uri = evhttp_request_get_evhttp_uri(req->http);
+	path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+	query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+	TAILQ_INIT(&req->query);
+	if (query != NULL && evhttp_parse_query_str(query, &req->query) < 0)
+		admin_fail(req, 400, "what follows '?' has to be "
+		    "NAME=VALUE&NAME=VALUE");
+	else
+		request_route(req, path != NULL ? path : "");
+	assert(req->replied);
+	evhttp_clear_headers(&req->query);
+}
+
+static void
+door_request_event(struct evhttp_request *http, void *arg)
+{
+	struct door *door = arg;
+	struct admin_request req = { .door = door, .http = http };
+
+	req.conn = admin_conn_find(&door->conns, http_bev(http));
+	req.body = evbuffer_new();
+	if (req.conn != NULL && req.body != NULL) {
+		admin_conn_serve(req.conn);
+		request_handle(&req);
+	} else {
+		evhttp_send_error(http, HTTP_SERVUNAVAIL, NULL);
 	}
-	evbuffer_add_printf(out, "</table>\n");
+	if (req.body != NULL)
+		evbuffer_free(req.body);
+}
+
+/* --- connections */
+
+void
+admin_hurry(struct admin *admin)
+{
+	event_active(&admin->tick, EV_TIMEOUT, 0);
+}
+
+/* Whether anybody is there that has to be looked after. */
+static bool
+door_sweep(struct door *door)
+{
+	if (door->http == NULL)
+		return false;
+	admin_conns_sweep(&door->conns, clock_ms());
+	if (door->conns.count < door->conns.max)
+		evconnlistener_enable(door->listener);
+	return door->conns.count > 0;
 }
 
 static void
-admin_add_workers(struct admin *admin, struct evbuffer *out)
+admin_tick_event(evutil_socket_t fd, short what, void *arg)
 {
-	evbuffer_add_printf(out, "<h2>Workers</h2>\n<table><tr><th>worker"
-	    "<th class=n>sessions<th class=n>begun<th class=n>handed over"
-	    "<th class=n>bytes to upstream<th class=n>bytes to client</tr>\n");
-	for (size_t i = 0; i < crew_size(admin->crew); i++) {
-		const struct worker *w = crew_worker(admin->crew, i);
-		struct listener_stats s;
-
-		crew_sum_worker(admin->crew, i, &s);
-		evbuffer_add_printf(out, "<tr><td>%zu<td class=n>%llu"
-		    "<td class=n>%llu<td class=n>%llu<td class=n>%llu"
-		    "<td class=n>%llu</tr>\n", i,
-		    (unsigned long long)worker_sessions(w),
-		    (unsigned long long)counter_get(&s.begun),
-		    (unsigned long long)counter_get(&s.handed_over),
-		    (unsigned long long)counter_get(&s.bytes_to_upstream),
-		    (unsigned long long)counter_get(&s.bytes_to_client));
-	}
-	evbuffer_add_printf(out, "</table>\n");
-}
-
-static void
-admin_send(struct evhttp_request *req, const char *type, struct evbuffer *body)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
-
-	evhttp_add_header(headers, "Content-Type", type);
-	evhttp_add_header(headers, "Cache-Control", "no-store");
-	evhttp_send_reply(req, HTTP_OK, "OK", body);
-}
-
-static void
-admin_status(struct evhttp_request *req, void *arg)
-{
+	const struct timeval tv = { .tv_usec = TICK_MS * 1000 };
 	struct admin *admin = arg;
-	struct evbuffer *out = evbuffer_new();
+	bool busy = false;
 
-	if (out == NULL) {
-		evhttp_send_error(req, HTTP_INTERNAL, NULL);
-		return;
-	}
-	evbuffer_add(out, admin_head, sizeof(admin_head) - 1);
-	admin_add_summary(admin, out);
-	admin_add_listeners(admin, out);
-	admin_add_upstreams(admin, out);
-	admin_add_workers(admin, out);
-	evbuffer_add_printf(out, "</body></html>\n");
-	admin_send(req, "text/html; charset=utf-8", out);
-	evbuffer_free(out);
+	(void)fd, (void)what;
+	for (size_t i = 0; i < DOORS; i++)
+		if (door_sweep(&admin->doors[i]))
+			busy = true;
+	streams_sweep(admin);
+	if (busy)
+		event_add(&admin->tick, &tv);
+}
+
+/* Too many: the rest waits in the kernel's queue until the sweep has made
+ * room. */
+static struct bufferevent *
+door_conn_event(struct event_base *base, void *arg)
+{
+	struct door *door = arg;
+	struct bufferevent *bev;
+
+	bev = admin_conn_open(&door->conns, base, clock_ms());
+	if (door->conns.count >= door->conns.max)
+		evconnlistener_disable(door->listener);
+	admin_hurry(door->admin);
+	return bev;
 }
 
 static void
-admin_healthz(struct evhttp_request *req, void *arg)
+door_resume_event(evutil_socket_t fd, short what, void *listener)
 {
-	struct evbuffer *out = evbuffer_new();
+	(void)fd, (void)what;
+	evconnlistener_enable(listener);
+}
 
-	(void)arg;
-	if (out == NULL) {
-		evhttp_send_error(req, HTTP_INTERNAL, NULL);
-		return;
+/* Out of descriptors: without a pause the listener would spin. */
+static void
+door_accept_error(struct evconnlistener *listener, void *http)
+{
+	const struct timeval tv = { .tv_usec = TICK_MS * 1000 };
+
+	(void)http;
+	if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT,
+	    door_resume_event, listener, &tv) == 0)
+		evconnlistener_disable(listener);
+}
+
+/* --- doors */
+
+static int
+door_listen(struct door *door, int fd)
+{
+	struct evconnlistener *listener = evconnlistener_new(door->admin->base,
+	    NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+
+	if (listener == NULL)
+		return -ENOMEM;
+	if (evhttp_bind_listener(door->http, listener) == NULL) {
+		evconnlistener_free(listener);
+		return -ENOMEM;
 	}
-	evbuffer_add_printf(out, "ok\n");
-	admin_send(req, "text/plain", out);
-	evbuffer_free(out);
+	evconnlistener_set_error_cb(listener, door_accept_error);
+	door->listener = listener;
+	return 0;
+}
+
+static int
+door_open(struct door *door, struct admin *admin, int fd)
+{
+	door->admin = admin;
+	admin_conns_init(&door->conns, CONNS_MAX / DOORS);
+	door->http = evhttp_new(admin->base);
+	if (door->http == NULL)
+		return -ENOMEM;
+	evhttp_set_max_headers_size(door->http, HEADERS_MAX);
+	evhttp_set_max_body_size(door->http, BODY_MAX);
+	evhttp_set_allowed_methods(door->http, METHODS);
+	evhttp_set_bevcb(door->http, door_conn_event, door);
+	evhttp_set_gencb(door->http, door_request_event, door);
+	return door_listen(door, fd);
+}
+
+static void
+door_close(struct door *door)
+{
+	if (door->http == NULL)
+		return;
+	evhttp_free(door->http);
+	admin_conns_done(&door->conns);
 }
 
 int
@@ -195,8 +259,7 @@ admin_bind(const struct config *config)
 {
 	const struct addr *addr = &config->global.admin_addr;
 	const struct sock_tcp tcp = { .nodelay = true };
-	const struct sock_listen opts = { .tcp = &tcp,
-		.backlog = ADMIN_BACKLOG };
+	const struct sock_listen opts = { .tcp = &tcp, .backlog = BACKLOG };
 	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
 	int fd = sock_listen(addr, &opts);
 
@@ -209,66 +272,20 @@ admin_bind(const struct config *config)
 	return fd;
 }
 
-static void
-admin_resume_event(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	evconnlistener_enable(arg);
-}
-
-/* Out of descriptors: without a pause the listener would spin. */
-static void
-admin_accept_error(struct evconnlistener *listener, void *http)
-{
-	const struct timeval tv = { .tv_usec = ADMIN_RESUME_MS * 1000 };
-
-	(void)http;
-	if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT,
-	    admin_resume_event, listener, &tv) == 0)
-		evconnlistener_disable(listener);
-}
-
-static int
-admin_accept(struct admin *admin, struct event_base *base, int fd)
-{
-	struct evconnlistener *listener = evconnlistener_new(base, NULL, NULL,
-	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-
-	if (listener == NULL)
-		return -ENOMEM;
-	if (evhttp_bind_listener(admin->http, listener) == NULL) {
-		evconnlistener_free(listener);
-		return -ENOMEM;
-	}
-	evconnlistener_set_error_cb(listener, admin_accept_error);
-	return 0;
-}
-
 struct admin *
-admin_new(struct event_base *base, int fd, const struct config *config,
-    struct crew *crew, const struct resolver *resolver)
+admin_new(struct event_base *base, int fd, const struct admin_view *view)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
 
-	if (admin == NULL || (admin->http = evhttp_new(base)) == NULL) {
-		free(admin);
+	if (admin == NULL)
 		return NULL;
-	}
-	admin->config = config;
-	admin->crew = crew;
-	admin->resolver = resolver;
-	admin->started = clock_ms();
-	evhttp_set_max_headers_size(admin->http, ADMIN_HEADERS_MAX);
-	evhttp_set_max_body_size(admin->http, ADMIN_BODY_MAX);
-	evhttp_set_timeout(admin->http, ADMIN_TIMEOUT_S);
-	evhttp_set_allowed_methods(admin->http,
-	    EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-	evhttp_set_cb(admin->http, "/", admin_status, admin);
-	evhttp_set_cb(admin->http, "/healthz", admin_healthz, admin);
-	if (admin_accept(admin, base, fd) == 0)
+	admin->base = base;
+	admin->view = view;
+	TAILQ_INIT(&admin->streams);
+	event_assign(&admin->tick, base, -1, 0, admin_tick_event, admin);
+	if (door_open(&admin->doors[DOOR_TCP], admin, fd) == 0)
 		return admin;
-	evhttp_free(admin->http);
-	free(admin);
+	admin_free(admin);
 	return NULL;
 }
 
@@ -277,6 +294,9 @@ admin_free(struct admin *admin)
 {
 	if (admin == NULL)
 		return;
-	evhttp_free(admin->http);
+	event_del(&admin->tick);
+	streams_end(admin);
+	for (size_t i = 0; i < DOORS; i++)
+		door_close(&admin->doors[i]);
 	free(admin);
 }

@@ -1,21 +1,35 @@
-/* The daemon's own page: status for people at /, /healthz for machines. */
+/* The daemon as it is seen and changed from outside: HTTP on the Unix socket
+ * 'admin_socket' (everything) and on the address 'admin' (reading only). */
 #ifndef SLUICE_CONTROL_ADMIN_H
 #define SLUICE_CONTROL_ADMIN_H
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "crew.h"
 #include "resolver.h"
+#include "stop.h"
 
 struct admin;
+
+/* What its pages look at; the caller's, and may change between two turns of
+ * the loop. */
+struct admin_view {
+	const struct config   *config;
+	struct crew	      *crew;
+	const struct resolver *resolver;
+	const struct stop     *stop;
+	uint64_t	       started_ms;	    /* clock_ms() */
+	char		       started[CLOCK_TEXT]; /* by the wall clock */
+};
 
 /* A socket on config->global.admin_addr, or -errno after it was logged. */
 int admin_bind(const struct config *);
 
 /* Serves on that socket by the main loop. NULL without memory, and then the
  * socket is still the caller's. */
-struct admin *admin_new(struct event_base *, int fd, const struct config *,
-    struct crew *, const struct resolver *);
+struct admin *admin_new(struct event_base *, int fd,
+    const struct admin_view *);
 void admin_free(struct admin *); /* NULL is fine */
 
 #endif

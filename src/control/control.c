@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "bind.h"
 #include "config/option.h"
@@ -39,6 +40,7 @@ struct control {
 	struct resolver	    *resolver;
 	int		     admin_fd; /* until the admin has it; -1: off */
 	struct addr	     admin_at;
+	struct admin_view    view;
 	struct admin	    *admin;
 	struct stop	     stop;
 	struct signals	     signals;
@@ -217,8 +219,11 @@ control_serve(struct control *c)
 		return -ENOMEM;
 	if (c->admin_fd < 0)
 		return 0;
-	c->admin = admin_new(c->base, c->admin_fd, c->config, c->crew,
-	    c->resolver);
+	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
+		.resolver = c->resolver, .stop = &c->stop,
+		.started_ms = clock_ms() };
+	clock_text(clock_wall(), c->view.started);
+	c->admin = admin_new(c->base, c->admin_fd, &c->view);
 	if (c->admin == NULL)
 		return -ENOMEM;
 	c->admin_fd = -1;

@@ -53,8 +53,8 @@ header ~ /(^|\/)\.\.?\// {
 	next
 }
 header == "event2/http.h" || header ~ /^(event2\/http_|evhttp)/ {
-	if (!lives_in("src/control/admin.c"))
-		fail("evhttp belongs to src/control/admin.c")
+	if (FILENAME !~ /^src\/control\/admin(_http|_reply|_stream)?\.[ch]$/)
+		fail("evhttp belongs to the admin server")
 	next
 }
 top == "event2" || header ~ /^(event|evutil|evdns)\.h$/ {

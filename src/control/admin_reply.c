@@ -1,0 +1,169 @@
+/* What the handlers of the admin server ask of a request, and how they reply.
+ */
+#include "admin_http.h"
+
+#include <assert.h>
+#include <event2/bufferevent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "json.h"
+
+#define FAIL_TEXT 512
+
+const struct admin_view *
+admin_view(const struct admin_request *req)
+{
+	return req->door->admin->view;
+}
+
+const char *
+admin_query(const struct admin_request *req, const char *name)
+{
+	return evhttp_find_header(&req->query, name);
+}
+
+bool
+admin_query_at(const struct admin_request *req, size_t n, const char **name,
+    const char **value)
+{
+	const struct evkeyval *pair = TAILQ_FIRST(&req->query);
+
+	while (pair != NULL && n-- > 0)
+		pair = TAILQ_NEXT(pair, next);
+	if (pair == NULL)
+		return false;
+	*name = pair->key;
+	*value = pair->value;
+	return true;
+}
+
+bool
+admin_wants_text(const struct admin_request *req)
+{
+	const char *format = admin_query(req, "format");
+
+	return format != NULL && strcmp(format, "text") == 0;
+}
+
+struct evbuffer *
+admin_body(struct admin_request *req)
+{
+	return req->body;
+}
+
+struct bufferevent *
+http_bev(struct evhttp_request *http)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(http);
+
+	return c == NULL ? NULL : evhttp_connection_get_bufferevent(c);
+}
+
+void
+http_deafen(struct bufferevent *bev)
+{
+	if (bev != NULL)
+		bufferevent_disable(bev, EV_READ);
+}
+
+bool
+request_is_head(const struct admin_request *req)
+{
+	return evhttp_request_get_command(req->http) == EVHTTP_REQ_HEAD;
+}
+
+/* One request a connection: the time of one is the time of the other. */
+void
+request_headers(struct admin_request *req, const char *type)
+{
+	struct evkeyvalq *out = evhttp_request_get_output_headers(req->http);
+
+	assert(!req->replied);
+	req->replied = true;
+	evhttp_add_header(out, "Content-Type", type);
+	evhttp_add_header(out, "Connection", "close");
+	evhttp_add_header(out, "Cache-Control", "no-store");
+	evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
+	evhttp_add_header(out, "Content-Security-Policy",
+	    "default-src 'none'; style-src 'unsafe-inline'; "
+	    "frame-ancestors 'none'");
+}
+
+static void
+request_sent(struct evhttp_request *http, void *admin)
+{
+	(void)http;
+	admin_hurry(admin);
+}
+
+static void
+request_send(struct admin_request *req, int code, const char *reason,
+    const char *type)
+{
+	struct bufferevent *bev = http_bev(req->http);
+	char length[24];
+
+	request_headers(req, type);
+	snprintf(length, sizeof(length), "%zu",
+	    evbuffer_get_length(req->body));
+	evhttp_add_header(evhttp_request_get_output_headers(req->http),
+	    "Content-Length", length);
+	if (request_is_head(req))
+		evbuffer_drain(req->body, evbuffer_get_length(req->body));
+	evhttp_request_set_on_complete_cb(req->http, request_sent,
+	    req->door->admin);
+	evhttp_send_reply(req->http, code, reason, req->body);
+	http_deafen(bev);
+}
+
+void
+admin_reply(struct admin_request *req, const char *type)
+{
+	request_send(req, HTTP_OK, "OK", type);
+}
+
+static const char *
+request_reason(int code)
+{
+	static const struct {
+		int	    code;
+		const char *text;
+	} reasons[] = {
+		{ 400, "Bad Request" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 409, "Conflict" },
+		{ 503, "Service Unavailable" },
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].code == code)
+			return reasons[i].text;
+	return "Internal Server Error";
+}
+
+void
+admin_fail(struct admin_request *req, int code, const char *format, ...)
+{
+	struct json json = { .out = req->body };
+	char text[FAIL_TEXT];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	evbuffer_drain(req->body, evbuffer_get_length(req->body));
+	if (admin_wants_text(req)) {
+		evbuffer_add_printf(req->body, "%s\n", text);
+	} else {
+		json_begin(&json, NULL, '{');
+		json_text(&json, "error", text);
+		json_end(&json, '}');
+		evbuffer_add(req->body, "\n", 1);
+	}
+	request_send(req, code, request_reason(code),
+	    admin_wants_text(req) ? ADMIN_TEXT : ADMIN_JSON);
+}

@@ -1,0 +1,41 @@
+/* The pages of the admin server. */
+#include "admin-internal.h"
+
+#include "json.h"
+
+static void routes_list(struct admin_request *);
+
+const struct admin_route ADMIN_ROUTES[] = {
+	{ ADMIN_GET, "/", page_status, "status, for people" },
+	{ ADMIN_GET, "/healthz", page_healthz, "ok: the process turns" },
+	{ ADMIN_GET, "/api", routes_list, "this list" },
+};
+
+const size_t ADMIN_ROUTE_COUNT = sizeof(ADMIN_ROUTES) / sizeof(ADMIN_ROUTES[0]);
+
+static void
+routes_list_json(struct evbuffer *out)
+{
+	struct json json = { .out = out };
+
+	json_begin(&json, NULL, '[');
+	for (size_t i = 0; i < ADMIN_ROUTE_COUNT; i++) {
+		const struct admin_route *r = &ADMIN_ROUTES[i];
+
+		json_begin(&json, NULL, '{');
+		json_text(&json, "method",
+		    r->method == ADMIN_GET ? "GET" : "POST");
+		json_text(&json, "path", r->path);
+		json_text(&json, "about", r->doc);
+		json_end(&json, '}');
+	}
+	json_end(&json, ']');
+	evbuffer_add(out, "\n", 1);
+}
+
+static void
+routes_list(struct admin_request *req)
+{
+	routes_list_json(admin_body(req));
+	admin_reply(req, ADMIN_JSON);
+}
