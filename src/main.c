@@ -24,6 +24,10 @@ print_summary(const struct config *config)
 	print_count(config->nlisteners, "listener");
 	printf(", ");
 	print_count(config->nupstreams, "upstream");
+	if (config->nfiles > 1) {
+		printf(", ");
+		print_count(config->nfiles - 1, "included file");
+	}
 	printf(")\n");
 }
 

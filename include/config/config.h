@@ -23,8 +23,9 @@ enum origin_kind {
 };
 
 struct origin {
-	enum origin_kind kind;
-	unsigned	 line; /* LINE and DEFAULTS: of the file, from 1 */
+	enum origin_kind kind : 8;
+	unsigned	 file : 24; /* LINE and DEFAULTS: in config.files */
+	unsigned	 line;	    /* LINE and DEFAULTS: of the file, from 1 */
 };
 
 enum log_to {
@@ -127,6 +128,8 @@ struct global_conf {
 
 struct config {
 	char		     *path; /* as used, or NULL: only -L and --set */
+	char		    **files; /* path and what it includes, as read */
+	size_t		      nfiles;
 	struct global_conf    global;
 	struct listener_conf *listeners;
 	size_t		      nlisteners;
@@ -141,8 +144,9 @@ struct config_source {
 	const char *const *forwards; /* -L "BIND=UPSTREAM", NULL-ended, or NULL */
 };
 
-/* Every error of the source, in the order of the lines, each as one finished
- * line: "proxy.ini:8: port must be a number from 1 to 65535, not '99999'". */
+/* Every error of the source, in the order of the files and their lines, each as
+ * one finished line:
+ * "proxy.ini:8: port must be a number from 1 to 65535, not '99999'". */
 struct config_errors {
 	char **lines;
 	size_t count;
@@ -154,7 +158,7 @@ struct config_errors {
 struct config *config_load(const struct config_source *, struct config_errors *errors);
 
 /* As config_load() for text in memory, 'name' standing for the file in
- * messages.  For tests and fuzzers. */
+ * messages; include is an error there.  For tests and fuzzers. */
 struct config *config_load_text(const char *name, const char *text, size_t len,
     struct config_errors *errors);
 

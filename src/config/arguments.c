@@ -66,7 +66,7 @@ forward_add(struct document *doc, const char *text, struct origin origin)
 void
 arguments_add_forwards(struct document *doc, const char *const *forwards)
 {
-	struct origin origin = { ORIGIN_LISTEN, 0 };
+	struct origin origin = { .kind = ORIGIN_LISTEN };
 
 	for (; forwards != NULL && *forwards != NULL; forwards++) {
 		origin.line++;
@@ -146,7 +146,9 @@ set_add(struct document *doc, const char *text, struct origin origin)
 	}
 	snprintf(value, sizeof(value), "%s", equals + 1);
 	section = set_section(doc, word, name, origin);
-	if (section != NULL)
+	if (strcmp(key, "include") == 0)
+		report(doc->report, origin, "include may stand in a file only");
+	else if (section != NULL)
 		document_replace(doc, section, key, reader_live(value),
 		    origin);
 }
@@ -154,7 +156,7 @@ set_add(struct document *doc, const char *text, struct origin origin)
 void
 arguments_add_sets(struct document *doc, const char *const *sets)
 {
-	struct origin origin = { ORIGIN_SET, 0 };
+	struct origin origin = { .kind = ORIGIN_SET };
 
 	for (; sets != NULL && *sets != NULL; sets++) {
 		origin.line++;

@@ -70,7 +70,7 @@ static void
 target_fill(const struct build *build, const struct target *target,
     struct section *section)
 {
-	struct origin standard = { ORIGIN_DEFAULT, 0 };
+	struct origin standard = { .kind = ORIGIN_DEFAULT };
 
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option *option = &OPTIONS[i];

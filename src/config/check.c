@@ -53,6 +53,7 @@ servers_check(struct check *check, const struct upstream_conf *upstream)
 				continue;
 			report(check->report, server->origin, "server '%s' is "
 			    "that of %s again", server->name, origin_text(
+			    check->report, server->origin,
 			    upstream->servers[j].origin, place));
 			break;
 		}
@@ -103,7 +104,8 @@ upstream_servers(struct check *check, const struct section *section)
 		report(check->report, server, "%s has server here and %s at "
 		    "%s: write one or the other", name,
 		    is_given(host) ? "host" : "port",
-		    origin_text(is_given(host) ? host : port, place));
+		    origin_text(check->report, server,
+		    is_given(host) ? host : port, place));
 	else if (section->unsure || is_given(server))
 		;
 	else if (!is_given(host) && !is_given(port))
@@ -231,7 +233,8 @@ bind_check(struct check *check, const struct bind_conf *bind,
 	if (bind_overlaps(bind, before))
 		report(check->report, bind->origin,
 		    "bind '%s' overlaps with '%s' at %s", bind->text,
-		    before->text, origin_text(before->origin, place));
+		    before->text, origin_text(check->report, bind->origin,
+		    before->origin, place));
 }
 
 /* Each bind against those that come before it in the file. */
@@ -292,6 +295,6 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 	}
 	binds_check(&check, &admin);
 	if (config->nlisteners == 0 && !doc->unsure)
-		report(doc->report, origin_line(0),
+		report(doc->report, origin_line(0, 0),
 		    "has no [listener]: there is nothing to forward");
 }

@@ -120,31 +120,45 @@ document_find(const struct document *doc, enum section_kind kind,
 	return section;
 }
 
-struct section *
-document_section(struct document *doc, enum section_kind kind,
-    const char *name, struct origin origin)
+/* Adds one more, 'again' if there is one of its name. */
+static struct section *
+section_new(struct document *doc, enum section_kind kind, const char *name,
+    bool again, struct origin origin)
 {
-	struct section *before = document_find(doc, kind, name);
 	struct section *section = arena_alloc(doc->arena, sizeof(*section));
-	char full[SECTION_TEXT], place[ORIGIN_TEXT];
 
-	name = section_full_name(kind, name);
 	if (section == NULL)
 		return NULL;
 	section->kind = kind;
 	section->name = arena_text(doc->arena, name, strlen(name));
 	section->origin = origin;
-	section->again = before != NULL;
+	section->again = again;
 	section->last = &section->entries;
 	if (section->name == NULL)
 		return NULL;
-	if (before != NULL)
-		report(doc->report, origin, "second %s; the first is at %s",
-		    section_text(section, full),
-		    origin_text(before->origin, place));
 	*doc->last = section;
 	doc->last = &section->next;
 	return section;
+}
+
+struct section *
+document_section(struct document *doc, enum section_kind kind,
+    const char *name, struct origin origin)
+{
+	struct section *before = document_find(doc, kind, name);
+	char full[SECTION_TEXT], place[ORIGIN_TEXT];
+
+	name = section_full_name(kind, name);
+	if (before == NULL)
+		return section_new(doc, kind, name, false, origin);
+	if (!section_has_name(kind) && before->origin.file != origin.file) {
+		before->origin = origin;
+		return before;
+	}
+	report(doc->report, origin, "second %s; the first is at %s",
+	    section_text(before, full),
+	    origin_text(doc->report, origin, before->origin, place));
+	return section_new(doc, kind, name, true, origin);
 }
 
 /* "[upstream] or [defaults]": where a key may stand. */
@@ -250,7 +264,7 @@ document_add(struct document *doc, struct section *section, const char *key,
 	if (before != NULL)
 		report(doc->report, origin, "second '%s' in %s; the first is "
 		    "at %s", key, section_text(section, full),
-		    origin_text(before->origin, place));
+		    origin_text(doc->report, origin, before->origin, place));
 	section_append(doc, section, option->key, value, origin);
 }
 

@@ -26,7 +26,7 @@ struct section {
 	struct section	 *next;
 	enum section_kind kind;
 	const char	 *name; /* "" for global and defaults */
-	struct origin	  origin;
+	struct origin	  origin; /* of the last of its headers */
 	bool		  again;  /* a second one of its name: only checked */
 	bool		  unsure; /* a line of it was not understood */
 	void		 *owner;  /* the listener_conf, ...; not ours */
@@ -67,7 +67,8 @@ bool section_name_check(struct document *, struct origin, enum section_kind,
 struct section *document_find(const struct document *, enum section_kind,
     const char *name);
 
-/* Adds a section, reporting one that exists already.  NULL without memory. */
+/* Adds a section, reporting one that exists already; [global] and [defaults]
+ * may stand in every file once, and are one.  NULL without memory. */
 struct section *document_section(struct document *, enum section_kind,
     const char *name, struct origin);
 

@@ -1,4 +1,5 @@
 #include "build.h"
+#include "include.h"
 #include "reader.h"
 
 #include <errno.h>
@@ -8,10 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define INCLUDED_FILES 1000
+
 /* What config_free() needs besides what everybody sees. */
 struct owned {
 	struct config config; /* first, so that its address is ours */
 	struct arena  arena;
+};
+
+/* A file that was read, whatever its name. */
+struct file {
+	dev_t	      device;
+	ino_t	      inode;
+	struct origin origin; /* of the include; of the first file: line 0 */
 };
 
 /* One load, from its source to a configuration or errors. */
@@ -20,6 +30,8 @@ struct load {
 	struct arena	arena; /* of the document and the report */
 	struct report	report;
 	struct document doc;
+	struct file    *files;
+	size_t		nfiles;
 };
 
 static void
@@ -39,17 +51,40 @@ load_init(struct load *load, const char *name,
 }
 
 static void
-load_read(struct load *load, reader_source *source, void *context)
+load_read(struct load *load, unsigned file, reader_source *source,
+    void *context)
 {
+	size_t before = load->report.count;
 	struct reader reader;
 
-	reader_init(&reader, source, context, &load->report);
+	reader_init(&reader, source, context, &load->report, file);
 	document_parse(&load->doc, &reader);
-	if (reader.bytes == 0 && load->report.count == 0) {
-		report(&load->report, origin_line(0), "is empty");
+	if (reader.bytes == 0 && load->report.count == before) {
+		report(&load->report, origin_line(file, 0), "is empty");
 		load->doc.unsure = true;
 	}
 	reader_done(&reader);
+}
+
+static void
+load_names(struct load *load)
+{
+	const struct report *report = &load->report;
+	struct owned *owned = load->owned;
+	struct config *config = &owned->config;
+
+	config->files = arena_alloc(&owned->arena,
+	    (report->nothers + 1) * sizeof(*config->files));
+	for (unsigned i = 0; config->files != NULL && i <= report->nothers;
+	     i++) {
+		const char *name = report_file(report, i);
+
+		config->files[i] = arena_text(&owned->arena, name,
+		    strlen(name));
+	}
+	config->nfiles = report->nothers + 1;
+	if (!owned->arena.failed)
+		config->path = config->files[0];
 }
 
 static void
@@ -59,7 +94,7 @@ load_values(struct load *load, const char *path)
 	struct config *config = &owned->config;
 
 	if (path != NULL)
-		config->path = arena_text(&owned->arena, path, strlen(path));
+		load_names(load);
 	config_build(config, &owned->arena, &load->doc);
 	if (!owned->arena.failed)
 		config_check(config, &owned->arena, &load->doc);
@@ -104,30 +139,151 @@ file_open(const char *path)
 	return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+/* Words for what keeps an opened file from being read, or NULL. */
+static const char *
+file_wrong(int fd, struct stat *st)
+{
+	if (fd < 0 || fstat(fd, st) < 0)
+		return strerror(errno);
+	if (S_ISDIR(st->st_mode))
+		return "is a directory, not a file";
+	return S_ISREG(st->st_mode) ? NULL : "is not a regular file";
+}
+
+static void
+load_remember(struct load *load, const struct stat *st, struct origin origin)
+{
+	struct file *files = arena_grow(&load->arena, load->files,
+	    load->nfiles, sizeof(*files));
+
+	if (files == NULL)
+		return;
+	files[load->nfiles] = (struct file){ st->st_dev, st->st_ino, origin };
+	load->files = files;
+	load->nfiles++;
+}
+
 static void
 load_file(struct load *load, const char *path)
 {
-	struct origin whole = origin_line(0);
+	struct origin whole = origin_line(0, 0);
 	int fd = file_open(path);
 	struct stat st;
+	const char *wrong = file_wrong(fd, &st);
 
-	load->doc.unsure = true;
-	if (fd < 0) {
-		report(&load->report, whole, "cannot open: %s",
-		    strerror(errno));
+	load->doc.unsure = wrong != NULL;
+	if (wrong != NULL) {
+		report(&load->report, whole, "%s%s", fd < 0 ? "cannot open: " :
+		    "", wrong);
+	} else {
+		load_remember(load, &st, whole);
+		load_read(load, 0, source_file, &fd);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* --- include */
+
+/* Reports a file that was read before; a pattern easily matches the file that it
+ * stands in. */
+static bool
+load_knows(struct load *load, struct origin here, const char *path,
+    const struct stat *st)
+{
+	char place[ORIGIN_TEXT];
+	size_t i = 0;
+
+	while (i < load->nfiles && (load->files[i].device != st->st_dev ||
+	    load->files[i].inode != st->st_ino))
+		i++;
+	if (i == load->nfiles)
+		return false;
+	if (i == 0)
+		report(&load->report, here, "include '%s': is this file itself",
+		    path);
+	else
+		report(&load->report, here, "include '%s': is included "
+		    "already, at %s", path, origin_text(&load->report, here,
+		    load->files[i].origin, place));
+	return true;
+}
+
+static bool
+load_may_include(struct load *load, struct origin here, const char *path,
+    int fd, struct stat *st)
+{
+	const char *wrong = file_wrong(fd, st);
+
+	if (load->report.nothers == INCLUDED_FILES)
+		report(&load->report, here, "include '%s': %d files are "
+		    "included before it, and more are not possible", path,
+		    INCLUDED_FILES);
+	else if (wrong != NULL)
+		report(&load->report, here, "include '%s': %s%s", path,
+		    fd < 0 ? "cannot open: " : "", wrong);
+	else
+		return !load_knows(load, here, path, st);
+	return false;
+}
+
+static void
+load_included(struct load *load, struct origin here, const char *path)
+{
+	int fd = file_open(path);
+	struct stat st;
+	unsigned file;
+
+	if (load_may_include(load, here, path, fd, &st)) {
+		load_remember(load, &st, here);
+		file = report_add_file(&load->report, path);
+		if (file > 0)
+			load_read(load, file, source_file, &fd);
+	} else {
+		load->doc.unsure = true;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What is empty or in quotes is reported with the other values. */
+static void
+load_include(struct load *load, const char *from, const struct entry *entry)
+{
+	const char *glob = entry->value, **files;
+
+	if (*glob == '\0' || *glob == '"' || *glob == '\'')
 		return;
+	if (from == NULL) {
+		report(&load->report, entry->origin, "include is for files");
+		load->doc.unsure = true;
+	} else if (entry->origin.file > 0) {
+		report(&load->report, entry->origin, "include may stand in "
+		    "'%s' only, not in a file that it includes", from);
+		load->doc.unsure = true;
+	} else {
+		files = include_files(&load->report, entry->origin, from, glob);
+		if (files == NULL)
+			load->doc.unsure = true;
+		for (; files != NULL && *files != NULL; files++)
+			load_included(load, entry->origin, *files);
 	}
-	if (fstat(fd, &st) < 0)
-		report(&load->report, whole, "%s", strerror(errno));
-	else if (S_ISDIR(st.st_mode))
-		report(&load->report, whole, "is a directory, not a file");
-	else if (!S_ISREG(st.st_mode))
-		report(&load->report, whole, "is not a regular file");
-	else {
-		load->doc.unsure = false;
-		load_read(load, source_file, &fd);
+}
+
+/* The files are read behind the one that includes them; their lines come
+ * behind its own, also those of [global], so that this sees them. */
+static void
+load_includes(struct load *load, const char *from)
+{
+	const struct section *global = document_find(&load->doc,
+	    SECTION_GLOBAL, "");
+
+	if (global == NULL)
+		return;
+	for (struct entry *e = global->entries; e != NULL; e = e->next) {
+		if (strcmp(e->key, "include") == 0)
+			load_include(load, from, e);
 	}
-	close(fd);
 }
 
 struct config *
@@ -140,6 +296,7 @@ config_load(const struct config_source *source, struct config_errors *errors)
 	load_init(&load, name, source);
 	if (source->path != NULL)
 		load_file(&load, source->path);
+	load_includes(&load, source->path);
 	arguments_add_forwards(&load.doc, source->forwards);
 	arguments_add_sets(&load.doc, source->sets);
 	return load_finish(&load, source->path, errors);
@@ -172,7 +329,8 @@ config_load_text(const char *name, const char *bytes, size_t len,
 
 	*errors = (struct config_errors){ 0 };
 	load_init(&load, name, &none);
-	load_read(&load, source_text, &text);
+	load_read(&load, 0, source_text, &text);
+	load_includes(&load, NULL);
 	return load_finish(&load, name, errors);
 }
 

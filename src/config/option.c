@@ -119,6 +119,11 @@ const struct option OPTIONS[] = {
 	    NULL,
 	    .doc = "The group that may use admin_socket, besides the user "
 		   "the daemon runs as and root." },
+	{ SECTION_GLOBAL, "include", &TYPE_INCLUDE, 0, NULL, .list = true,
+	    .doc = "More files, read behind this one in the order of their "
+		   "names. A relative path starts at the folder of this file. "
+		   "A pattern may match nothing. Included files may have any "
+		   "section, but no include." },
 
 	{ SECTION_LISTENER, "bind", &TYPE_BIND, LISTENER(binds), NULL,
 	    .list = true,

@@ -24,7 +24,7 @@ struct parser {
 static struct origin
 parser_here(const struct parser *parser)
 {
-	return origin_line(parser->reader->line);
+	return reader_here(parser->reader);
 }
 
 /* A line was reported: what its section lacks may have been in it. */

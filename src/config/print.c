@@ -6,18 +6,41 @@
 #include <assert.h>
 #include <string.h>
 
+/* A file as seen from the folder of the one that includes. */
+static const char *
+file_name(const struct config *config, size_t file)
+{
+	const char *slash = strrchr(config->path, '/');
+	size_t folder = slash != NULL ? (size_t)(slash - config->path) + 1 : 0;
+	const char *name = config->files[file];
+
+	return strncmp(name, config->path, folder) == 0 ? name + folder : name;
+}
+
 static void
-origin_print(FILE *out, struct origin origin)
+line_print(FILE *out, const struct config *config, struct origin origin)
+{
+	if (config->nfiles > 1)
+		fprintf(out, " ; %s line %u", file_name(config, origin.file),
+		    origin.line);
+	else
+		fprintf(out, " ; line %u", origin.line);
+}
+
+static void
+origin_print(FILE *out, const struct config *config, struct origin origin)
 {
 	switch (origin.kind) {
 	case ORIGIN_DEFAULT:
 		fputs(" ; default\n", out);
 		break;
 	case ORIGIN_DEFAULTS:
-		fprintf(out, " ; line %u, [defaults]\n", origin.line);
+		line_print(out, config, origin);
+		fputs(", [defaults]\n", out);
 		break;
 	case ORIGIN_LINE:
-		fprintf(out, " ; line %u\n", origin.line);
+		line_print(out, config, origin);
+		fputs("\n", out);
 		break;
 	case ORIGIN_SET:
 		fputs(" ; --set\n", out);
@@ -31,7 +54,8 @@ origin_print(FILE *out, struct origin origin)
 /* The blanks around '=' may be what makes a line too long to be read, and a '$'
  * would begin a variable. */
 static void
-option_print(FILE *out, const struct option *option, const struct item *item)
+option_print(FILE *out, const struct config *config,
+    const struct option *option, const struct item *item)
 {
 	char value[2 * ITEM_TEXT];
 	size_t len = 0;
@@ -44,12 +68,12 @@ option_print(FILE *out, const struct option *option, const struct item *item)
 	value[len] = '\0';
 	fprintf(out, strlen(option->key) + strlen(" = ") + len > READER_LINE ?
 	    "%s=%s" : "%s = %s", option->key, value);
-	origin_print(out, item->origin);
+	origin_print(out, config, item->origin);
 }
 
 static void
-section_print(FILE *out, enum section_kind kind, const void *owner,
-    const struct origin *origins)
+section_print(FILE *out, const struct config *config,
+    enum section_kind kind, const void *owner, const struct origin *origins)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option *option = &OPTIONS[i];
@@ -59,7 +83,7 @@ section_print(FILE *out, enum section_kind kind, const void *owner,
 			continue;
 		for (size_t n = 0; option->type->get(option, owner, n, &item);
 		     n++) {
-			option_print(out, option, &item);
+			option_print(out, config, option, &item);
 		}
 	}
 }
@@ -67,20 +91,22 @@ section_print(FILE *out, enum section_kind kind, const void *owner,
 void
 config_print(FILE *out, const struct config *config)
 {
+	for (size_t i = 1; i < config->nfiles; i++)
+		fprintf(out, "; includes %s\n", file_name(config, i));
 	fputs("[global]\n", out);
-	section_print(out, SECTION_GLOBAL, &config->global,
+	section_print(out, config, SECTION_GLOBAL, &config->global,
 	    config->global.origins);
 	for (size_t i = 0; i < config->nlisteners; i++) {
 		const struct listener_conf *l = &config->listeners[i];
 
 		fprintf(out, "\n[listener %s]\n", l->name);
-		section_print(out, SECTION_LISTENER, l, l->origins);
+		section_print(out, config, SECTION_LISTENER, l, l->origins);
 	}
 	for (size_t i = 0; i < config->nupstreams; i++) {
 		const struct upstream_conf *u = &config->upstreams[i];
 
 		fprintf(out, "\n[upstream %s]\n", u->name);
-		section_print(out, SECTION_UPSTREAM, u, u->origins);
+		section_print(out, config, SECTION_UPSTREAM, u, u->origins);
 	}
 }
 
@@ -96,10 +122,13 @@ config_global_origin(const struct config *config, const char *key)
 const char *
 config_place(const struct config *config, struct origin origin, char *text)
 {
-	if (config->path == NULL || origin.line == 0)
-		snprintf(text, CONFIG_PLACE, "command line");
+	bool line = origin.kind == ORIGIN_LINE ||
+	    origin.kind == ORIGIN_DEFAULTS;
+
+	if (line)
+		snprintf(text, CONFIG_PLACE, "%s:%u",
+		    config->files[origin.file], origin.line);
 	else
-		snprintf(text, CONFIG_PLACE, "%s:%u", config->path,
-		    origin.line);
+		snprintf(text, CONFIG_PLACE, "command line");
 	return text;
 }

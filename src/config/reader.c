@@ -17,12 +17,13 @@ is_blank(char c)
 
 void
 reader_init(struct reader *reader, reader_source *source, void *context,
-    struct report *report)
+    struct report *report, unsigned file)
 {
 	memset(reader, 0, sizeof(*reader));
 	reader->source = source;
 	reader->context = context;
 	reader->report = report;
+	reader->file = file;
 }
 
 void
@@ -30,6 +31,18 @@ reader_done(struct reader *reader)
 {
 	free(reader->raw);
 	reader->raw = NULL;
+}
+
+static struct origin
+reader_whole(const struct reader *reader)
+{
+	return origin_line(reader->file, 0);
+}
+
+struct origin
+reader_here(const struct reader *reader)
+{
+	return origin_line(reader->file, reader->line);
 }
 
 static void
@@ -54,15 +67,15 @@ reader_fill(struct reader *reader)
 	got = reader->source(reader->context, reader->chunk,
 	    sizeof(reader->chunk));
 	if (got < 0)
-		report(reader->report, origin_line(0), "cannot read: %s",
-		    strerror((int)-got));
+		report(reader->report, reader_whole(reader),
+		    "cannot read: %s", strerror((int)-got));
 	reader->next = 0;
 	reader->filled = got > 0 ? (size_t)got : 0;
 	reader->bytes += reader->filled;
 	reader->ended = got <= 0;
 	if (reader->bytes > READER_BYTES) {
-		report(reader->report, origin_line(0), "is larger than %d "
-		    "bytes: that is no configuration", READER_BYTES);
+		report(reader->report, reader_whole(reader), "is larger than "
+		    "%d bytes: that is no configuration", READER_BYTES);
 		reader_stop(reader);
 	}
 	return reader->next < reader->filled;
@@ -175,11 +188,11 @@ reader_comments(const char *value)
 static void
 reader_bad(struct reader *reader, const char *what)
 {
-	report(reader->report, origin_line(reader->line),
+	report(reader->report, reader_here(reader),
 	    "the line contains %s", what);
 	if (++reader->bad < BAD_LINES)
 		return;
-	report(reader->report, origin_line(0), "is not a text file");
+	report(reader->report, reader_whole(reader), "is not a text file");
 	reader_stop(reader);
 }
 
@@ -205,7 +218,7 @@ reader_check(struct reader *reader)
 		return NULL;
 	}
 	if (strlen(line) > READER_LINE) {
-		report(reader->report, origin_line(reader->line),
+		report(reader->report, reader_here(reader),
 		    "the line is %zu bytes long, and %d is the most "
 		    "(comments do not count)", strlen(line), READER_LINE);
 		return NULL;

@@ -21,6 +21,7 @@ struct reader {
 	reader_source *source;
 	void	      *context;
 	struct report *report;
+	unsigned       file;  /* its number, for the report */
 	unsigned       line;  /* number of the last line handed out */
 	size_t	       bytes; /* read so far */
 	unsigned       bad;   /* lines that are no text */
@@ -32,12 +33,15 @@ struct reader {
 };
 
 void reader_init(struct reader *, reader_source *, void *context,
-    struct report *);
+    struct report *, unsigned file);
 void reader_done(struct reader *);
 
 /* The next live line, valid until the next call, or NULL at the end.  What is
  * wrong with a line is reported and the line left out. */
 const char *reader_next(struct reader *);
+
+/* The place of that line. */
+struct origin reader_here(const struct reader *);
 
 /* The text of a line without blanks around it and without comment, in place:
  * "" when nothing is left. */

@@ -15,19 +15,39 @@ struct report_line {
 	const char	  *text;
 };
 
-/* Lines first, what concerns the whole file behind them, then arguments. */
+unsigned
+report_add_file(struct report *report, const char *name)
+{
+	const char **others = arena_grow(report->arena, report->others,
+	    report->nothers, sizeof(*others));
+
+	if (others == NULL)
+		return 0;
+	others[report->nothers] = name;
+	report->others = others;
+	return (unsigned)++report->nothers;
+}
+
+const char *
+report_file(const struct report *report, unsigned file)
+{
+	return file == 0 ? report->name : report->others[file - 1];
+}
+
+/* File by file: lines first, what concerns the whole behind them; then the
+ * arguments. */
 static unsigned long long
 origin_rank(struct origin origin)
 {
-	unsigned long long group = 0;
+	unsigned long long group = origin.file;
 
 	if (origin.kind == ORIGIN_LISTEN)
-		group = 2;
+		group = 1u << 24;
 	else if (origin.kind == ORIGIN_SET)
-		group = 3;
+		group = 2u << 24;
 	else if (origin.line == 0)
-		group = 1;
-	return group << 32 | origin.line;
+		return group << 33 | UINT64_C(1) << 32;
+	return group << 33 | origin.line;
 }
 
 static void
@@ -53,9 +73,10 @@ report_label(const struct report *report, struct origin origin, char *label,
 		label_argument(label, size, "-L",
 		    source->forwards[origin.line - 1]);
 	else if (origin.line == 0)
-		snprintf(label, size, "%s", report->name);
+		snprintf(label, size, "%s", report_file(report, origin.file));
 	else
-		snprintf(label, size, "%s:%u", report->name, origin.line);
+		snprintf(label, size, "%s:%u",
+		    report_file(report, origin.file), origin.line);
 }
 
 void
@@ -89,14 +110,18 @@ report(struct report *report, struct origin origin, const char *format, ...)
 }
 
 const char *
-origin_text(struct origin origin, char *text)
+origin_text(const struct report *report, struct origin here,
+    struct origin other, char *text)
 {
-	if (origin.kind == ORIGIN_SET)
+	if (other.kind == ORIGIN_SET)
 		strcpy(text, "--set");
-	else if (origin.kind == ORIGIN_LISTEN)
+	else if (other.kind == ORIGIN_LISTEN)
 		strcpy(text, "-L");
+	else if (other.file != here.file)
+		snprintf(text, ORIGIN_TEXT, "%s:%u",
+		    report_file(report, other.file), other.line);
 	else
-		snprintf(text, ORIGIN_TEXT, "line %u", origin.line);
+		snprintf(text, ORIGIN_TEXT, "line %u", other.line);
 	return text;
 }
 

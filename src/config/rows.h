@@ -97,6 +97,7 @@ extern const struct option_type TYPE_NAME;    /* of an upstream */
 
 /* types_path.c */
 extern const struct option_type TYPE_PATH;  /* absolute, off, or option.zero */
+extern const struct option_type TYPE_INCLUDE; /* read before there are values */
 extern const struct option_type TYPE_LOG;   /* stderr, syslog, file:PATH */
 extern const struct option_type TYPE_ACCESS; /* that, on or off */
 extern const struct option_type TYPE_ACCOUNT; /* a user or group of the system */

@@ -53,6 +53,33 @@ path_get(const struct option *option, const void *owner, size_t n,
 
 const struct option_type TYPE_PATH = { path_set, path_get, path_form };
 
+/* --- include: load.c has read the files when this is called */
+
+static const char *
+include_form(const struct option *option, char *text)
+{
+	(void)option;
+	return strcpy(text, "a path or a pattern, as in conf.d/*.ini");
+}
+
+static bool
+include_set(const struct setting *setting)
+{
+	(void)setting;
+	return true;
+}
+
+static bool
+include_get(const struct option *option, const void *owner, size_t n,
+    struct item *item)
+{
+	(void)option, (void)owner, (void)n, (void)item;
+	return false;
+}
+
+const struct option_type TYPE_INCLUDE = { include_set, include_get,
+	include_form };
+
 /* --- where a log goes */
 
 static const char *const TARGET_WORDS[] = {

@@ -165,6 +165,36 @@ def test_variables_of_the_environment(stage, tmp_path):
         "${DB_PORT:-DEFAULT}\n")
 
 
+def test_included_files(stage, tmp_path):
+    servers = [stage.server(echo) for _ in range(2)]
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    for n, server in enumerate(servers):
+        write(folder / f"{n}.ini", f"[listener l{n}]\nbind = 127.0.0.1:0\n"
+              f"[upstream l{n}]\nserver = 127.0.0.1:{server.port}\n")
+    config = "[global]\ninclude = conf.d/*.ini\n"
+    path = write(tmp_path / "proxy.ini", config)
+    done = sluice("-t", "-c", path)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0, "proxy.ini: ok (2 listeners, 2 upstreams, 2 included files)\n", "")
+
+    proxy = stage.sluice(args=["-c", path])
+    wait_for(lambda: proxy.log.count("\nforwarding ") == 2, 5,
+             "two listeners")
+    for name in "l0", "l1":
+        transfers(stage, proxy.address(name))
+    assert [server.accepted for server in servers] == [1, 1]
+
+    write(folder / "2.ini", "[listener l1]\nbund = :1\n")
+    done = sluice("-t", "-c", path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{folder}/2.ini:1: second [listener l1]; the first is at "
+        f"{folder}/1.ini:1\n"
+        f"{folder}/2.ini:2: unknown key 'bund' in [listener l1]; did you "
+        "mean 'bind'?\n")
+
+
 # Help.
 
 def test_help():

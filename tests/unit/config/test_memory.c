@@ -2,6 +2,8 @@
  * answer is "out of memory", and nothing leaks. */
 #include "support.h"
 
+#include <unistd.h>
+
 static unsigned long calls, fail_at;
 static bool fail_on;
 
@@ -36,6 +38,7 @@ test_duplicate(const char *text)
 #undef strdup
 #define strdup	test_duplicate
 #include "arena.c"
+#include "include.c"
 #include "load.c"
 #include "reader.c"
 #include "report.c"
@@ -101,29 +104,67 @@ test_wrong_text(void **state)
 }
 
 static void
-test_arguments(void **state)
+try_source(const struct config_source *source, const char *expected)
 {
-	static const char *const sets[] = { "global.workers=2",
-		"defaults.keepalive=off", "listener.L1.bind=:9", NULL };
-	static const char *const forwards[] = { ":1=h:1", ":2=h:2", NULL };
-	const struct config_source source = { .sets = sets,
-		.forwards = forwards };
 	struct config_errors errors;
 	struct config *config = NULL;
 
-	(void)state;
 	fail_on = false;
 	for (fail_at = 1; config == NULL; fail_at++) {
 		calls = 0;
-		config = config_load(&source, &errors);
+		config = config_load(source, &errors);
 		if (config == NULL && errors.count > 0)
-			assert_string_equal(errors.lines[0],
-			    "sluice: out of memory");
+			assert_string_equal(errors.lines[0], expected);
 		config_errors_free(&errors);
 	}
 	assert_true(fail_at > 20);
 	fail_at = 0;
 	config_free(config);
+}
+
+static void
+test_arguments(void **state)
+{
+	static const char *const sets[] = { "global.workers=2",
+		"defaults.keepalive=off", "listener.L1.bind=:9", NULL };
+	static const char *const forwards[] = { ":1=h:1", ":2=h:2", NULL };
+
+	(void)state;
+	try_source(&(struct config_source){ .sets = sets,
+		.forwards = forwards }, "sluice: out of memory");
+}
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void
+test_files(void **state)
+{
+	char dir[] = "/tmp/test_memory_XXXXXX", main_ini[64], a[64], b[64];
+	char expected[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(main_ini, sizeof(main_ini), "%s/main.ini", dir);
+	snprintf(a, sizeof(a), "%s/a.conf", dir);
+	snprintf(b, sizeof(b), "%s/b.conf", dir);
+	snprintf(expected, sizeof(expected), "%s: out of memory", main_ini);
+	write_file(main_ini, "[global]\ninclude = *.conf\n");
+	write_file(a, "[global]\nworkers = 2\n[upstream]\nhost = h\n"
+	    "port = 1\n");
+	write_file(b, "[listener]\nbind = :1\n");
+	try_source(&(struct config_source){ .path = main_ini }, expected);
+	unlink(main_ini);
+	unlink(a);
+	unlink(b);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 int
@@ -133,6 +174,7 @@ main(void)
 		cmocka_unit_test(test_right_text),
 		cmocka_unit_test(test_wrong_text),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

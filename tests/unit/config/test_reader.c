@@ -44,7 +44,7 @@ read_all(struct bytes bytes)
 	FILE *file = open_memstream(&out, &size);
 
 	assert_non_null(file);
-	reader_init(&reader, source_bytes, &bytes, &report);
+	reader_init(&reader, source_bytes, &bytes, &report, 0);
 	while ((line = reader_next(&reader)) != NULL)
 		fprintf(file, "%u:%s\n", reader.line, line);
 	assert_null(reader_next(&reader));
