@@ -35,12 +35,14 @@ enum close_how {
 };
 #define CLOSE_HOWS (HOW_LIMIT + 1)
 
-/* Why a session ended. The strings are static storage. */
+/* Why a session ended. The strings are static storage, but for one. */
 struct ending {
 	enum closed_by by;
 	enum close_how how;
 	int	       error;	 /* -errno, or 0 */
 	const char    *cause;	 /* in words, "idle"; NULL: 'how' says it */
+	const char    *detail;	 /* more words, not static: for as long as the
+				    call that ends the session; or NULL */
 	const char    *rule;	 /* the option, "idle_timeout", or NULL */
 	bool	       of_upstream; /* whose option: upstream's or listener's, */
 	bool	       of_global;   /* or that of [global] */

@@ -20,6 +20,7 @@ enum mail_kind {
 	MAIL_ADOPT,	/* a client that another worker accepted */
 	MAIL_DRAIN,	/* accept no more; stop with the last session */
 	MAIL_KILL,	/* end every session, then stop */
+	MAIL_VISIT,	/* look at sessions: embedded in a struct visit */
 };
 
 /* A listening socket and whose it is. */

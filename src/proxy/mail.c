@@ -43,10 +43,14 @@ mail_free(struct mail *mail)
 	free(mail);
 }
 
+/* A visit is its sender's, wherever it is. */
 static void
 mail_drop(struct box_item *item)
 {
-	mail_free(BOX_OWNER(item, struct mail, item));
+	struct mail *mail = BOX_OWNER(item, struct mail, item);
+
+	if (mail->kind != MAIL_VISIT)
+		mail_free(mail);
 }
 
 struct box *

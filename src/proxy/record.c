@@ -81,7 +81,10 @@ record_fill(const struct session *s, struct closerecord *r)
 	r->time = clock_wall();
 	r->id = s->id;
 	r->ending = s->ending;
+	r->ending.detail = NULL;
 	record_names(s, r);
+	if (s->ending.detail != NULL)
+		record_copy(r->detail, sizeof(r->detail), s->ending.detail);
 	if (r->detail[0] == '\0')
 		record_untold(s, r);
 	r->bytes_to_upstream = relay_delivered(&s->to_upstream);

@@ -60,6 +60,7 @@ session_new(struct worker *w, const struct listener_conf *conf,
 	s->phase = phases;
 	s->peer = *peer;
 	s->id = session_next_id(w);
+	s->order = w->sequence;
 	s->started = s->phase_started = s->active = worker_now(w);
 	s->lives_until = session_lives_until(w, conf);
 	s->ending.by = BY_PROXY;
@@ -196,6 +197,7 @@ session_end(struct session *s, const struct ending *ending)
 	relay_close(&s->to_client, w);
 	session_close(&s->to_client);
 	session_close(&s->to_upstream);
+	visit_pass(w, s);
 	LIST_REMOVE(s, link);
 	LIST_INSERT_HEAD(&w->ended, s, link);
 	atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);

@@ -61,6 +61,7 @@ struct session {
 	uint64_t	   progress;   /* RELAY: stall check; FLUSH: last one */
 	uint64_t	   unsent;     /* by the kernels, at the last look */
 	uint64_t	   id;
+	uint64_t	   order; /* in worker->sessions, falling */
 	unsigned	   attempts;
 	struct peer	   peer;
 	struct ending	   ending; /* set by whoever answers PHASE_END */

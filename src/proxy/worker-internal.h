@@ -9,6 +9,7 @@
 #include "proxy/worker.h"
 #include "session.h"
 #include "spill.h"
+#include "visit-internal.h"
 
 #define WORKER_SCRATCH (64 * 1024)
 
@@ -38,6 +39,7 @@ struct worker {
 
 	struct session_list   sessions;
 	struct session_list   ended;
+	struct visit_list     visits; /* that have begun and not ended */
 	struct relay_queue    queue; /* directions with work left */
 
 	struct wheel	      wheel;

@@ -184,6 +184,9 @@ worker_read(struct worker *w, struct mail *mail)
 	case MAIL_KILL:
 		worker_kill(w, &mail->ending);
 		break;
+	case MAIL_VISIT:
+		visit_run(w, mail);
+		return; /* it goes back */
 	}
 	mail_free(mail);
 }
@@ -271,6 +274,7 @@ worker_init_lists(struct worker *w)
 	LIST_INIT(&w->listeners);
 	LIST_INIT(&w->sessions);
 	LIST_INIT(&w->ended);
+	LIST_INIT(&w->visits);
 	TAILQ_INIT(&w->queue);
 	wheel_init(&w->wheel, clock_ms());
 	w->wheel_armed = UINT64_MAX;

@@ -1,0 +1,163 @@
+#include "visit-internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "worker-internal.h"
+
+/* Two connections are closed and a record is made: as much work as looking at
+ * so many more. */
+#define VISIT_KILL_COST 8
+
+void
+visit_init(struct visit *v, struct box *home)
+{
+	memset(v, 0, offsetof(struct visit, infos));
+	memset(&v->place, 0, sizeof(v->place));
+	v->mail.kind = MAIL_VISIT;
+	v->home = home;
+	v->most = VISIT_BUDGET;
+}
+
+struct visit *
+visit_next(struct box_list *list)
+{
+	struct box_item *item = box_next(list);
+
+	return item == NULL ? NULL : BOX_OWNER(item, struct visit, mail.item);
+}
+
+static bool
+visit_matches_text(const char *wanted, const char *text)
+{
+	return wanted[0] == '\0' || strcmp(wanted, text) == 0;
+}
+
+static bool
+visit_matches(const struct visit *v, const struct session *s)
+{
+	const struct visit_filter *f = &v->filter;
+
+	if (v->below != 0 && s->order >= v->below)
+		return false;
+	if (f->id != 0 && s->id != f->id)
+		return false;
+	return worker_now(s->worker) - s->started >= f->min_age_ms &&
+	    prefix_has(&f->client, &s->peer) &&
+	    visit_matches_text(f->listener, s->listener->name) &&
+	    visit_matches_text(f->upstream, s->listener->upstream->name) &&
+	    visit_matches_text(f->server, s->server != NULL ?
+	    s->server->text : "");
+}
+
+static void
+visit_copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+}
+
+static void
+visit_list(struct visit *v, const struct session *s)
+{
+	struct session_info *info = &v->infos[v->found];
+	uint64_t now = worker_now(s->worker);
+
+	info->id = s->id;
+	info->order = s->order;
+	visit_copy(info->listener, sizeof(info->listener), s->listener->name);
+	visit_copy(info->upstream, sizeof(info->upstream),
+	    s->listener->upstream->name);
+	visit_copy(info->server, sizeof(info->server),
+	    s->server != NULL ? s->server->text : "");
+	info->client = s->peer;
+	info->phase = session_phase(s);
+	info->age_ms = now - s->started;
+	info->idle_ms = now - s->active;
+	info->bytes_to_upstream = relay_delivered(&s->to_upstream);
+	info->bytes_to_client = relay_delivered(&s->to_client);
+	info->attempts = s->attempts;
+	info->client_fin = s->client.eof;
+	info->upstream_fin = s->upstream.eof;
+}
+
+/* What it costs beyond the look. */
+static size_t
+visit_found(struct visit *v, struct session *s)
+{
+	const struct ending killed = { .by = BY_PROXY, .how = HOW_KILL,
+		.detail = v->who };
+	size_t cost = 0;
+
+	switch (v->action) {
+	case VISIT_LIST:
+		visit_list(v, s);
+		break;
+	case VISIT_KILL:
+		session_end(s, &killed);
+		cost = VISIT_KILL_COST;
+		break;
+	case VISIT_CANCEL:
+		break;
+	}
+	v->found++;
+	return cost;
+}
+
+static void
+visit_begin(struct visit *v, struct worker *w)
+{
+	v->place.begun = true;
+	v->place.next = LIST_FIRST(&w->sessions);
+	LIST_INSERT_HEAD(&w->visits, &v->place, link);
+}
+
+static void
+visit_look(struct visit *v)
+{
+	size_t spent = 0;
+	struct session *s;
+
+	while (spent < VISIT_BUDGET && v->found < v->most &&
+	    (s = v->place.next) != NULL) {
+		v->place.next = LIST_NEXT(s, link);
+		spent++;
+		if (visit_matches(v, s))
+			spent += visit_found(v, s);
+	}
+}
+
+/* Nothing is left, or there was only one to be found. */
+static bool
+visit_is_done(const struct visit *v)
+{
+	return v->place.next == NULL || v->action == VISIT_CANCEL ||
+	    (v->filter.id != 0 && v->found > 0);
+}
+
+void
+visit_run(struct worker *w, struct mail *mail)
+{
+	struct visit *v = BOX_OWNER(mail, struct visit, mail);
+
+	v->found = 0;
+	if (!v->place.begun)
+		visit_begin(v, w);
+	if (v->action != VISIT_CANCEL)
+		visit_look(v);
+	v->done = visit_is_done(v);
+	if (v->done) {
+		LIST_REMOVE(&v->place, link);
+		v->place.begun = false;
+	}
+	box_put(v->home, &v->mail.item);
+}
+
+void
+visit_pass(struct worker *w, const struct session *s)
+{
+	struct visit_place *place;
+
+	LIST_FOREACH(place, &w->visits, link)
+		if (place->next == s)
+			place->next = LIST_NEXT(s, link);
+}
