@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host.h"
 
 #define EXIT_START_FAILED 3
 
@@ -69,7 +70,7 @@ daemon_fork(int *ready_fd, int *code)
 void
 daemon_ready(int ready_fd, bool keep_stderr)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = host_open_nothing();
 	int last = keep_stderr ? STDOUT_FILENO : STDERR_FILENO;
 
 	for (int fd = STDIN_FILENO; null >= 0 && fd <= last; fd++)

@@ -10,13 +10,21 @@
 #define FDS_KEPT	64
 #define FDS_PER_SESSION 2
 
+int
+host_open_nothing(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	return fd >= 0 ? fd : open("/", O_PATH);
+}
+
 void
 host_fill_standard_fds(void)
 {
 	int fd;
 
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = host_open_nothing();
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);

@@ -7,8 +7,12 @@
 
 #include "config/config.h"
 
-/* Descriptors 0 to 2 that were closed become /dev/null, so that no socket gets
- * one of them and a stray message never enters a client's stream. */
+/* A descriptor of /dev/null; where there is none, of something that can be
+ * neither read nor written (O_PATH, open(2)). */
+int host_open_nothing(void);
+
+/* Descriptors 0 to 2 that were closed become that, so that no socket gets one
+ * of them and a stray message never enters a client's stream. */
 void host_fill_standard_fds(void);
 
 /* Raises the soft limit of descriptors to the hard one and returns it, 1M at

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -211,6 +212,46 @@ def test_a_pid_file_that_cannot_be(stage, tmp_path, kind, why):
         "bind = 127.0.0.1:0\n[upstream]\nhost = 127.0.0.1\nport = 9\n")
     assert code == 3
     assert re.search(rf"proxy\.ini:2: pid_file {path}.*{why}", log), log
+
+
+# Where little is there (catalogue case 101).
+
+BARE = ["unshare", "-m", "sh", "-c",
+        'mount -t tmpfs -o ro tmpfs /dev && exec "$0" "$@" <&- >&-']
+
+
+@root_only
+def test_101_without_dev_null(stage):
+    """Descriptors 0 to 2 are still no sockets, and -d still returns."""
+    proxy = stage.sluice(args=["-L", "127.0.0.1:0=127.0.0.1:9"], prefix=BARE)
+    assert proxy.fds[0] == proxy.fds[1] == "/"
+
+
+@root_only
+def test_101_in_the_background_without_dev_null(background):
+    daemon = background(prefix=BARE)
+    assert daemon.code == 0
+    socket.create_connection(("127.0.0.1", daemon.port), 1).close()
+
+
+@root_only
+def test_101_in_a_chroot(stage, tmp_path):
+    """Nothing there but the program and its libraries: no /etc, no /proc."""
+    server = stage.server(echo)
+    root = tmp_path / "root"
+    libraries = re.findall(r"(/\S+) \(0x", subprocess.run(
+        ["ldd", BINARY], capture_output=True, text=True, check=True).stdout)
+    for path in [BINARY, *libraries]:
+        target = root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    proxy = stage.sluice(
+        args=["-L", f"127.0.0.1:0=127.0.0.1:{server.port}", "-u", "4321"],
+        prefix=["prlimit", "--core=0", "chroot", str(root)], env=NO_LEAKS)
+    assert ids(proxy.pid)[0] == {4321}
+    client = stage.connect(proxy.address("L1"))
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
 
 
 # user, group.
