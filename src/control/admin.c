@@ -9,13 +9,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "config/option.h"
-#include "holder.h"
-#include "net/sock.h"
 
 #define HEADERS_MAX 8192
 #define BODY_MAX    65536
-#define BACKLOG	    64
 #define TICK_MS	    100
 #define CONNS_MAX   64
 
@@ -85,6 +81,28 @@ request_method_wrong(struct admin_request *req,
 	admin_fail(req, 405, "%s takes %s", route->path, takes);
 }
 
+/* Every attempt to change something, with whose it is (SO_PEERCRED, unix(7)). */
+static void
+request_log_change(const struct admin_request *req)
+{
+	struct ucred who = { 0 };
+	socklen_t len = sizeof(who);
+	char shown[256];
+	const char *uri = evhttp_request_get_uri(req->http);
+
+	getsockopt(bufferevent_getfd(http_bev(req->http)), SOL_SOCKET,
+	    SO_PEERCRED, &who, &len);
+	log_info("admin: uid %u, pid %d: %s", (unsigned)who.uid,
+	    (int)who.pid, str_escape(shown, sizeof(shown), uri, strlen(uri)));
+}
+
+static void
+request_change(struct admin_request *req, const struct admin_route *route)
+{
+	request_log_change(req);
+	route->handle(req);
+}
+
 static void
 request_route(struct admin_request *req, const char *path)
 {
@@ -95,8 +113,10 @@ request_route(struct admin_request *req, const char *path)
 		admin_fail(req, 403, "nothing can be changed through this "
 		    "address, only seen; use the Unix socket (admin_socket), "
 		    "as 'sluice ctl' does");
-	else if (route != NULL)
+	else if (route != NULL && request_only_reads(req))
 		route->handle(req);
+	else if (route != NULL)
+		request_change(req, route);
 	else if (other != NULL)
 		request_method_wrong(req, other);
 	else
@@ -216,7 +236,7 @@ static int
 door_listen(struct door *door, int fd)
 {
 	struct evconnlistener *listener = evconnlistener_new(door->admin->base,
-	    NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	    NULL, NULL, LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 
 	if (listener == NULL)
 		return -ENOMEM;
@@ -254,28 +274,12 @@ door_close(struct door *door)
 	admin_conns_done(&door->conns);
 }
 
-int
-admin_bind(const struct config *config)
-{
-	const struct addr *addr = &config->global.admin_addr;
-	const struct sock_tcp tcp = { .nodelay = true };
-	const struct sock_listen opts = { .tcp = &tcp, .backlog = BACKLOG };
-	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
-	int fd = sock_listen(addr, &opts);
-
-	if (fd == -EADDRINUSE)
-		holder_find(addr, holder);
-	if (fd < 0)
-		log_error(fd, "%s: admin: cannot serve on %s%s",
-		    config_place(config, config_global_origin(config, "admin"),
-		    place), config->global.admin, holder);
-	return fd;
-}
-
 struct admin *
-admin_new(struct event_base *base, int fd, const struct admin_view *view)
+admin_new(struct event_base *base, const struct admin_sockets *sockets,
+    const struct admin_view *view)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
+	int error = 0;
 
 	if (admin == NULL)
 		return NULL;
@@ -283,7 +287,14 @@ admin_new(struct event_base *base, int fd, const struct admin_view *view)
 	admin->view = view;
 	TAILQ_INIT(&admin->streams);
 	event_assign(&admin->tick, base, -1, 0, admin_tick_event, admin);
-	if (door_open(&admin->doors[DOOR_TCP], admin, fd) == 0)
+	admin->doors[DOOR_UNIX].local = true;
+	if (sockets->unix_fd >= 0)
+		error = door_open(&admin->doors[DOOR_UNIX], admin,
+		    sockets->unix_fd);
+	if (error == 0 && sockets->tcp_fd >= 0)
+		error = door_open(&admin->doors[DOOR_TCP], admin,
+		    sockets->tcp_fd);
+	if (error == 0)
 		return admin;
 	admin_free(admin);
 	return NULL;

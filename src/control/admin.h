@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "admin_socket.h"
 #include "base/clock.h"
 #include "crew.h"
 #include "resolver.h"
@@ -23,12 +24,9 @@ struct admin_view {
 	char		       started[CLOCK_TEXT]; /* by the wall clock */
 };
 
-/* A socket on config->global.admin_addr, or -errno after it was logged. */
-int admin_bind(const struct config *);
-
-/* Serves on that socket by the main loop. NULL without memory, and then the
- * socket is still the caller's. */
-struct admin *admin_new(struct event_base *, int fd,
+/* Serves on those sockets, which stay the caller's, by the main loop.  NULL
+ * without memory. */
+struct admin *admin_new(struct event_base *, const struct admin_sockets *,
     const struct admin_view *);
 void admin_free(struct admin *); /* NULL is fine */
 

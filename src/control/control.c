@@ -38,8 +38,7 @@ struct control {
 	struct event_base   *base;
 	struct crew	    *crew;
 	struct resolver	    *resolver;
-	int		     admin_fd; /* until the admin has it; -1: off */
-	struct addr	     admin_at;
+	struct admin_sockets sockets;
 	struct admin_view    view;
 	struct admin	    *admin;
 	struct stop	     stop;
@@ -126,9 +125,12 @@ control_greet(const struct control *c)
 			    l->upstream->nservers == 1 ?
 			    l->upstream->servers[0].name : l->upstream->name);
 	}
-	if (c->admin != NULL)
+	if (c->sockets.tcp_fd >= 0)
 		log_info("status on http://%s/",
-		    addr_text(&c->admin_at, status));
+		    addr_text(&c->sockets.tcp_at, status));
+	if (c->sockets.unix_fd >= 0)
+		log_info("sluice ctl on %s",
+		    addr_text(&c->sockets.unix_at, status));
 	log_info("%zu workers, at most %llu sessions", crew_size(c->crew),
 	    (unsigned long long)crew_shared(c->crew)->sessions.max);
 }
@@ -148,19 +150,6 @@ control_make_crew(struct control *c)
 	if (c->crew == NULL || c->base == NULL)
 		return -ENOMEM;
 	return control_add_events(c);
-}
-
-static int
-control_open_admin(struct control *c)
-{
-	if (c->config->global.admin_addr.len == 0)
-		return 0;
-	c->admin_fd = admin_bind(c->config);
-	if (c->admin_fd < 0)
-		return c->admin_fd;
-	c->admin_at = c->config->global.admin_addr;
-	addr_set_port(&c->admin_at, sock_port(c->admin_fd));
-	return 0;
 }
 
 /* Logs, accounts, the pid file: what must be right before a port is touched.
@@ -188,7 +177,7 @@ control_begin(struct control *c)
 {
 	size_t count = crew_size(c->crew);
 	struct mail **mails;
-	int error = control_open_admin(c);
+	int error = admin_sockets_open(&c->sockets, c->config, &c->identity);
 
 	if (error < 0)
 		return error;
@@ -217,17 +206,12 @@ control_serve(struct control *c)
 	c->resolver = resolver_new(c->base, c->config, c->crew);
 	if (c->resolver == NULL)
 		return -ENOMEM;
-	if (c->admin_fd < 0)
-		return 0;
 	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
 		.resolver = c->resolver, .stop = &c->stop,
 		.started_ms = clock_ms() };
 	clock_text(clock_wall(), c->view.started);
-	c->admin = admin_new(c->base, c->admin_fd, &c->view);
-	if (c->admin == NULL)
-		return -ENOMEM;
-	c->admin_fd = -1;
-	return 0;
+	c->admin = admin_new(c->base, &c->sockets, &c->view);
+	return c->admin == NULL ? -ENOMEM : 0;
 }
 
 /* In the background that is only so where somebody asked for it. */
@@ -286,6 +270,7 @@ control_start(struct control *c)
 static void
 control_remove_files(struct control *c)
 {
+	admin_sockets_close(&c->sockets);
 	bind_unlink(c->config);
 	pidfile_close(c->config, c->pid_fd);
 }
@@ -300,8 +285,6 @@ control_stop(struct control *c, int code)
 	}
 	admin_free(c->admin);
 	resolver_free(c->resolver);
-	if (c->admin_fd >= 0)
-		close(c->admin_fd);
 	if (!logwriter_stop()) {
 		control_remove_files(c);
 		_exit(code); /* what is left to free is in use */
@@ -344,7 +327,7 @@ int
 control_run(struct config *config, bool background)
 {
 	struct control c = { .config = config, .background = background,
-		.ready_fd = -1, .admin_fd = -1 };
+		.ready_fd = -1, .sockets = { .tcp_fd = -1, .unix_fd = -1 } };
 	int code;
 
 	host_fill_standard_fds();

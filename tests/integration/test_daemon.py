@@ -13,7 +13,7 @@ import pytest
 
 from lib.peers import FIN, connect, echo
 from lib.programs import accepts, fails_to_start, free_port
-from lib.proxy import BINARY
+from lib.proxy import ALONE, BINARY
 from lib.timing import limit, nothing_happens_for, wait_for
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -42,7 +42,7 @@ class Daemon:
         self.pid_file = folder / "sluice.pid"
         who = ["-u", user] if user and os.geteuid() == 0 else []
         self.start = subprocess.run(
-            [*prefix, BINARY, "-d", "-p", self.pid_file, *who,
+            [*prefix, BINARY, *ALONE, "-d", "-p", self.pid_file, *who,
              "-L", f"127.0.0.1:{self.port}=127.0.0.1:9",
              "--set", f"global.log=file:{folder}/log", *map(str, args)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -92,7 +92,7 @@ def test_stderr_stays_where_it_is_the_log(tmp_path):
     """Asked for by name, as some supervisors want it."""
     with open(tmp_path / "log", "wb") as log:
         subprocess.run(
-            [BINARY, "-d", "-L", "127.0.0.1:0=127.0.0.1:9", "-p",
+            [BINARY, *ALONE, "-d", "-L", "127.0.0.1:0=127.0.0.1:9", "-p",
              tmp_path / "pid", "--set", "global.log=stderr"],
             stdin=subprocess.DEVNULL, stderr=log, check=True,
             timeout=limit(10))
@@ -151,7 +151,8 @@ def test_of_many_at_once_one_wins(tmp_path, pid_file):
     port = free_port()
     same = ["-p", tmp_path / "pid"] if pid_file != "none" else []
     starts = [subprocess.Popen(
-        [*slow, BINARY, *same, "-L", f"127.0.0.1:{port}=127.0.0.1:9"],
+        [*slow, BINARY, *ALONE, *same, "-L",
+         f"127.0.0.1:{port}=127.0.0.1:9"],
         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(8)]
     try:
@@ -182,7 +183,7 @@ def test_somebody_elses_pid_file_stays(background):
 
 
 def test_a_relative_pid_file(tmp_path):
-    subprocess.run([BINARY, "-d", "-p", "here.pid", "-L",
+    subprocess.run([BINARY, *ALONE, "-d", "-p", "here.pid", "-L",
                     "127.0.0.1:0=127.0.0.1:9", "--set",
                     f"global.log=file:{tmp_path}/log"],
                    cwd=tmp_path, check=True, timeout=limit(10))

@@ -12,6 +12,9 @@ from .timing import limit, wait_for
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = os.environ.get("SLUICE", str(ROOT / "build" / "sluice"))
 
+# The admin socket that a daemon has by default is one for the machine.
+ALONE = ["--set", "global.admin_socket=off"]
+
 FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 SANITIZER = re.compile(r"Sanitizer|runtime error:|Assertion .* failed")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -51,6 +54,8 @@ class Proxy:
         self.config = config
         self.log_path = folder / "log"
         command = [*prefix, binary]
+        if "admin_socket" not in f"{config} {args}":
+            command += ALONE
         if config is not None:
             path = folder / "proxy.ini"
             path.write_text(config)
@@ -73,7 +78,8 @@ class Proxy:
     def stay_root(config, command):
         """Tests keep their files to themselves, where nobody may not reach:
         a daemon started as root stays root unless its test is about that."""
-        somebody = any("--reuid" in arg or arg == "-u" for arg in command)
+        somebody = any("--reuid" in str(arg) or arg == "-u"
+                       for arg in command)
         if os.geteuid() != 0 or somebody or re.search(r"^user", config, re.M):
             return []
         return ["--set", "global.user=root"]

@@ -1,0 +1,250 @@
+#include "admin_socket.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/option.h"
+#include "holder.h"
+#include "net/sock.h"
+
+#define BACKLOG	  64
+#define PATH_TEXT 256 /* longer than any that fits an address */
+
+static const struct sock_tcp TCP_OPTIONS = { .nodelay = true };
+static const struct sock_listen LISTEN_OPTIONS = { .tcp = &TCP_OPTIONS,
+	.backlog = BACKLOG };
+
+static int
+sockets_open_tcp(struct admin_sockets *s, const struct config *config)
+{
+	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
+
+	s->tcp_at = config->global.admin_addr;
+	if (s->tcp_at.len == 0)
+		return 0;
+	s->tcp_fd = sock_listen(&s->tcp_at, &LISTEN_OPTIONS);
+	if (s->tcp_fd >= 0) {
+		addr_set_port(&s->tcp_at, sock_port(s->tcp_fd));
+		return 0;
+	}
+	if (s->tcp_fd == -EADDRINUSE)
+		holder_find(&s->tcp_at, holder);
+	log_error(s->tcp_fd, "%s: admin: cannot serve on %s%s",
+	    config_place(config, config_global_origin(config, "admin"), place),
+	    config->global.admin, holder);
+	return s->tcp_fd;
+}
+
+/* --- the Unix socket */
+
+/* systemd makes a folder for a service that is not root (RuntimeDirectory=,
+ * systemd.exec(5)) and names it, before others behind a colon. */
+static const char *
+auto_folder(void)
+{
+	const char *folder;
+
+	if (geteuid() == 0)
+		return ADMIN_SOCKET_DIR;
+	folder = getenv("RUNTIME_DIRECTORY");
+	if (folder == NULL || *folder != '/')
+		folder = getenv("XDG_RUNTIME_DIR");
+	return folder != NULL && *folder == '/' ? folder : NULL;
+}
+
+bool
+admin_socket_auto(char *path, size_t size)
+{
+	const char *folder = auto_folder();
+
+	if (folder == NULL)
+		return false;
+	snprintf(path, size, "%.*s/" ADMIN_SOCKET_FILE,
+	    (int)strcspn(folder, ":"), folder);
+	return true;
+}
+
+/* The daemon's user removes its socket at the end, so the folder is his.  One
+ * that is there stays as somebody wanted it. */
+static int
+unix_make_folder(const struct identity *id)
+{
+	if (mkdir(ADMIN_SOCKET_DIR, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return lchown(ADMIN_SOCKET_DIR, id->uid, id->gid) < 0 ? -errno : 0;
+}
+
+static bool
+unix_find_group(const char *name, gid_t *gid)
+{
+	const struct group *group = getgrnam(name);
+
+	if (group != NULL)
+		*gid = group->gr_gid;
+	else if (name[strspn(name, "0123456789")] == '\0')
+		*gid = (gid_t)strtoul(name, NULL, 10);
+	else
+		return false;
+	return true;
+}
+
+static int
+unix_group(const struct config *config, const struct identity *id, gid_t *gid)
+{
+	const char *name = config->global.admin_group;
+	char place[CONFIG_PLACE];
+
+	*gid = id->gid;
+	if (name == NULL || unix_find_group(name, gid))
+		return 0;
+	log_error(0, "%s: there is no admin_group '%s' on this machine",
+	    config_place(config, config_global_origin(config, "admin_group"),
+	    place), name);
+	return -ENOENT;
+}
+
+/* It listens from the first moment, since a path that does not looks stale to
+ * another daemon; so nobody else may come in from the first moment either. */
+static int
+unix_listen(const struct addr *addr)
+{
+	int error = sock_unlink_stale(addr), fd;
+	mode_t mask;
+
+	if (error < 0)
+		return error;
+	mask = umask(0117);
+	fd = sock_listen(addr, &LISTEN_OPTIONS);
+	umask(mask);
+	return fd;
+}
+
+static int
+unix_open(struct admin_sockets *s, const struct identity *id, gid_t gid)
+{
+	const char *path = s->unix_at.un.sun_path;
+	struct stat st;
+
+	s->unix_fd = unix_listen(&s->unix_at);
+	if (s->unix_fd < 0)
+		return s->unix_fd;
+	if (lstat(path, &st) < 0)
+		return -errno;
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	/* Not chown(2): in a folder of the daemon's user it may be a link
+	 * by now. */
+	if ((st.st_uid != id->uid || st.st_gid != gid) &&
+	    lchown(path, id->uid, gid) < 0)
+		return -errno;
+	return 0;
+}
+
+static void
+unix_close(struct admin_sockets *s)
+{
+	const char *path = s->unix_at.un.sun_path;
+	struct stat st;
+
+	if (s->unix_fd < 0)
+		return;
+	if (lstat(path, &st) == 0 && st.st_dev == s->dev &&
+	    st.st_ino == s->ino)
+		unlink(path);
+	close(s->unix_fd);
+	s->unix_fd = -1;
+}
+
+/* Nobody asked for it by name: the daemon runs all the same. */
+static int
+sockets_open_auto(struct admin_sockets *s, const struct identity *id,
+    gid_t gid)
+{
+	char path[PATH_TEXT], holder[HOLDER_TEXT] = "";
+	int error;
+
+	if (!admin_socket_auto(path, sizeof(path))) {
+		log_info("admin_socket: none, since XDG_RUNTIME_DIR is not "
+		    "set");
+		return 0;
+	}
+	error = geteuid() == 0 ? unix_make_folder(id) : 0;
+	if (error == 0)
+		error = addr_from_path(&s->unix_at, path);
+	if (error == 0)
+		error = unix_open(s, id, gid);
+	if (error == -EADDRINUSE)
+		holder_find(&s->unix_at, holder);
+	if (error < 0) {
+		log_warn(error, "admin_socket: none, cannot serve on %s%s",
+		    path, holder);
+		unix_close(s);
+	}
+	return 0;
+}
+
+static int
+sockets_open_named(struct admin_sockets *s, const struct config *config,
+    const struct identity *id, gid_t gid)
+{
+	const char *path = config->global.admin_socket;
+	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
+	int error = addr_from_path(&s->unix_at, path);
+
+	if (error == 0)
+		error = unix_open(s, id, gid);
+	if (error == -EADDRINUSE)
+		holder_find(&s->unix_at, holder);
+	if (error < 0)
+		log_error(error, "%s: admin_socket: cannot serve on %s%s",
+		    config_place(config, config_global_origin(config,
+		    "admin_socket"), place), path, holder);
+	return error;
+}
+
+static int
+sockets_open_unix(struct admin_sockets *s, const struct config *config,
+    const struct identity *id)
+{
+	const char *path = config->global.admin_socket;
+	gid_t gid;
+	int error;
+
+	if (path == NULL)
+		return 0;
+	error = unix_group(config, id, &gid);
+	if (error < 0)
+		return error;
+	return strcmp(path, "auto") == 0 ? sockets_open_auto(s, id, gid) :
+	    sockets_open_named(s, config, id, gid);
+}
+
+int
+admin_sockets_open(struct admin_sockets *s, const struct config *config,
+    const struct identity *id)
+{
+	int error;
+
+	*s = (struct admin_sockets){ .tcp_fd = -1, .unix_fd = -1 };
+	error = sockets_open_tcp(s, config);
+	if (error == 0)
+		error = sockets_open_unix(s, config, id);
+	if (error < 0)
+		admin_sockets_close(s);
+	return error;
+}
+
+void
+admin_sockets_close(struct admin_sockets *s)
+{
+	unix_close(s);
+	if (s->tcp_fd >= 0)
+		close(s->tcp_fd);
+	s->tcp_fd = -1;
+}
