@@ -1,6 +1,7 @@
 #include "config/option.h"
 #include "control/cli.h"
 #include "control/control.h"
+#include "control/trial.h"
 #include "control/version.h"
 
 #include <string.h>
@@ -48,17 +49,21 @@ static int
 load_and_act(const struct cli *cli)
 {
 	struct config *config = load(&cli->source);
+	int code = EXIT_FINE;
 
 	if (config == NULL)
 		return EXIT_WRONG;
 	if (cli->action == CLI_RUN)
 		return control_run(config, cli->background);
-	if (cli->action == CLI_DUMP)
+	if (cli->action == CLI_DUMP) {
 		config_print(stdout, config);
-	else
-		print_summary(config);
+	} else {
+		code = cli->resolve ? trial_run(stdout, config) : EXIT_FINE;
+		if (code == EXIT_FINE)
+			print_summary(config);
+	}
 	config_free(config);
-	return EXIT_FINE;
+	return code;
 }
 
 static int

@@ -22,6 +22,7 @@ struct cli {
 	enum cli_action	     action;
 	struct config_source source;	 /* texts are argv's or the environment's */
 	bool		     background; /* -d */
+	bool		     resolve;	 /* --resolve, with -t */
 	const char	    *key;	 /* --help-config KEY, or NULL: all */
 	const char	   **sets;	 /* owned, as are ... */
 	const char	   **forwards;	 /* ... these */

@@ -44,6 +44,10 @@ int sock_probe(const struct addr *, bool dual);
  * -ENOTSOCK when something else lies there. */
 int sock_unlink_stale(const struct addr *);
 
+/* Whether a Unix socket could listen there, without leaving anything behind: a
+ * stale path stays.  0, -EADDRINUSE, -ENOTSOCK, -EACCES, ... */
+int sock_probe_unix(const struct addr *);
+
 /* A socket on its way to 'to', from 'source' if that is not NULL (without
  * taking a port before it must: IP_BIND_ADDRESS_NO_PORT, ip(7)).  The fd, or
  * -errno; EINPROGRESS is not an error.  -EAGAIN is a Unix server whose backlog

@@ -20,25 +20,42 @@ static const struct sock_tcp TCP_OPTIONS = { .nodelay = true };
 static const struct sock_listen LISTEN_OPTIONS = { .tcp = &TCP_OPTIONS,
 	.backlog = BACKLOG };
 
+/* Says that what the option 'key' names cannot be had. */
 static int
-sockets_open_tcp(struct admin_sockets *s, const struct config *config)
+sockets_fail(const struct config *config, const char *key, const char *what,
+    const struct addr *addr, int error)
 {
 	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
 
+	if (error == -EADDRINUSE)
+		holder_find(addr, holder);
+	log_error(error, "%s: %s: cannot serve on %s%s", config_place(config,
+	    config_global_origin(config, key), place), key, what, holder);
+	return error;
+}
+
+static int
+sockets_open_tcp(struct admin_sockets *s, const struct config *config)
+{
 	s->tcp_at = config->global.admin_addr;
 	if (s->tcp_at.len == 0)
 		return 0;
 	s->tcp_fd = sock_listen(&s->tcp_at, &LISTEN_OPTIONS);
-	if (s->tcp_fd >= 0) {
-		addr_set_port(&s->tcp_at, sock_port(s->tcp_fd));
-		return 0;
-	}
-	if (s->tcp_fd == -EADDRINUSE)
-		holder_find(&s->tcp_at, holder);
-	log_error(s->tcp_fd, "%s: admin: cannot serve on %s%s",
-	    config_place(config, config_global_origin(config, "admin"), place),
-	    config->global.admin, holder);
-	return s->tcp_fd;
+	if (s->tcp_fd < 0)
+		return sockets_fail(config, "admin", config->global.admin,
+		    &s->tcp_at, s->tcp_fd);
+	addr_set_port(&s->tcp_at, sock_port(s->tcp_fd));
+	return 0;
+}
+
+static int
+sockets_try_tcp(const struct config *config)
+{
+	const struct addr *addr = &config->global.admin_addr;
+	int error = addr->len == 0 ? 0 : sock_probe(addr, false);
+
+	return error == 0 ? 0 : sockets_fail(config, "admin",
+	    config->global.admin, addr, error);
 }
 
 /* --- the Unix socket */
@@ -194,18 +211,12 @@ sockets_open_named(struct admin_sockets *s, const struct config *config,
     const struct identity *id, gid_t gid)
 {
 	const char *path = config->global.admin_socket;
-	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
 	int error = addr_from_path(&s->unix_at, path);
 
 	if (error == 0)
 		error = unix_open(s, id, gid);
-	if (error == -EADDRINUSE)
-		holder_find(&s->unix_at, holder);
-	if (error < 0)
-		log_error(error, "%s: admin_socket: cannot serve on %s%s",
-		    config_place(config, config_global_origin(config,
-		    "admin_socket"), place), path, holder);
-	return error;
+	return error == 0 ? 0 : sockets_fail(config, "admin_socket", path,
+	    &s->unix_at, error);
 }
 
 static int
@@ -223,6 +234,34 @@ sockets_open_unix(struct admin_sockets *s, const struct config *config,
 		return error;
 	return strcmp(path, "auto") == 0 ? sockets_open_auto(s, id, gid) :
 	    sockets_open_named(s, config, id, gid);
+}
+
+static int
+sockets_try_unix(const struct config *config, const struct identity *id)
+{
+	const char *path = config->global.admin_socket;
+	struct addr addr;
+	gid_t gid;
+	int error;
+
+	if (path == NULL || unix_group(config, id, &gid) < 0)
+		return path == NULL ? 0 : -ENOENT;
+	if (strcmp(path, "auto") == 0)
+		return 0;
+	error = addr_from_path(&addr, path);
+	if (error == 0)
+		error = sock_probe_unix(&addr);
+	return error == 0 ? 0 : sockets_fail(config, "admin_socket", path,
+	    &addr, error);
+}
+
+int
+admin_sockets_try(const struct config *config, const struct identity *id)
+{
+	int tcp = sockets_try_tcp(config);
+	int local = sockets_try_unix(config, id);
+
+	return tcp < 0 ? tcp : local;
 }
 
 int

@@ -17,7 +17,7 @@ struct binding {
 	const struct config	   *config;
 	const struct listener_conf *listener;
 	const struct bind_conf	   *bind;
-	struct mail		  **mails;
+	struct mail		  **mails; /* NULL: it is only tried */
 	size_t			    nworkers;
 	size_t			    turn; /* who owns the next single one */
 	bool			    dual;
@@ -61,8 +61,7 @@ bind_backlog(const struct listener_conf *conf)
 }
 
 static int
-bind_one(const struct binding *b, const struct addr *addr, bool group,
-    size_t worker)
+bind_socket(const struct binding *b, const struct addr *addr, bool group)
 {
 	struct sock_tcp tcp;
 	struct sock_listen opts = {
@@ -71,13 +70,20 @@ bind_one(const struct binding *b, const struct addr *addr, bool group,
 		.dual = b->dual,
 		.reuseport = group,
 	};
-	int fd;
 
 	tcp_options(&b->listener->tcp, &tcp);
 	/* The path of a Unix socket that does not listen yet would look stale
 	 * to another daemon. */
-	fd = addr->sa.sa_family == AF_UNIX ? sock_listen(addr, &opts) :
+	return addr->sa.sa_family == AF_UNIX ? sock_listen(addr, &opts) :
 	    sock_bound(addr, &opts);
+}
+
+static int
+bind_one(const struct binding *b, const struct addr *addr, bool group,
+    size_t worker)
+{
+	int fd = bind_socket(b, addr, group);
+
 	return fd < 0 ? fd : bind_give(b, worker, fd);
 }
 
@@ -127,6 +133,32 @@ bind_tcp(struct binding *b, struct addr *addr)
 	    bind_one(b, addr, true, b->turn++ % b->nworkers);
 }
 
+static int
+bind_try_port(const struct binding *b, const struct addr *addr)
+{
+	int fd, error;
+
+	if (addr->sa.sa_family == AF_UNIX)
+		return sock_probe_unix(addr);
+	error = sock_probe(addr, b->dual);
+	if (error < 0)
+		return error;
+	fd = bind_socket(b, addr, true);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int
+bind_port(struct binding *b, struct addr *addr)
+{
+	if (b->mails == NULL)
+		return bind_try_port(b, addr);
+	return addr->sa.sa_family == AF_UNIX ? bind_unix(b, addr) :
+	    bind_tcp(b, addr);
+}
+
 /* ":PORT" on a kernel without IPv6 is all of IPv4. */
 static void
 bind_choose_family(struct binding *b, struct addr *addr)
@@ -155,8 +187,7 @@ bind_ports(struct binding *b)
 	for (unsigned i = 0; error == 0 && i < b->bind->ports; i++) {
 		if (i > 0)
 			addr_set_port(&addr, (uint16_t)(addr_port(&addr) + 1));
-		error = addr.sa.sa_family == AF_UNIX ? bind_unix(b, &addr) :
-		    bind_tcp(b, &addr);
+		error = bind_port(b, &addr);
 		if (error < 0)
 			bind_fail(b, &addr, error);
 	}
@@ -204,6 +235,16 @@ bind_open(const struct config *config, struct mail **mails, size_t nworkers)
 		}
 	}
 	return error < 0 ? error : bind_listen_all(config, mails, nworkers);
+}
+
+int
+bind_try(const struct config *config, const struct listener_conf *listener,
+    const struct bind_conf *bind)
+{
+	struct binding b = { .config = config, .listener = listener,
+		.bind = bind };
+
+	return bind_ports(&b);
 }
 
 void

@@ -13,6 +13,11 @@
  * in the file and, where known, who holds the port. */
 int bind_open(const struct config *, struct mail **mails, size_t nworkers);
 
+/* Whether one bind of a listener could be opened: it is bound, does not listen,
+ * and is closed again.  0, or -errno after it was logged as above. */
+int bind_try(const struct config *, const struct listener_conf *,
+    const struct bind_conf *);
+
 /* Removes the paths of our Unix sockets. */
 void bind_unlink(const struct config *);
 

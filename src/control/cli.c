@@ -9,7 +9,7 @@
 #define HERE_FILE   "proxy.ini"
 #define SYSTEM_FILE "/etc/sluice/proxy.ini"
 
-enum long_only { LONG_SET = 256, LONG_HELP_CONFIG };
+enum long_only { LONG_SET = 256, LONG_HELP_CONFIG, LONG_RESOLVE };
 
 static const struct help_line {
 	const char *flags, *text;
@@ -21,6 +21,7 @@ static const struct help_line {
 	{ "", "forward, with no file needed: -L :5432=db1.internal:5432;" },
 	{ "", "repeatable, and beside a file where -c names one" },
 	{ "-t, --test", "test the configuration and exit" },
+	{ "--resolve", "with -t: also resolve the names and bind the ports" },
 	{ "-T, --dump", "print it as it is in effect, each value with its origin" },
 	{ "--set KEY=VALUE", "instead of the file's value: "
 	    "--set global.workers=2," },
@@ -41,6 +42,7 @@ static const struct option LONG_FLAGS[] = {
 	{ "pid-file", required_argument, NULL, 'p' },
 	{ "user", required_argument, NULL, 'u' },
 	{ "test", no_argument, NULL, 't' },
+	{ "resolve", no_argument, NULL, LONG_RESOLVE },
 	{ "dump", no_argument, NULL, 'T' },
 	{ "set", required_argument, NULL, LONG_SET },
 	{ "help", no_argument, NULL, 'h' },
@@ -52,14 +54,15 @@ static const struct option LONG_FLAGS[] = {
 void
 cli_print_help(FILE *out)
 {
-	fputs("usage: sluice [-c FILE] [-L BIND=UPSTREAM ...] [-d] [-t | -T] "
-	      "[--set KEY=VALUE ...]\n\n", out);
+	fputs("usage: sluice [-c FILE] [-L BIND=UPSTREAM ...] "
+	      "[--set KEY=VALUE ...]\n"
+	      "              [-d | -t [--resolve] | -T]\n\n", out);
 	for (size_t i = 0; i < sizeof(HELP) / sizeof(HELP[0]); i++)
 		fprintf(out, "  %-21s%s\n", HELP[i].flags, HELP[i].text);
 	fputs("\nSignals: TERM finishes sessions (drain_timeout) and stops, "
 	      "QUIT without a limit,\nINT within 1 s; a second TERM or INT "
-	      "stops at once; USR1 opens the logs anew.\nExit: 0 fine, 1 usage or configuration error, "
-	      "3 start failed.\n", out);
+	      "stops at once; USR1 opens the logs anew.\nExit: 0 fine, 1 usage "
+	      "or configuration error, 3 start failed.\n", out);
 }
 
 static void
@@ -94,6 +97,9 @@ cli_flag(struct cli *cli, int flag, int argc, char **argv)
 		break;
 	case 'T':
 		cli->action = CLI_DUMP;
+		break;
+	case LONG_RESOLVE:
+		cli->resolve = true;
 		break;
 	case 'd':
 		cli->background = true;
@@ -134,6 +140,11 @@ cli_flags(struct cli *cli, int argc, char **argv)
 		fprintf(stderr, "sluice: '%s' is not an option%s\n",
 		    argv[optind], access(argv[optind], R_OK) == 0 ?
 		    "; for a configuration write -c before it" : "");
+		cli->action = CLI_WRONG;
+	}
+	if (cli->resolve && cli->action != CLI_WRONG &&
+	    cli->action != CLI_TEST) {
+		fputs("sluice: --resolve goes with -t\n", stderr);
 		cli->action = CLI_WRONG;
 	}
 	if (cli->action == CLI_WRONG)

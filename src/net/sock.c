@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,13 +115,16 @@ sock_probe(const struct addr *addr, bool dual)
 	return error;
 }
 
-int
-sock_unlink_stale(const struct addr *addr)
+/* 0 and whether something lies at the path, of which nobody listens. */
+static int
+sock_stale(const struct addr *addr, bool *there)
 {
 	struct stat st;
 	int fd, error;
 
-	if (addr->un.sun_path[0] == '\0' || lstat(addr->un.sun_path, &st) < 0)
+	*there = addr->un.sun_path[0] != '\0' &&
+	    lstat(addr->un.sun_path, &st) == 0;
+	if (!*there)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
@@ -130,7 +135,48 @@ sock_unlink_stale(const struct addr *addr)
 	close(fd);
 	if (error != -ECONNREFUSED)
 		return error == -EACCES ? error : -EADDRINUSE;
+	return 0;
+}
+
+int
+sock_unlink_stale(const struct addr *addr)
+{
+	bool there;
+	int error = sock_stale(addr, &there);
+
+	if (error < 0 || !there)
+		return error;
 	return unlink(addr->un.sun_path) < 0 ? -errno : 0;
+}
+
+/* Whether a name can be made or removed where the path is. */
+static int
+folder_writable(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	return faccessat(AT_FDCWD, dirname(folder), W_OK | X_OK,
+	    AT_EACCESS) < 0 ? -errno : 0;
+}
+
+int
+sock_probe_unix(const struct addr *addr)
+{
+	const char *path = addr->un.sun_path;
+	bool there;
+	int fd, error = sock_stale(addr, &there);
+
+	if (error < 0 || there)
+		return error < 0 ? error : folder_writable(path);
+	fd = sock_new(addr);
+	if (fd < 0)
+		return fd;
+	error = sock_bind(fd, addr, false);
+	if (error == 0 && path[0] != '\0')
+		unlink(path);
+	close(fd);
+	return error;
 }
 
 static int

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from lib import netns
+from lib.names import Names
 from lib.proxy import BINARY
 from lib.stage import Stage
 
@@ -40,6 +41,14 @@ def hosts():
     yield make
     for host in made:
         host.close()
+
+
+@pytest.fixture
+def names(stage, hosts):
+    """Makes Names; needs what hosts() needs."""
+    def make(**how):
+        return Names(stage.folder, **how)
+    return make
 
 
 @pytest.hookimpl(hookwrapper=True)

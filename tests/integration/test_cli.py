@@ -178,7 +178,7 @@ def test_included_files(stage, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (
         0, "proxy.ini: ok (2 listeners, 2 upstreams, 2 included files)\n", "")
 
-    proxy = stage.sluice(args=["-c", path])
+    proxy = stage.sluice(args=["-c", str(path)])
     wait_for(lambda: proxy.log.count("\nforwarding ") == 2, 5,
              "two listeners")
     for name in "l0", "l1":

@@ -336,6 +336,24 @@ stale_path_is_removed(void **state)
 	close(listen_on(&addr));
 }
 
+/* A look at a path changes nothing. */
+static void
+probe_leaves_no_path(void **state)
+{
+	struct addr addr = folder_addr(*state, "socket");
+	int fd = next_fd(), listening;
+
+	assert_int_equal(sock_probe_unix(&addr), 0);
+	assert_false(exists(&addr));
+	listening = listen_on(&addr);
+	assert_int_equal(sock_probe_unix(&addr), -EADDRINUSE);
+	close(listening);
+	assert_int_equal(sock_probe_unix(&addr), 0);
+	assert_true(exists(&addr));
+	assert_int_equal(next_fd(), fd);
+	assert_int_equal(sock_unlink_stale(&addr), 0);
+}
+
 static void
 live_path_stays(void **state)
 {
@@ -766,6 +784,7 @@ main(void)
 		cmocka_unit_test(probe_of_both_families),
 		cmocka_unit_test(time_wait_is_no_obstacle),
 		IN_FOLDER(stale_path_is_removed),
+		IN_FOLDER(probe_leaves_no_path),
 		IN_FOLDER(live_path_stays),
 		IN_FOLDER(datagram_path_stays),
 		IN_FOLDER(what_is_no_socket_stays),
