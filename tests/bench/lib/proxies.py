@@ -15,11 +15,12 @@ from lib.proxy import BINARY        # of tests/integration
 
 class Way:
     """A port that a proxy listens on, the server that it leads to, and what
-    the proxy is told about this way alone: its name -> lines of its
-    configuration."""
+    the proxy is told about this way alone: the proxy's name -> lines of its
+    configuration.  The name of the way is what logs call it."""
 
-    def __init__(self, port, server, more=None):
+    def __init__(self, port, server, more=None, name=None):
         self.port, self.server, self.more = port, server, more or {}
+        self.name = name or f"n{port}"
 
 
 class Column:
@@ -30,7 +31,7 @@ class Column:
     binary = None
     version_flag = "-V"
     attempts = 1
-    drain_signal = signal.SIGTERM   # stop, but let sessions finish for 1 s
+    drain_signal = signal.SIGTERM
     why_not = None
 
     def __init__(self, folder, connect_timeout=1, more=""):
@@ -82,6 +83,11 @@ class Column:
                 self.signal(process, signal.SIGKILL)
                 process.wait()
 
+    def drain(self):
+        """Stop, but let sessions finish for a second."""
+        for process in self.processes:
+            process.send_signal(self.drain_signal)
+
     @staticmethod
     def signal(process, number):
         try:
@@ -111,11 +117,11 @@ class Sluice(Column):
         if os.geteuid() == 0:       # the folder is ours alone
             text += "user = root\n"
         text += self.more
-        for n, way in enumerate(ways):
+        for way in ways:
             host, port = way.server
-            text += (f"[upstream n{n}]\nhost = {host}\nport = {port}\n"
+            text += (f"[upstream {way.name}]\nhost = {host}\nport = {port}\n"
                      f"connect_timeout = {self.connect_timeout}s\n"
-                     f"[listener n{n}]\nbind = 127.0.0.1:{way.port}\n"
+                     f"[listener {way.name}]\nbind = 127.0.0.1:{way.port}\n"
                      f"{self.lines(way)}")
         return [[self.binary, "-c", self.write(text)]]
 
@@ -132,9 +138,9 @@ class HAProxy(Column):
                 "defaults\n mode tcp\n default-server init-addr none\n"
                 f" timeout connect {self.connect_timeout}s\n"
                 f" timeout client 1h\n timeout server 1h\n{self.more}")
-        for n, way in enumerate(ways):
+        for way in ways:
             host, port = way.server
-            text += (f"listen n{n}\n bind 127.0.0.1:{way.port}\n"
+            text += (f"listen {way.name}\n bind 127.0.0.1:{way.port}\n"
                      f" server s {host}:{port}\n{self.lines(way)}")
         return [[self.binary, "-db", "-f", self.write(text)]]
 
