@@ -44,6 +44,7 @@ test_packages() {
 	openssh-client        have ssh
 	openssl               have openssl
 	iperf3                have iperf3
+	prometheus            have prometheus && have promtool
 	curl                  have curl
 	chromium              have chromium
 	iproute2              have ip

@@ -89,4 +89,7 @@ const char *close_how_text(enum close_how);
 #define CLOSERECORD_ID 32
 void closerecord_id(uint64_t id, char *text);
 
+/* Reads such an id; false when it is none. */
+bool closerecord_id_parse(const char *text, uint64_t *id);
+
 #endif

@@ -32,6 +32,11 @@ extern const size_t		ADMIN_ROUTE_COUNT;
 
 const struct admin_view *admin_view(const struct admin_request *);
 
+/* Whose request it is, as the kernel says of a Unix socket: "uid 0, pid 42".
+ * Returns 'text' (ADMIN_WHO bytes). */
+#define ADMIN_WHO 48
+const char *admin_who(const struct admin_request *, char *text);
+
 /* The value of a parameter behind '?', decoded, or NULL; and all of them in
  * order, false after the last. */
 const char *admin_query(const struct admin_request *, const char *name);
@@ -74,5 +79,9 @@ void admin_stream_wake(struct admin_stream *);
 /* The pages: page.c, api_status.c. */
 admin_handler page_status;
 admin_handler page_healthz;
+
+/* api_sessions.c */
+admin_handler api_sessions;
+admin_handler api_kill;
 
 #endif

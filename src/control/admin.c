@@ -81,19 +81,15 @@ request_method_wrong(struct admin_request *req,
 	admin_fail(req, 405, "%s takes %s", route->path, takes);
 }
 
-/* Every attempt to change something, with whose it is (SO_PEERCRED, unix(7)). */
+/* Every attempt to change something, with whose it is. */
 static void
 request_log_change(const struct admin_request *req)
 {
-	struct ucred who = { 0 };
-	socklen_t len = sizeof(who);
-	char shown[256];
 	const char *uri = evhttp_request_get_uri(req->http);
+	char who[ADMIN_WHO], shown[256];
 
-	getsockopt(bufferevent_getfd(http_bev(req->http)), SOL_SOCKET,
-	    SO_PEERCRED, &who, &len);
-	log_info("admin: uid %u, pid %d: %s", (unsigned)who.uid,
-	    (int)who.pid, str_escape(shown, sizeof(shown), uri, strlen(uri)));
+	log_info("admin: %s: %s", admin_who(req, who),
+	    str_escape(shown, sizeof(shown), uri, strlen(uri)));
 }
 
 static void

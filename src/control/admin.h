@@ -10,6 +10,7 @@
 #include "crew.h"
 #include "resolver.h"
 #include "stop.h"
+#include "tour.h"
 
 struct admin;
 
@@ -20,6 +21,7 @@ struct admin_view {
 	struct crew	      *crew;
 	const struct resolver *resolver;
 	const struct stop     *stop;
+	struct tours	      *tours;
 	uint64_t	       started_ms;	    /* clock_ms() */
 	char		       started[CLOCK_TEXT]; /* by the wall clock */
 };

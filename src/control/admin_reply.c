@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "json.h"
 
@@ -16,6 +17,20 @@ const struct admin_view *
 admin_view(const struct admin_request *req)
 {
 	return req->door->admin->view;
+}
+
+/* SO_PEERCRED, unix(7). */
+const char *
+admin_who(const struct admin_request *req, char *text)
+{
+	struct ucred who = { 0 };
+	socklen_t len = sizeof(who);
+
+	getsockopt(bufferevent_getfd(http_bev(req->http)), SOL_SOCKET,
+	    SO_PEERCRED, &who, &len);
+	snprintf(text, ADMIN_WHO, "uid %u, pid %d", (unsigned)who.uid,
+	    (int)who.pid);
+	return text;
 }
 
 const char *

@@ -9,6 +9,11 @@ const struct admin_route ADMIN_ROUTES[] = {
 	{ ADMIN_GET, "/", page_status, "status, for people" },
 	{ ADMIN_GET, "/healthz", page_healthz, "ok: the process turns" },
 	{ ADMIN_GET, "/api", routes_list, "this list" },
+	{ ADMIN_GET, "/api/sessions", api_sessions, "every session; listener=, "
+	    "upstream=, server=, client=, min_age=, id= choose, limit= and "
+	    "after= page" },
+	{ ADMIN_POST, "/api/sessions/kill", api_kill, "ends the sessions that "
+	    "the same parameters choose" },
 };
 
 const size_t ADMIN_ROUTE_COUNT = sizeof(ADMIN_ROUTES) / sizeof(ADMIN_ROUTES[0]);

@@ -40,6 +40,7 @@ struct control {
 	struct resolver	    *resolver;
 	struct admin_sockets sockets;
 	struct admin_view    view;
+	struct tours	    *tours;
 	struct admin	    *admin;
 	struct stop	     stop;
 	struct signals	     signals;
@@ -206,8 +207,11 @@ control_serve(struct control *c)
 	c->resolver = resolver_new(c->base, c->config, c->crew);
 	if (c->resolver == NULL)
 		return -ENOMEM;
+	c->tours = tours_new(c->base, c->crew);
+	if (c->tours == NULL)
+		return -ENOMEM;
 	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
-		.resolver = c->resolver, .stop = &c->stop,
+		.resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
 		.started_ms = clock_ms() };
 	clock_text(clock_wall(), c->view.started);
 	c->admin = admin_new(c->base, &c->sockets, &c->view);
@@ -284,6 +288,7 @@ control_stop(struct control *c, int code)
 		crew_join(c->crew);
 	}
 	admin_free(c->admin);
+	tours_free(c->tours);
 	resolver_free(c->resolver);
 	if (!logwriter_stop()) {
 		control_remove_files(c);

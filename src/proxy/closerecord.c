@@ -52,6 +52,22 @@ closerecord_id(uint64_t id, char *text)
 	    (unsigned long long)(id & 0xfffffffffULL));
 }
 
+/* What is an id is written again as it was read. */
+bool
+closerecord_id_parse(const char *text, uint64_t *id)
+{
+	unsigned long long sequence;
+	char again[CLOSERECORD_ID];
+	unsigned boot, worker;
+
+	if (sscanf(text, "%4x-%4u-%11llu", &boot, &worker, &sequence) != 3)
+		return false;
+	*id = (uint64_t)boot << 48 | (uint64_t)(worker & 0xfff) << 36 |
+	    (sequence & 0xfffffffffULL);
+	closerecord_id(*id, again);
+	return strcasecmp(text, again) == 0;
+}
+
 /* "idle 24h (idle_timeout of listener pg)" */
 static void
 closerecord_add_cause(struct fields *f, const struct closerecord *r)

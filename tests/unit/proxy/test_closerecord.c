@@ -375,6 +375,31 @@ id_as_people_see_it(void **state)
 	assert_string_equal(text, "ffff-4095-68719476735");
 }
 
+static void
+id_is_read_again(void **state)
+{
+	static const uint64_t ids[] = { 1, UINT64_MAX,
+		UINT64_C(0x00a1) << 48 | UINT64_C(17) << 36 | 123456789 };
+	static const char *const wrong[] = { "", "a1-17-1", "00a1-17", "00a1-17-",
+		"00a1-17-1x", "00a1-17-01", " 00a1-17-1", "00a1-+7-1",
+		"00a1-4096-1", "00a1-0-68719476736", "00a1-0--1", "0x0a-1-1",
+		"00a1-17-99999999999999999999999" };
+	char text[CLOSERECORD_ID];
+	uint64_t id;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		closerecord_id(ids[i], text);
+		assert_true(closerecord_id_parse(text, &id));
+		assert_int_equal(id, ids[i]);
+	}
+	assert_true(closerecord_id_parse("00A1-17-123456789", &id));
+	assert_int_equal(id, ids[2]);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (closerecord_id_parse(wrong[i], &id))
+			fail_msg("'%s' was taken", wrong[i]);
+}
+
 int
 main(void)
 {
@@ -397,6 +422,7 @@ main(void)
 		cmocka_unit_test(levels),
 		cmocka_unit_test(cut_at_every_size),
 		cmocka_unit_test(id_as_people_see_it),
+		cmocka_unit_test(id_is_read_again),
 	};
 
 	return cmocka_run_group_tests_name("closerecord", tests, NULL, NULL);
