@@ -14,8 +14,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
  * log, and is called on any thread. */
 typedef void log_sink(enum log_level, const char *line, size_t len);
 
-/* Where lines go; NULL is back to writing stderr at once, as at start. */
+/* Where lines go; NULL is back to log_write_stderr, which writes at once, as at
+ * start. */
 void log_set_sink(log_sink *);
+void log_write_stderr(enum log_level, const char *line, size_t len);
 
 /* Lines above this level are dropped (default LOG_LEVEL_INFO). */
 void log_set_level(enum log_level);

@@ -21,6 +21,9 @@ void str_guess_offer(struct str_guess *, const char *typed, const char *name);
  * overlong forms) without NUL and other control characters but tab. */
 bool str_is_text(const char *, size_t len);
 
+/* Puts '?' for every byte that is not so, and for tabs. */
+void str_mask(char *, size_t len);
+
 /* Copies 'in' as printable ASCII: quotes, backslash, control and non-ASCII
  * bytes become \" \\ \n \t \xNN.  Always NUL-terminated, cut with "..." when it
  * does not fit 'size' (at least 8).  Returns 'out'. */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 static const char *const PREFIXES[] = {
 	[LOG_LEVEL_ERROR] = "error: ",
 	[LOG_LEVEL_WARN] = "warning: ",
@@ -15,8 +17,8 @@ static const char *const PREFIXES[] = {
 
 /* One call, so that lines of several threads do not mix; when it fails, nobody
  * is left to tell. */
-static void
-log_to_stderr(enum log_level level, const char *line, size_t len)
+void
+log_write_stderr(enum log_level level, const char *line, size_t len)
 {
 	char out[LOG_LINE + 16];
 	int size = snprintf(out, sizeof(out), "%s%.*s\n", PREFIXES[level],
@@ -26,29 +28,19 @@ log_to_stderr(enum log_level level, const char *line, size_t len)
 		return;
 }
 
-static _Atomic(log_sink *) log_to = log_to_stderr;
+static _Atomic(log_sink *) log_to = log_write_stderr;
 static atomic_int log_max = LOG_LEVEL_INFO;
 
 void
 log_set_sink(log_sink *sink)
 {
-	atomic_store(&log_to, sink != NULL ? sink : log_to_stderr);
+	atomic_store(&log_to, sink != NULL ? sink : log_write_stderr);
 }
 
 void
 log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&log_max, level, memory_order_relaxed);
-}
-
-/* What came from outside must not be able to start a line of its own. */
-static void
-line_clean(char *line, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
-	}
 }
 
 /* The text of the error is kept whole; what precedes it is cut. */
@@ -72,7 +64,8 @@ log_write(enum log_level level, int error, const char *format, va_list args)
 	}
 	memcpy(line + len, cause, strlen(cause) + 1);
 	len += strlen(cause);
-	line_clean(line, len);
+	/* what came from outside must not start a line of its own */
+	str_mask(line, len);
 	atomic_load(&log_to)(level, line, len);
 }
 

@@ -116,6 +116,19 @@ str_is_text(const char *text, size_t len)
 	return true;
 }
 
+void
+str_mask(char *text, size_t len)
+{
+	for (size_t i = 0, n; i < len; i += n) {
+		n = str_is_text(text + i, 1) ? 1 :
+		    utf8_sequence((unsigned char *)text + i, len - i);
+		if (n > 0 && text[i] != '\t')
+			continue;
+		text[i] = '?';
+		n = 1;
+	}
+}
+
 /* Writes the escape of one byte and returns its length, 4 at most. */
 static size_t
 escape_byte(char *out, unsigned char c)

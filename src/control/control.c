@@ -184,6 +184,8 @@ control_begin(struct control *c)
 		return error;
 	mails = control_mails(c, count);
 	error = control_listen(c, mails, count);
+	if (c->identity.changes)
+		logwriter_give(c->identity.uid, c->identity.gid);
 	if (error == 0)
 		error = identity_assume(&c->identity);
 	if (error < 0) {

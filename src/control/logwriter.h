@@ -7,8 +7,10 @@
 #ifndef SLUICE_CONTROL_LOGWRITER_H
 #define SLUICE_CONTROL_LOGWRITER_H
 
+#include <sys/types.h>
+
 #include "config/config.h"
-#include "proxy/worker.h"
+#include "spool.h"
 
 /* Opens the devices that log and access_log name and becomes the sink of
  * log_*(), which writes at once.  'daemon': log, unless it is set, is syslog.
@@ -16,6 +18,10 @@
  * by the process that stays, before rights are given up.  0, or -errno once it
  * is said which option and path it is; then the sink is as before. */
 int logwriter_open(const struct config *, bool daemon);
+
+/* Log files that were not there before become those of the account that will
+ * have to open them anew. */
+void logwriter_give(uid_t, gid_t);
 
 /* Starts the thread: from here on nobody waits for a device. 0 or -errno. */
 int logwriter_start(struct shared *);
@@ -31,8 +37,11 @@ void logwriter_reopen(void);
  * newline); it must not block or log.  Records are made while there is a tap,
  * even with access_log off.  NULL ends it; one last call may still be under
  * way. */
-typedef void logwriter_tap(const char *json, size_t len);
-void logwriter_set_tap(logwriter_tap *);
+void logwriter_set_tap(spool_tap *);
+
+/* Messages or records that never reached their device: it was stuck or gone,
+ * or more came than it took.  Any thread, between start and stop. */
+uint64_t logwriter_dropped(enum logdevice_kind);
 
 /* Writes what is left, for 1 s at most (a stuck device must not hold up the
  * exit), and gives the sink back.  False: the thread is still stuck there, and

@@ -1,0 +1,353 @@
+#include "spool.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define TROUBLE_MS 100 /* how often a device in trouble is looked at */
+#define FINISH_MS  10
+#define TELL_MS	   1000 /* between two lines about lines that were lost */
+#define PASS_MOST  1024 /* records of one ring, before the others' turn */
+
+/* --- what was lost */
+
+static size_t
+spool_workers(const struct spool *s)
+{
+	return s->shared != NULL ? s->shared->nworkers : 0;
+}
+
+static uint64_t
+spool_dropped_before(const struct spool *s, enum logdevice_kind kind)
+{
+	uint64_t dropped = 0;
+
+	if (kind == LOGDEVICE_MESSAGES)
+		return counter_get(&s->queue.dropped);
+	for (size_t i = 0; i < spool_workers(s); i++)
+		dropped += ring_dropped(worker_records(s->shared->workers[i]));
+	return dropped;
+}
+
+uint64_t
+spool_dropped(const struct spool *s, enum logdevice_kind kind)
+{
+	return outlet_dropped(&s->log, kind) + outlet_dropped(&s->access, kind) +
+	    spool_dropped_before(s, kind);
+}
+
+/* Of what was to go to that outlet. */
+static void
+spool_lost(const struct spool *s, const struct outlet *o, uint64_t *lost)
+{
+	for (int kind = 0; kind < LOGDEVICE_KINDS; kind++) {
+		const struct outlet *to = kind == LOGDEVICE_RECORDS ?
+		    s->records : &s->log;
+
+		lost[kind] = outlet_dropped(o, kind);
+		if (o == to)
+			lost[kind] += spool_dropped_before(s, kind);
+	}
+}
+
+static bool
+spool_has_to_tell(const struct spool *s, const struct outlet *o)
+{
+	uint64_t lost[LOGDEVICE_KINDS];
+
+	spool_lost(s, o, lost);
+	return o->device != NULL && outlet_has_lost(o, lost);
+}
+
+/* --- a pass */
+
+static bool
+spool_room(struct spool *s, struct outlet *o)
+{
+	if (!logdevice_room(o->device))
+		logdevice_flush(o->device, s->now);
+	return logdevice_room(o->device);
+}
+
+static void
+spool_tap_message(struct spool *s, const struct message *m)
+{
+	spool_tap *tap = atomic_load(&s->tap);
+	char json[LOGDEVICE_LINE];
+
+	if (tap != NULL)
+		tap(json, logline_message(LOGDEVICE_PLAIN, LOG_FORMAT_JSON, m,
+		    json));
+}
+
+static bool
+spool_record(struct spool *s, const struct closerecord *r)
+{
+	spool_tap *tap = atomic_load(&s->tap);
+	char json[LOGDEVICE_LINE];
+
+	if (s->records != NULL) {
+		if (!spool_room(s, s->records))
+			return false;
+		outlet_put_record(s->records, r);
+	}
+	if (tap != NULL)
+		tap(json, logline_record(LOGDEVICE_PLAIN, LOG_FORMAT_JSON, r,
+		    json));
+	return true;
+}
+
+static bool
+spool_ring(struct spool *s, struct ring *ring, uint64_t until)
+{
+	const struct closerecord *r;
+	unsigned n = 0;
+
+	while (n < PASS_MOST && (r = ring_peek(ring)) != NULL &&
+	    r->time <= until && spool_record(s, r)) {
+		ring_pop(ring);
+		n++;
+	}
+	return n > 0;
+}
+
+/* Those that were made until then. */
+static bool
+spool_rings(struct spool *s, uint64_t until)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < spool_workers(s); i++)
+		any |= spool_ring(s, worker_records(s->shared->workers[i]),
+		    until);
+	return any;
+}
+
+/* In the order of time, as far as it is there: that sessions are ended comes
+ * before their records, and the last word after all of them. */
+static bool
+spool_lines(struct spool *s, bool all)
+{
+	uint64_t due = all ? UINT64_MAX : s->now;
+	bool any = false;
+	struct message m;
+
+	for (unsigned n = 0; n < LOGQUEUE_ROWS; n++) {
+		any |= spool_rings(s, logqueue_oldest(&s->queue));
+		if (!spool_room(s, &s->log) ||
+		    !logqueue_take(&s->queue, &m, due))
+			break;
+		outlet_put_message(&s->log, &m);
+		spool_tap_message(s, &m);
+		any = true;
+	}
+	return any;
+}
+
+static void
+spool_say(struct spool *s, const struct message *m)
+{
+	logqueue_put(&s->queue, m->level, m->text, m->len);
+}
+
+/* What is wrong with one device is said by the other, and what was lost on it
+ * also by itself, once it takes lines again. */
+static void
+spool_look_after(struct spool *s, struct outlet *o)
+{
+	uint64_t lost[LOGDEVICE_KINDS];
+	struct message m;
+
+	spool_lost(s, o, lost);
+	if (outlet_got_stuck(o, &m) && o != &s->log)
+		spool_say(s, &m);
+	if (outlet_recovers(o, lost, s->now, &m)) {
+		if (o != &s->log)
+			spool_say(s, &m);
+		else
+			spool_tap_message(s, &m);
+	} else if (!logdevice_is_stuck(o->device) &&
+	    outlet_has_lost(o, lost) && s->now - o->told_at >= TELL_MS) {
+		outlet_notice(o, lost, s->now, &m);
+		spool_say(s, &m);
+	}
+}
+
+static void
+spool_begin_pass(struct spool *s, struct outlet *o, bool reopen)
+{
+	struct message m;
+
+	if (o->device == NULL)
+		return;
+	if (reopen && outlet_reopen(o, &m))
+		spool_say(s, &m);
+	spool_look_after(s, o);
+}
+
+static bool
+spool_flush(struct spool *s, struct outlet *o)
+{
+	return o->device != NULL && logdevice_flush(o->device, s->now);
+}
+
+bool
+spool_pass(struct spool *s, bool all)
+{
+	bool reopen = atomic_exchange(&s->reopening, false), any;
+
+	s->now = clock_ms();
+	spool_begin_pass(s, &s->log, reopen);
+	spool_begin_pass(s, &s->access, reopen);
+	any = spool_lines(s, all);
+	any |= spool_flush(s, &s->log);
+	any |= spool_flush(s, &s->access);
+	return any;
+}
+
+/* --- waiting for the next one */
+
+static int
+outlet_poll_fd(const struct outlet *o)
+{
+	return o->device != NULL ? logdevice_poll_fd(o->device) : -1;
+}
+
+static bool
+outlet_in_trouble(const struct outlet *o)
+{
+	return o->device != NULL && logdevice_since(o->device) != 0;
+}
+
+static int
+spool_timeout(struct spool *s)
+{
+	uint64_t due = logqueue_due(&s->queue);
+
+	if (outlet_in_trouble(&s->log) || outlet_in_trouble(&s->access))
+		return TROUBLE_MS;
+	if (spool_has_to_tell(s, &s->log) || spool_has_to_tell(s, &s->access))
+		return TELL_MS;
+	if (due == UINT64_MAX)
+		return -1;
+	return due > s->now ? (int)(due - s->now) : 0;
+}
+
+static bool
+spool_poll(struct spool *s, int wake_fd, int timeout)
+{
+	struct pollfd fds[] = {
+		{ wake_fd, POLLIN, 0 },
+		{ outlet_poll_fd(&s->log), POLLOUT, 0 },
+		{ outlet_poll_fd(&s->access), POLLOUT, 0 },
+	};
+	eventfd_t ignored;
+
+	poll(fds, 3, timeout);
+	if (fds[0].revents != 0)
+		eventfd_read(wake_fd, &ignored);
+	return fds[1].revents != 0 || fds[2].revents != 0;
+}
+
+bool
+spool_wait(struct spool *s, int wake_fd)
+{
+	return spool_poll(s, wake_fd, spool_timeout(s));
+}
+
+static bool
+spool_waits(const struct spool *s)
+{
+	return (s->log.device != NULL && logdevice_waits(s->log.device)) ||
+	    (s->access.device != NULL && logdevice_waits(s->access.device));
+}
+
+void
+spool_finish(struct spool *s, bool all, uint64_t until)
+{
+	while (spool_pass(s, all) || (spool_waits(s) && s->now < until))
+		if (spool_waits(s))
+			spool_poll(s, -1, FINISH_MS);
+}
+
+/* --- the devices */
+
+static bool
+target_is(const struct log_target *a, const struct log_target *b)
+{
+	return a->to == b->to &&
+	    (a->to != LOG_TO_FILE || strcmp(a->path, b->path) == 0);
+}
+
+static int
+spool_open_access(struct spool *s, const struct config *config,
+    const struct log_target *log)
+{
+	const struct log_target *access = &config->global.access_log;
+
+	s->records = NULL;
+	if (access->to == LOG_TO_NOWHERE)
+		return 0;
+	s->records = &s->log;
+	if (access->to == LOG_TO_LOG || target_is(access, log))
+		return 0;
+	s->records = &s->access;
+	return outlet_open(&s->access, config, "access_log", access);
+}
+
+int
+spool_open(struct spool *s, const struct config *config,
+    const struct log_target *log)
+{
+	int error = outlet_open(&s->log, config, "log", log);
+
+	if (error < 0)
+		return error;
+	error = spool_open_access(s, config, log);
+	if (error < 0)
+		outlet_close(&s->log);
+	return error;
+}
+
+void
+spool_close(struct spool *s)
+{
+	outlet_close(&s->log);
+	outlet_close(&s->access);
+}
+
+static void
+outlet_warn_early(const struct outlet *o)
+{
+	if (o->device != NULL && logdevice_is_stuck(o->device))
+		log_warn(-logdevice_error(o->device), "%s: nobody takes "
+		    "messages for %s, they are lost until somebody does",
+		    o->option, logdevice_name(o->device));
+}
+
+void
+spool_warn(struct spool *s)
+{
+	outlet_warn_early(&s->log);
+	outlet_warn_early(&s->access);
+}
+
+static void
+outlet_give(struct outlet *o, uid_t uid, gid_t gid)
+{
+	int error = o->device != NULL ? logdevice_give(o->device, uid, gid) : 0;
+
+	if (error < 0)
+		log_warn(error, "%s: cannot give %s away, it may not open anew",
+		    o->option, logdevice_name(o->device));
+}
+
+void
+spool_give(struct spool *s, uid_t uid, gid_t gid)
+{
+	outlet_give(&s->log, uid, gid);
+	outlet_give(&s->access, uid, gid);
+}
