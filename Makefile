@@ -103,6 +103,12 @@ $(O)/unit/%: tests/unit/%.c $(O)/flags $$(call below,$$(*D))
 	$Q$(compile) -iquote src/$(*D) $(depend) $(link) -o $@ $< \
 		$(filter %.a,$^) -lcmocka $(if $(filter base/% proto/%,$*),,$(LIBS))
 
+# Its sockets are played by the fuzzer.
+$(O)/fuzz_session: link += $(patsubst %,-Wl$(comma)--wrap=%,recv send \
+	shutdown close socket connect getsockopt getpeername setsockopt ioctl \
+	clock_ms)
+comma := ,
+
 $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/flags $(call archives,$(layers))
 	@echo "  FUZZ  $@"
 	$Q$(compile) $(depend) $(link) -fsanitize=fuzzer -o $@ $< \

@@ -53,6 +53,10 @@ struct worker {
 	uint8_t		      scratch[WORKER_SCRATCH];
 };
 
+/* One turn: events (waiting for one unless the run queue holds work), a pass
+ * over the run queue, the reaper. */
+void worker_turn(struct worker *);
+
 /* The time, read once a turn. */
 uint64_t worker_now(struct worker *);
 

@@ -238,22 +238,27 @@ worker_tell_log(struct worker *w)
 		eventfd_write(w->shared->log_fd, 1);
 }
 
+void
+worker_turn(struct worker *w)
+{
+	int flags = EVLOOP_ONCE;
+
+	if (!TAILQ_EMPTY(&w->queue))
+		flags |= EVLOOP_NONBLOCK;
+	w->now = 0;
+	event_base_loop(w->base, flags);
+	worker_run_queue(w);
+	session_reap(w);
+	worker_tell_log(w);
+}
+
 static void *
 worker_run(void *arg)
 {
 	struct worker *w = arg;
 
-	while (!worker_done(w)) {
-		int flags = EVLOOP_ONCE;
-
-		if (!TAILQ_EMPTY(&w->queue))
-			flags |= EVLOOP_NONBLOCK;
-		w->now = 0;
-		event_base_loop(w->base, flags);
-		worker_run_queue(w);
-		session_reap(w);
-		worker_tell_log(w);
-	}
+	while (!worker_done(w))
+		worker_turn(w);
 	eventfd_write(w->shared->done_fd, 1);
 	return NULL;
 }
