@@ -114,6 +114,13 @@ $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/flags $(call archives,$(layers))
 	$Q$(compile) $(depend) $(link) -fsanitize=fuzzer -o $@ $< \
 		$(filter %.a,$^) $(LIBS)
 
+# What the measurements of tests/bench load the proxies with.
+LOAD := $(dir $(BIN))load
+$(LOAD): tests/bench/load.c $(O)/flags
+	@echo "  LINK  $@"
+	$Q$(compile) $(link) -o $@ $<
+
+load: $(LOAD)
 unit: $(UNIT)
 fuzzers: $(FUZZERS)
 
@@ -271,4 +278,4 @@ help:
 
 FORCE:
 .PHONY: all deps deps-test run check check-all bench fuzz soak lint install \
-	uninstall help clean unit fuzzers FORCE
+	uninstall help clean load unit fuzzers FORCE
