@@ -1,6 +1,8 @@
 """The proxies that are compared, each with a configuration of its own on
 loopback: started, watched, stopped."""
 
+import contextlib
+import http.client
 import os
 import pathlib
 import re
@@ -106,10 +108,31 @@ class Column:
         return found[0] if found else "?"
 
 
+class UnixHTTP(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 class Sluice(Column):
     name = "sluice"
     binary = BINARY
     attempts = 3                    # connect_attempts' default
+
+    def ask(self, path, method="GET"):
+        """The text of a page of its admin socket."""
+        admin = UnixHTTP(self.folder / "socket")
+        with contextlib.closing(admin):
+            admin.request(method, path)
+            reply = admin.getresponse()
+            text = reply.read().decode()
+            assert reply.status == 200, f"{path}: {reply.status} {text}"
+            return text
 
     def commands(self, ways):
         text = ("[global]\ndrain_timeout = 1s\n"
