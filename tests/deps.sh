@@ -56,6 +56,7 @@ test_packages() {
 	jq                    have jq
 	xz-utils              have xz
 	util-linux            have setpriv
+	systemd-container     have systemd-nspawn
 	END
 }
 

@@ -235,14 +235,16 @@ control_logs_to_stderr(const struct config *config)
 static int
 control_ready(struct control *c)
 {
+	size_t listeners = c->config->nlisteners, workers = crew_size(c->crew);
 	char status[64];
 	int error = pidfile_write(c->pid_fd);
 
 	if (error < 0)
 		return error;
 	control_greet(c);
-	snprintf(status, sizeof(status), "%zu listeners, %zu workers",
-	    c->config->nlisteners, crew_size(c->crew));
+	snprintf(status, sizeof(status), "%zu listener%s, %zu worker%s",
+	    listeners, listeners == 1 ? "" : "s",
+	    workers, workers == 1 ? "" : "s");
 	notify_ready(status);
 	logwriter_ready();
 	if (c->ready_fd >= 0)

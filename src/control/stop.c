@@ -1,5 +1,7 @@
 #include "stop.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "notify.h"
 
@@ -7,9 +9,12 @@ static void
 stop_say(const struct stop *stop, const char *how)
 {
 	uint64_t sessions = crew_sessions(stop->crew);
+	char text[64];
 
-	log_info("%s, %llu session%s", how, (unsigned long long)sessions,
-	    sessions == 1 ? "" : "s");
+	snprintf(text, sizeof(text), "%s, %llu session%s", how,
+	    (unsigned long long)sessions, sessions == 1 ? "" : "s");
+	log_info("%s", text);
+	notify_status(text);
 }
 
 static void

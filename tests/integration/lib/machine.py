@@ -1,7 +1,7 @@
 """A machine to try things on: this one's files, where whatever is written
-goes to memory instead, and, once it is booted, a systemd of its own.
+goes to memory instead.
 
-It ends with the test, or when the test is killed; nothing is left behind.
+It ends with the test, or when the test is killed.
 """
 
 import functools
@@ -18,7 +18,7 @@ from .timing import limit
 MAKE = """
 set -e
 mount -t tmpfs -o mode=755 tmpfs /mnt
-mkdir /mnt/above /mnt/work /mnt/root /mnt/tmp
+mkdir /mnt/above /mnt/work /mnt/root
 mount -t overlay -o lowerdir=/,upperdir=/mnt/above,workdir=/mnt/work \\
     overlay /mnt/root
 mount -t proc proc /mnt/root/proc
@@ -26,22 +26,21 @@ mount -t tmpfs -o mode=1777 tmpfs /mnt/root/tmp
 mount -t tmpfs -o mode=755 tmpfs /mnt/root/run
 mount -t tmpfs -o mode=755 tmpfs /mnt/root/dev
 mknod -m 666 /mnt/root/dev/null c 1 3
-install -m 755 "$1" /mnt/root/tmp/sluice
-mkdir /mnt/root/tmp/source
+mkdir /mnt/root/sluice
+install -m 755 "$1" /mnt/root/sluice/binary
 cd "$2"
-cp -r Makefile README.md LICENSE conf /mnt/root/tmp/source
-chmod -R a+rX /mnt/root/tmp/source
+cp -r Makefile README.md LICENSE conf /mnt/root/sluice
+chmod -R a+rX /mnt/root/sluice
 echo ready
 exec sleep infinity
 """
 HOLD = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork",
-        "--kill-child", "--propagation=private"]
+        "--kill-child", "--mount-proc", "--propagation=private"]
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"
                  ":/bin", "LC_ALL": "C"}
 
 # Installs what is under test, and builds nothing.
-MAKE_THERE = ["make", "-C", "/tmp/source", "-o", "all", "BIN=/tmp/sluice"]
-
+MAKE_THERE = ["make", "-C", "/sluice", "-o", "all", "BIN=/sluice/binary"]
 
 @functools.cache
 def why_not():
@@ -68,14 +67,10 @@ class Machine:
         if said != "ready\n":
             self.close()
             raise OSError(said.strip())
-        self.enter = ["nsenter", f"--target={self.child()}", "--mount",
-                      "--pid", "chroot", "/mnt/root"]
-        self.root = pathlib.Path(f"/proc/{self.child()}/root/mnt/root")
-
-    def child(self):
-        pid = self.holder.pid
-        path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
-        return int(path.read_text().split()[0])
+        self.pid = child(self.holder.pid)
+        self.root = pathlib.Path(f"/proc/{self.pid}/root/mnt/root")
+        self.enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid",
+                      "chroot", "/mnt/root"]
 
     def try_run(self, *command, seconds=60):
         """(exit code, output) of a command."""
@@ -98,3 +93,8 @@ class Machine:
         self.holder.kill()
         self.holder.wait()
         self.holder.stdout.close()
+
+
+def child(pid):
+    path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    return int(path.read_text().split()[0])

@@ -58,11 +58,15 @@ def why_not():
 
 
 class Host:
-    """A network namespace with its own loopback."""
+    """A network namespace with its own loopback: a new one, or that of a
+    process."""
 
-    def __init__(self):
-        self.fd = in_thread(new_namespace)
-        self.run("ip", "link", "set", "lo", "up")
+    def __init__(self, pid=None):
+        if pid is None:
+            self.fd = in_thread(new_namespace)
+            self.run("ip", "link", "set", "lo", "up")
+        else:
+            self.fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     @property
     def path(self):

@@ -1,0 +1,410 @@
+"""The unit under the real systemd: start, ready, stop, restart, the journal."""
+
+import json
+import pathlib
+import re
+import time
+
+import pytest
+
+from lib import booted
+from lib.peers import FIN, MIB, RST, Server, complete, echo, payload
+from lib.proxy import BINARY, SANITIZER
+from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
+
+pytestmark = pytest.mark.xdist_group("systemd")
+
+CONFIG = "etc/sluice/proxy.ini"
+DROP_INS = "run/systemd/system/sluice.service.d"
+ADDRESS = ("127.0.0.1", 5432)
+
+# journald's, see syslog(3).
+ERROR, WARNING, INFO = 3, 4, 6
+
+# A sanitizer wants more than the unit grants, and must not find addresses more
+# random than it knows.
+SANITIZED = b"__asan_init" in pathlib.Path(BINARY).read_bytes()
+FOR_SANITIZERS = """[Service]
+ExecStart=
+ExecStart=setarch -R /usr/local/bin/sluice -c /etc/sluice/proxy.ini
+SystemCallFilter=
+LockPersonality=no
+MemoryDenyWriteExecute=no
+Environment=ASAN_OPTIONS=exitcode=99
+"""
+
+
+@pytest.fixture(scope="module")
+def computer(tmp_path_factory):
+    reason = booted.why_not()
+    if reason:
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("computer")
+    try:
+        computer = booted.Booted(folder)
+    except AssertionError as error:
+        pytest.skip(f"no systemd-nspawn --boot here: {error}")
+    try:
+        computer.make("install")
+        yield computer
+    finally:
+        computer.close()
+
+
+@pytest.fixture
+def service(computer, stage):
+    service = Service(computer, stage)
+    yield service
+    service.clear()
+
+
+class Service:
+    """sluice.service, installed and not started."""
+
+    def __init__(self, computer, stage):
+        self.computer, self.stage = computer, stage
+        self.since = time.time()
+        if SANITIZED:
+            self.drop_in("zz-sanitizer", FOR_SANITIZERS)
+
+    # Peers, on its loopback.
+
+    def server(self, script=None):
+        return self.stage.keep(Server(script, sock=self.computer.host.socket()))
+
+    def connect(self, address=ADDRESS):
+        return self.stage.connect(address, sock=self.computer.host.socket())
+
+    def accepts(self, address=ADDRESS):
+        try:
+            self.connect(address)
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    # Files.
+
+    def configure(self, server, more="", bind="%s:%d" % ADDRESS,
+                  host="127.0.0.1", drain="1s"):
+        (self.computer.root / CONFIG).write_text(
+            f"[global]\ndrain_timeout = {drain}\n{more}\n"
+            f"[listener]\nbind = {bind}\n"
+            f"[upstream]\nserver = {host}:{server.address[1]}\n")
+
+    def drop_in(self, name, text):
+        folder = self.computer.root / DROP_INS
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.conf").write_text(text)
+        self.computer.run("systemctl", "daemon-reload")
+
+    # systemctl(1), journalctl(1).
+
+    def systemctl(self, *words):
+        return self.computer.run("systemctl", *words, "sluice.service")
+
+    def fails_to(self, *words):
+        """What systemctl says that has to fail."""
+        code, output = self.computer.try_run("systemctl", *words,
+                                             "sluice.service")
+        assert code != 0, output
+        return output
+
+    def show(self, name):
+        return self.systemctl("show", "-P", name).strip()
+
+    def status(self, key):
+        """What /proc says of the daemon."""
+        text = self.computer.run("cat", f"/proc/{self.show('MainPID')}/status")
+        return re.search(rf"^{key}:[ \t]*(.*)", text, re.M)[1]
+
+    def journal(self, *words):
+        """What the unit's processes said: [(priority, message)]."""
+        self.computer.run("journalctl", "--sync")
+        lines = self.computer.run(
+            "journalctl", "--unit=sluice", "--output=json", "--quiet",
+            f"--since=@{self.since:.6f}", *words).splitlines()
+        entries = [json.loads(line) for line in lines]
+        # One that has ended already has no name any more.
+        return [(int(entry["PRIORITY"]), entry["MESSAGE"])
+                for entry in entries if entry.get("_COMM") != "systemd"]
+
+    def wait_for_message(self, pattern, *words):
+        """(priority, match) of a message of the daemon."""
+        def find():
+            for priority, message in self.journal(*words):
+                match = re.search(pattern, message)
+                if match:
+                    return priority, match
+            return None
+
+        return wait_for(find, 5, f"a message that matches {pattern}")
+
+    def clear(self):
+        self.computer.try_run("systemctl", "stop", "sluice.service")
+        self.computer.try_run("systemctl", "reset-failed", "sluice.service")
+        messages = [message for _, message in self.journal()]
+        self.computer.run("rm", "-rf", "/" + DROP_INS, "/" + CONFIG)
+        self.computer.run("systemctl", "daemon-reload")
+        for message in messages:
+            assert not SANITIZER.search(message), "\n".join(messages)
+
+
+# The unit.
+
+def test_the_unit_is_sound(computer):
+    """But for the manuals, which need not be there to be named."""
+    said = computer.run("systemd-analyze", "verify", "--man=no",
+                        "sluice.service")
+    assert said == ""
+
+
+def test_the_unit_is_tight(computer):
+    said = computer.run("systemd-analyze", "security", "--offline=true",
+                        "sluice.service")
+    level = re.search(r"Overall exposure level for sluice.service: (\S+)", said)
+    assert float(level[1]) < 2.5, said
+
+
+# Start.
+
+def test_started_means_that_it_serves(service):
+    """start returns when every port is open: nobody is refused."""
+    server = service.server(echo)
+    service.configure(server)
+    for _ in range(10):
+        service.systemctl("start")
+        client = service.connect()
+        client.send_and_fin(b"hello")
+        assert client.read_all() == (b"hello", FIN)
+        service.systemctl("stop")
+        assert not service.accepts()
+
+
+def test_start_waits_for_ready(service):
+    """The same daemon, kept from saying so."""
+    service.configure(service.server())
+    service.drop_in("mute", "[Service]\nUnsetEnvironment=NOTIFY_SOCKET\n"
+                    "TimeoutStartSec=2s\n")
+    service.fails_to("start")
+    service.wait_for_message("^forwarding 127.0.0.1:5432 ")
+    assert service.show("Result") == "timeout"
+
+
+def test_the_status_says_how_it_is(service):
+    service.configure(service.server(), more="workers = 3")
+    service.systemctl("start")
+    assert service.show("StatusText") == "1 listener, 3 workers"
+    assert "1 listener, 3 workers" in service.systemctl("status")
+
+
+def test_a_broken_configuration_is_refused_once(service):
+    service.configure(service.server(), more="wrokers = 3")
+    service.fails_to("start")
+    priority, match = service.wait_for_message(
+        r"^(?:error: )?/etc/sluice/proxy.ini:3: (.*)")
+    assert "wrokers" in match[1] and "workers" in match[1]
+    nothing_happens_for(2, lambda: service.show("NRestarts") != "0",
+                        "it is started again")
+    assert service.show("ActiveState") == "failed"
+    assert service.show("ExecMainStatus") == "1"
+
+
+def test_a_port_that_becomes_free_is_taken(service):
+    """Somebody else had it: that is worth a second try, and a tenth."""
+    service.configure(service.server())
+    service.drop_in("soon", "[Service]\nRestartSec=50ms\n")
+    squatter = service.stage.keep(Server(
+        port=ADDRESS[1], sock=service.computer.host.socket()))
+    service.fails_to("start")
+    service.wait_for_message(r"127.0.0.1:5432")
+    wait_for(lambda: service.show("ExecMainStatus") == "3", 5, "it gives up")
+    wait_for(lambda: int(service.show("NRestarts")) >= 9, 20, "more tries")
+    squatter.close()
+    wait_for(lambda: service.show("ActiveState") == "active", 10, "it runs")
+    assert service.accepts()
+
+
+# What it is allowed.
+
+def test_it_is_not_root_and_has_the_low_ports(service):
+    server = service.server(echo)
+    service.configure(server, bind="127.0.0.1:80")
+    service.systemctl("start")
+    uid = service.computer.run("id", "-u", "sluice").strip()
+    assert uid != "0"
+    assert service.status("Uid").split() == [uid] * 4
+    for kind in "CapEff", "CapPrm", "CapBnd":
+        assert int(service.status(kind), 16) == 1 << 10, kind  # NET_BIND_SERVICE
+    assert service.status("NoNewPrivs") == "1"
+    client = service.connect(("127.0.0.1", 80))
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
+
+
+def test_it_writes_nowhere_but_in_its_folders(service):
+    service.configure(service.server())
+    service.systemctl("start")
+
+    def touch(folder, *user):
+        return service.computer.try_run(
+            "nsenter", f"--target={service.show('MainPID')}", "--mount", *user,
+            "touch", f"{folder}/file")
+
+    user = ["--setuid=" + service.status("Uid").split()[0],
+            "--setgid=" + service.status("Gid").split()[0]]
+    for folder in "/run/sluice", "/var/log/sluice":
+        assert touch(folder, *user) == (0, "")
+    for folder in "/", "/etc/sluice", "/var/log", "/usr/local/bin":
+        code, said = touch(folder)      # not even root
+        assert code != 0 and "Read-only file system" in said, folder
+
+
+def test_no_system_call_is_refused(service):
+    """Were one refused, this would kill it."""
+    server = service.server(echo)
+    service.configure(server, more="admin = 127.0.0.1:9901", host="localhost")
+    service.drop_in("kill", "[Service]\nSystemCallErrorNumber=kill\n")
+    service.systemctl("start")
+    client = service.connect()
+    data = payload(MIB)
+    sending = service.stage.run(client.send_and_fin, data)
+    assert client.read_to_end() == complete(data)
+    sending.result()
+    page = service.connect(("127.0.0.1", 9901))
+    page.send(b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert page.recv().startswith(b"HTTP/1.")
+    service.systemctl("reload")
+    service.systemctl("stop")
+    assert service.show("Result") == "success"
+
+
+# Traffic, and the journal.
+
+def test_it_forwards_both_ways(service):
+    server = service.server()
+    service.configure(server)
+    service.systemctl("start")
+    client = service.connect()
+    upstream = server.accept()
+    up, down = payload(3 * MIB, seed=1), payload(2 * MIB, seed=2)
+    sending = [service.stage.run(client.send_and_fin, up),
+               service.stage.run(upstream.send_and_fin, down)]
+    reading = service.stage.run(upstream.read_to_end)
+    assert client.read_to_end() == complete(down)
+    assert reading.result() == complete(up)
+    for task in sending:
+        task.result()
+    priority, match = service.wait_for_message(
+        rf"client={re.escape(client.name)} .*how=fin")
+    assert priority == INFO
+
+
+# Stop, reload, failure.
+
+def test_stop_lets_sessions_finish(service):
+    server = service.server()
+    service.configure(server, drain="20s")
+    service.systemctl("start")
+    client = service.connect()
+    upstream = server.accept()
+    stopping = service.stage.run(service.systemctl, "stop")
+    wait_for(lambda: service.show("StatusText") == "draining, 1 session", 5,
+             "it says what it waits for")
+    assert service.show("ActiveState") == "deactivating"
+    wait_for(lambda: not service.accepts(), 5, "nobody is accepted any more")
+    upstream.send_and_fin(b"the last word")
+    assert client.recv_exact(13) == b"the last word"
+    client.fin()
+    stopping.result()
+    assert service.show("Result") == "success"
+
+
+def test_stop_ends_what_outlives_the_drain(service):
+    server = service.server()
+    service.configure(server)           # drain_timeout = 1s
+    service.systemctl("start")
+    client = service.connect()
+    server.accept()
+    watch = Stopwatch()
+    service.systemctl("stop")
+    assert 1 <= watch.seconds < limit(5)
+    assert client.read_to_end().ending == RST
+    service.wait_for_message("how=drain")
+    assert service.show("ActiveState") == "inactive"
+    assert service.show("Result") == "success"
+    assert service.show("ExecMainStatus") == "0"
+
+
+def test_stop_has_time_for_the_default_drain(service):
+    """systemd must not kill what drain_timeout still allows."""
+    said = service.computer.run("/usr/local/bin/sluice", "--help-config",
+                                "drain_timeout")
+    drain = int(re.search(r"\b(\d+)s\b", said)[1])
+    patience = int(re.fullmatch(r"(\d+)s", service.show("TimeoutStopUSec"))[1])
+    assert patience >= drain + 5
+
+
+def test_a_crash_is_followed_by_a_start(service):
+    service.configure(service.server())
+    service.systemctl("start")
+    before = service.show("MainPID")
+    service.systemctl("kill", "--kill-who=main", "--signal=ABRT")
+    wait_for(lambda: service.show("NRestarts") == "1" and
+             service.show("ActiveState") == "active", 10, "it is restarted")
+    assert service.show("MainPID") != before
+    assert service.accepts()
+
+
+def test_a_stop_from_outside_systemd_is_no_failure(service):
+    """Told to stop by anybody, it has stopped, and stays so."""
+    service.configure(service.server())
+    service.systemctl("start")
+    service.systemctl("kill", "--kill-who=main", "--signal=TERM")
+    wait_for(lambda: service.show("ActiveState") == "inactive", 10, "it stops")
+    assert service.show("Result") == "success"
+    assert service.show("NRestarts") == "0"
+
+
+def test_reload_leaves_sessions_alone(service):
+    server = service.server(echo)
+    service.configure(server)
+    service.systemctl("start")
+    client = service.connect()
+    before = service.show("MainPID")
+    service.systemctl("reload")
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
+    assert service.show("MainPID") == before
+    assert service.show("ActiveState") == "active"
+
+
+def test_reload_of_a_broken_configuration_is_refused(service):
+    server = service.server(echo)
+    service.configure(server)
+    service.systemctl("start")
+    client = service.connect()
+    (service.computer.root / CONFIG).write_text("nonsense\n")
+    service.fails_to("reload")
+    service.wait_for_message(r"/etc/sluice/proxy.ini:1: ")
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
+    assert service.show("ActiveState") == "active"
+
+
+# Its life on a machine.
+
+def test_enabled_it_starts_at_boot_until_it_is_uninstalled(service):
+    wants = service.computer.root / (
+        "etc/systemd/system/multi-user.target.wants/sluice.service")
+    service.configure(service.server())
+    service.systemctl("enable", "--now")
+    assert wants.is_symlink()
+    assert service.accepts()
+    service.computer.make("uninstall")
+    try:
+        assert not wants.is_symlink()
+        assert not service.accepts()
+        assert service.show("LoadState") == "not-found"
+        assert (service.computer.root / CONFIG).exists()
+    finally:
+        service.computer.make("install")
