@@ -121,6 +121,14 @@ $(LOAD): tests/bench/load.c $(O)/flags
 	$Q$(compile) $(link) -o $@ $<
 
 load: $(LOAD)
+
+# Prints what is written down of the option table.
+$(O)/papers: tests/lint/papers.c $(O)/flags $(call below,config)
+	$(need_libs)
+	@echo "  LINK  $@"
+	$Q$(compile) -iquote src/config $(depend) $(link) -o $@ $< \
+		$(filter %.a,$^) $(LIBS)
+
 unit: $(UNIT)
 fuzzers: $(FUZZERS)
 
@@ -191,6 +199,12 @@ fuzz: deps-test
 ##lint		the house rules alone
 lint:
 	@tests/run.sh lint
+
+##papers	print conf/proxy.full.ini and the options in conf/proxy.ini.5 anew
+papers: $(O)/papers
+	$< ini >$(O)/paper.new && cp $(O)/paper.new conf/proxy.full.ini
+	$< man <conf/proxy.ini.5 >$(O)/paper.new && \
+		cp $(O)/paper.new conf/proxy.ini.5
 
 ##bench		compare with other proxies
 ##soak		hours under load
@@ -278,4 +292,4 @@ help:
 
 FORCE:
 .PHONY: all deps deps-test run check check-all bench fuzz soak lint install \
-	uninstall help clean load unit fuzzers FORCE
+	uninstall help clean load unit fuzzers papers FORCE

@@ -56,7 +56,7 @@ load_and_act(const struct cli *cli)
 	if (cli->action == CLI_RUN)
 		return control_run(config, cli->background);
 	if (cli->action == CLI_DUMP) {
-		config_print(stdout, config);
+		config_print(stdout, config, control_workers(config));
 	} else {
 		code = cli->resolve ? trial_run(stdout, config) : EXIT_FINE;
 		if (code == EXIT_FINE)

@@ -54,6 +54,7 @@ test_packages() {
 	psmisc                have fuser
 	strace                have strace
 	jq                    have jq
+	mandoc                have mandoc
 	xz-utils              have xz
 	util-linux            have setpriv
 	systemd-container     have systemd-nspawn

@@ -12,8 +12,8 @@
 int option_help(FILE *out, FILE *errors, const char *key);
 
 /* -T: the effective configuration as a proxy.ini that works, each value with
- * its origin behind " ; ". */
-void config_print(FILE *out, const struct config *);
+ * its origin behind " ; ".  'workers' is what auto comes to here, 0: not told. */
+void config_print(FILE *out, const struct config *, size_t workers);
 
 /* Where a value of [global] came from. */
 struct origin config_global_origin(const struct config *, const char *key);

@@ -12,4 +12,7 @@
  * start as soon as that is known. */
 int control_run(struct config *, bool background);
 
+/* How many workers that would have, on this machine. */
+size_t control_workers(const struct config *);
+
 #endif

@@ -6,27 +6,23 @@
 #include <errno.h>
 #include <string.h>
 
-#define HELP_COLUMNS 79
-#define HELP_INDENT  8
+#define COLUMNS 79
+#define INDENT	"        "
 
-/* Writes words in lines of HELP_COLUMNS, each behind HELP_INDENT blanks. */
-static void
-help_wrap(FILE *out, const char *text)
+void
+option_wrap(FILE *out, const char *indent, const char *text)
 {
 	size_t column = 0;
 
 	while (*text != '\0') {
 		size_t len = strcspn(text, " ");
 
-		if (column > 0 && column + 1 + len > HELP_COLUMNS) {
+		if (column > 0 && column + 1 + len > COLUMNS) {
 			fputc('\n', out);
 			column = 0;
 		}
-		if (column == 0)
-			column = (size_t)fprintf(out, "%*s", HELP_INDENT, "");
-		else
-			column += (size_t)fprintf(out, " ");
-		column += (size_t)fprintf(out, "%.*s", (int)len, text);
+		column += (size_t)fprintf(out, "%s%.*s",
+		    column == 0 ? indent : " ", (int)len, text);
 		text += len;
 		text += strspn(text, " ");
 	}
@@ -44,14 +40,22 @@ help_option(FILE *out, const struct option *option)
 	snprintf(line, sizeof(line), "%s%s",
 	    option->type->form(option, form),
 	    option->list ? "; repeatable, one a line" : "");
-	help_wrap(out, line);
-	help_wrap(out, option->doc);
+	option_wrap(out, INDENT, line);
+	option_wrap(out, INDENT, option->doc);
 }
 
 static void
-help_section(FILE *out, enum section_kind kind, const char *intro)
+help_heading(FILE *out, enum section_kind kind)
 {
-	fprintf(out, "%s\n\n", intro);
+	fprintf(out, "%s\n", section_title(kind));
+	option_wrap(out, "", section_purpose(kind));
+	fputc('\n', out);
+}
+
+static void
+help_section(FILE *out, enum section_kind kind)
+{
+	help_heading(out, kind);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		if (OPTIONS[i].kind == kind) {
 			help_option(out, &OPTIONS[i]);
@@ -60,33 +64,32 @@ help_section(FILE *out, enum section_kind kind, const char *intro)
 	}
 }
 
+/* In [defaults] are no options of its own: their names are enough. */
 static void
 help_defaults(FILE *out)
 {
-	const char *before = "";
-
-	fputs("[defaults]: values for all listeners and upstreams; any of\n\n",
-	    out);
+	help_heading(out, SECTION_DEFAULTS);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option *option = &OPTIONS[i];
 
-		if (option != option_find(SECTION_DEFAULTS, option->key))
-			continue;
-		fprintf(out, "%s    %s", before, option->key);
-		before = "\n";
+		if (option == option_find(SECTION_DEFAULTS, option->key))
+			fprintf(out, "    %s\n", option->key);
 	}
-	fputs("\n\n", out);
+	fputc('\n', out);
 }
 
 static void
 help_all(FILE *out)
 {
-	help_section(out, SECTION_GLOBAL, "[global]");
+	option_wrap(out, "", "What proxy.ini may say, by section: each option "
+	    "with its default, if it has one, and what else it takes. "
+	    "proxy.ini(5) has the rules of the file, proxy.full.ini is one "
+	    "with all of it.");
+	fputc('\n', out);
+	help_section(out, SECTION_GLOBAL);
 	help_defaults(out);
-	help_section(out, SECTION_LISTENER,
-	    "[listener NAME]: where clients come in");
-	help_section(out, SECTION_UPSTREAM,
-	    "[upstream NAME]: where their sessions go");
+	help_section(out, SECTION_LISTENER);
+	help_section(out, SECTION_UPSTREAM);
 }
 
 int

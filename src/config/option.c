@@ -72,12 +72,15 @@ const struct option OPTIONS[] = {
 	    GLOBAL(drain_timeout), "25s", .min = 1, .max = FOREVER,
 	    .zero = "off",
 	    .doc = "How long a daemon that was told to stop lets sessions "
-		   "finish before it closes them; off waits for the last." },
+		   "finish before it closes them. off, or 0, waits for the "
+		   "last." },
 	{ SECTION_GLOBAL, "user", &TYPE_ACCOUNT, GLOBAL(user), NULL,
+	    .example = "sluice",
 	    .doc = "Who the daemon is once its ports are bound, if it was "
 		   "started as root. Without it: sluice where there is such "
 		   "a user, else nobody; root stays root." },
 	{ SECTION_GLOBAL, "group", &TYPE_ACCOUNT, GLOBAL(group), NULL,
+	    .example = "sluice",
 	    .doc = "The group that goes with user, instead of the user's "
 		   "own." },
 	{ SECTION_GLOBAL, "pid_file", &TYPE_PATH, GLOBAL(pid_file), "off",
@@ -112,25 +115,28 @@ const struct option OPTIONS[] = {
 	{ SECTION_GLOBAL, "admin_socket", &TYPE_PATH, GLOBAL(admin_socket),
 	    "auto", .zero = "auto",
 	    .doc = "The Unix socket of 'sluice ctl'. auto is "
-		   "/run/sluice/sluice.sock for root, else "
-		   "$XDG_RUNTIME_DIR/sluice.sock, and goes without where "
-		   "that is taken or cannot be made." },
+		   "/run/sluice/sluice.sock for root, else sluice.sock in "
+		   "$RUNTIME_DIRECTORY or $XDG_RUNTIME_DIR; where that is "
+		   "taken or cannot be made, the daemon runs without." },
 	{ SECTION_GLOBAL, "admin_group", &TYPE_ACCOUNT, GLOBAL(admin_group),
 	    NULL,
+	    .example = "adm",
 	    .doc = "The group that may use admin_socket, besides the user "
 		   "the daemon runs as and root." },
-	{ SECTION_GLOBAL, "include", &TYPE_INCLUDE, 0, NULL, .list = true,
+	{ SECTION_GLOBAL, "include", &TYPE_INCLUDE, 0, NULL,
+	    .example = "conf.d/*.ini", .list = true,
 	    .doc = "More files, read behind this one in the order of their "
-		   "names. A relative path starts at the folder of this file. "
-		   "A pattern may match nothing. Included files may have any "
-		   "section, but no include." },
+		   "names. A relative path starts at the folder of this "
+		   "file. A pattern may match nothing. Included files may "
+		   "have any section, but no include of their own." },
 
 	{ SECTION_LISTENER, "bind", &TYPE_BIND, LISTENER(binds), NULL,
-	    .list = true,
-	    .doc = "Where to accept clients. ':PORT' is every address of this "
-		   "machine, IPv4 and IPv6; port 0 takes any free one." },
+	    .example = "127.0.0.1:15432", .list = true,
+	    .doc = "Where to accept clients. :PORT is every address of this "
+		   "machine, IPv4 and IPv6; FIRST-LAST are up to 1024 ports; "
+		   "port 0 takes any free one." },
 	{ SECTION_LISTENER, "upstream", &TYPE_NAME, LISTENER(upstream_name),
-	    NULL, .shared = true,
+	    NULL, .example = "NAME", .shared = true,
 	    .doc = "Where the sessions go: an [upstream NAME]. Without it, "
 		   "the upstream of the listener's own name, else the only "
 		   "one." },
@@ -167,19 +173,20 @@ const struct option OPTIONS[] = {
 	SOCKET_ROWS(SECTION_LISTENER, LISTENER),
 
 	{ SECTION_UPSTREAM, "host", &TYPE_HOST, UPSTREAM(host), NULL,
+	    .example = "127.0.0.1",
 	    .doc = "The server to forward to: a name or an address. Needs "
 		   "port." },
 	{ SECTION_UPSTREAM, "port", &TYPE_NUMBER, UPSTREAM(port), NULL,
-	    .min = 1, .max = 65535,
+	    .example = "5432", .min = 1, .max = 65535,
 	    .doc = "The port of host." },
 	{ SECTION_UPSTREAM, "server", &TYPE_SERVER, UPSTREAM(servers), NULL,
-	    .list = true,
+	    .example = "db1.internal:5432 weight=2", .list = true,
 	    .doc = "One of several servers, instead of host and port. A "
 		   "server of weight 2 gets twice the sessions of one of "
 		   "weight 1; a backup gets some only when no other server "
 		   "accepts." },
 	{ SECTION_UPSTREAM, "source", &TYPE_SOURCE, UPSTREAM(sources), NULL,
-	    .list = true, .shared = true,
+	    .example = "192.0.2.1", .list = true, .shared = true,
 	    .doc = "The address of this machine to connect from, instead of "
 		   "the kernel's choice; several are used in turn." },
 	{ SECTION_UPSTREAM, "connect_timeout", &TYPE_DURATION,
@@ -194,6 +201,19 @@ const struct option OPTIONS[] = {
 		   "server is tried once, however many there are; in all it "
 		   "takes no longer than this times connect_timeout." },
 	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
+};
+
+static const struct section_words {
+	const char *title, *purpose;
+} SECTION_WORDS[SECTION_KINDS] = {
+	[SECTION_GLOBAL] = { "[global]", "The daemon as a whole." },
+	[SECTION_DEFAULTS] = { "[defaults]", "Values for the listeners and "
+		"upstreams that do not say otherwise." },
+	[SECTION_LISTENER] = { "[listener NAME]", "Where clients come in. "
+		"There may be any number, with different names; [listener] "
+		"alone is the one named default." },
+	[SECTION_UPSTREAM] = { "[upstream NAME]", "Where their sessions go: "
+		"one server, or several that do the same." },
 };
 
 const size_t OPTION_COUNT = sizeof(OPTIONS) / sizeof(OPTIONS[0]);
@@ -214,6 +234,18 @@ option_find(enum section_kind kind, const char *key)
 			return &OPTIONS[i];
 	}
 	return NULL;
+}
+
+const char *
+section_title(enum section_kind kind)
+{
+	return SECTION_WORDS[kind].title;
+}
+
+const char *
+section_purpose(enum section_kind kind)
+{
+	return SECTION_WORDS[kind].purpose;
 }
 
 bool

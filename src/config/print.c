@@ -6,6 +6,12 @@
 #include <assert.h>
 #include <string.h>
 
+struct print {
+	FILE		    *out;
+	const struct config *config;
+	size_t		     workers; /* that auto comes to; 0: not told */
+};
+
 /* A file as seen from the folder of the one that includes. */
 static const char *
 file_name(const struct config *config, size_t file)
@@ -18,44 +24,52 @@ file_name(const struct config *config, size_t file)
 }
 
 static void
-line_print(FILE *out, const struct config *config, struct origin origin)
+line_print(const struct print *print, struct origin origin)
 {
-	if (config->nfiles > 1)
-		fprintf(out, " ; %s line %u", file_name(config, origin.file),
-		    origin.line);
+	if (print->config->nfiles > 1)
+		fprintf(print->out, " ; %s line %u",
+		    file_name(print->config, origin.file), origin.line);
 	else
-		fprintf(out, " ; line %u", origin.line);
+		fprintf(print->out, " ; line %u", origin.line);
 }
 
 static void
-origin_print(FILE *out, const struct config *config, struct origin origin)
+origin_print(const struct print *print, struct origin origin)
 {
 	switch (origin.kind) {
 	case ORIGIN_DEFAULT:
-		fputs(" ; default\n", out);
+		fputs(" ; default", print->out);
 		break;
 	case ORIGIN_DEFAULTS:
-		line_print(out, config, origin);
-		fputs(", [defaults]\n", out);
+		line_print(print, origin);
+		fputs(", [defaults]", print->out);
 		break;
 	case ORIGIN_LINE:
-		line_print(out, config, origin);
-		fputs("\n", out);
+		line_print(print, origin);
 		break;
 	case ORIGIN_SET:
-		fputs(" ; --set\n", out);
+		fputs(" ; --set", print->out);
 		break;
 	case ORIGIN_LISTEN:
-		fputs(" ; -L\n", out);
+		fputs(" ; -L", print->out);
 		break;
 	}
+}
+
+/* What only this machine knows of a value. */
+static void
+note_print(const struct print *print, const struct option *option)
+{
+	if (print->workers > 0 && print->config->global.workers == 0 &&
+	    option == option_find(SECTION_GLOBAL, "workers"))
+		fprintf(print->out, ", here %zu", print->workers);
 }
 
 /* The blanks around '=' may be what makes a line too long to be read, and a '$'
  * would begin a variable. */
 static void
-option_print(FILE *out, const struct config *config,
-    const struct option *option, const struct item *item)
+option_print(const struct print *print, const struct option *option,
+    const struct item *item)
 {
 	char value[2 * ITEM_TEXT];
 	size_t len = 0;
@@ -66,14 +80,17 @@ option_print(FILE *out, const struct config *config,
 		value[len++] = *c;
 	}
 	value[len] = '\0';
-	fprintf(out, strlen(option->key) + strlen(" = ") + len > READER_LINE ?
+	fprintf(print->out,
+	    strlen(option->key) + strlen(" = ") + len > READER_LINE ?
 	    "%s=%s" : "%s = %s", option->key, value);
-	origin_print(out, config, item->origin);
+	origin_print(print, item->origin);
+	note_print(print, option);
+	fputc('\n', print->out);
 }
 
 static void
-section_print(FILE *out, const struct config *config,
-    enum section_kind kind, const void *owner, const struct origin *origins)
+section_print(const struct print *print, enum section_kind kind,
+    const void *owner, const struct origin *origins)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option *option = &OPTIONS[i];
@@ -82,31 +99,32 @@ section_print(FILE *out, const struct config *config,
 		if (option->kind != kind)
 			continue;
 		for (size_t n = 0; option->type->get(option, owner, n, &item);
-		     n++) {
-			option_print(out, config, option, &item);
-		}
+		     n++)
+			option_print(print, option, &item);
 	}
 }
 
 void
-config_print(FILE *out, const struct config *config)
+config_print(FILE *out, const struct config *config, size_t workers)
 {
+	const struct print print = { out, config, workers };
+
 	for (size_t i = 1; i < config->nfiles; i++)
 		fprintf(out, "; includes %s\n", file_name(config, i));
 	fputs("[global]\n", out);
-	section_print(out, config, SECTION_GLOBAL, &config->global,
+	section_print(&print, SECTION_GLOBAL, &config->global,
 	    config->global.origins);
 	for (size_t i = 0; i < config->nlisteners; i++) {
 		const struct listener_conf *l = &config->listeners[i];
 
 		fprintf(out, "\n[listener %s]\n", l->name);
-		section_print(out, config, SECTION_LISTENER, l, l->origins);
+		section_print(&print, SECTION_LISTENER, l, l->origins);
 	}
 	for (size_t i = 0; i < config->nupstreams; i++) {
 		const struct upstream_conf *u = &config->upstreams[i];
 
 		fprintf(out, "\n[upstream %s]\n", u->name);
-		section_print(out, config, SECTION_UPSTREAM, u, u->origins);
+		section_print(&print, SECTION_UPSTREAM, u, u->origins);
 	}
 }
 

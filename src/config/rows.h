@@ -41,7 +41,8 @@ struct option {
 	const char		 *key;
 	const struct option_type *type;
 	size_t			  offset;   /* of the field in its owner */
-	const char		 *standard; /* default text; NULL: unset */
+	const char		 *standard; /* default text; NULL: unset, and ... */
+	const char		 *example;  /* ... this shows a value instead */
 	uint64_t		  min, max; /* of a number or a duration */
 	const char		 *zero;	    /* a word that means 0 */
 	const char *const	 *words;    /* of TYPE_WORD, NULL-ended */
@@ -52,6 +53,10 @@ struct option {
 
 extern const struct option OPTIONS[];
 extern const size_t	   OPTION_COUNT;
+
+/* "[listener NAME]", and what such a section is for. */
+const char *section_title(enum section_kind);
+const char *section_purpose(enum section_kind);
 
 /* The row of a key in a section; in [defaults] that of a listener or upstream.
  */
@@ -77,6 +82,9 @@ option_field(const struct option *option, const void *owner)
 {
 	return (const char *)owner + option->offset;
 }
+
+/* Writes a text in lines of 79 columns, each behind 'indent'. */
+void option_wrap(FILE *out, const char *indent, const char *text);
 
 /* Reports the key and the text right behind it; returns false for the setter to
  * return. */

@@ -136,14 +136,19 @@ control_greet(const struct control *c)
 	    (unsigned long long)crew_shared(c->crew)->sessions.max);
 }
 
+size_t
+control_workers(const struct config *config)
+{
+	return config->global.workers > 0 ? config->global.workers :
+	    host_cpus();
+}
+
 static int
 control_make_crew(struct control *c)
 {
 	uint64_t fds = host_raise_fds(), max = c->config->global.max_sessions;
-	size_t nworkers = c->config->global.workers;
+	size_t nworkers = control_workers(c->config);
 
-	if (nworkers == 0)
-		nworkers = host_cpus();
 	if (max == 0)
 		max = host_max_sessions(c->config, fds, nworkers);
 	c->crew = crew_new(c->config, nworkers, max);

@@ -40,7 +40,7 @@ print(const struct config *config, size_t *size)
 	FILE *file = open_memstream(&text, size);
 
 	assert(file != NULL);
-	config_print(file, config);
+	config_print(file, config, 0);
 	fclose(file);
 	for (in = out = text; *in != '\0'; in++) {
 		if (strncmp(in, " ; ", 3) == 0)

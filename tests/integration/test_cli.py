@@ -110,6 +110,14 @@ def test_what_is_in_effect_is_a_configuration_again(tmp_path):
     assert values_of(second.stdout) == values_of(first.stdout)
 
 
+def test_what_auto_comes_to_is_shown():
+    shown = sluice("-T", *FORWARD, "--set", "global.workers=auto").stdout
+    number = re.search(r"^workers = auto ; --set, here (\d+)$", shown, re.M)[1]
+    assert f"CPUs {number}" in sluice("-V").stdout
+    assert "workers = 3 ; --set\n" in sluice(
+        "-T", *FORWARD, "--set", "global.workers=3").stdout
+
+
 def test_forwarding_without_a_file(stage):
     server = stage.server(echo)
     proxy = stage.sluice(args=[

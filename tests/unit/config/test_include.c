@@ -398,7 +398,7 @@ test_print(void **state)
 	write_file("main.ini", INCLUDE("d/*.ini") "workers = 2\n[listener]\n"
 	    "bind = :1\n");
 	config = load();
-	config_print(file, config);
+	config_print(file, config, 0);
 	fclose(file);
 	assert_non_null(strstr(text, "; includes d/a.ini\n[global]\n"));
 	assert_non_null(strstr(text, "\nworkers = 2 ; main.ini line 3\n"));

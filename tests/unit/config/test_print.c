@@ -12,7 +12,7 @@ print(const struct config *config)
 	FILE *file = open_memstream(&text, &size);
 
 	assert_non_null(file);
-	config_print(file, config);
+	config_print(file, config, 0);
 	fclose(file);
 	return text;
 }
@@ -209,6 +209,49 @@ test_help_of_one(void **state)
 	free(text);
 }
 
+/* conf/proxy.full.ini changes nothing; tests run at the top of the tree. */
+static void
+test_full_file_is_the_defaults(void **state)
+{
+	struct config_errors errors;
+	struct config *full = config_load(&(struct config_source){
+		.path = "conf/proxy.full.ini" }, &errors);
+	struct config *small = load_right("[listener]\n"
+	    "bind = 127.0.0.1:15432\n[upstream]\nhost = 127.0.0.1\n"
+	    "port = 5432\n");
+	char *one, *other;
+
+	(void)state;
+	assert_non_null(full);
+	one = print(full);
+	other = print(small);
+	assert_string_equal(without_origins(one), without_origins(other));
+	free(one);
+	free(other);
+	config_free(full);
+	config_free(small);
+}
+
+/* What has no default shows how it is written, and rightly. */
+static void
+test_examples(void **state)
+{
+	char line[256];
+
+	(void)state;
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option *o = &OPTIONS[i];
+
+		assert_true((o->standard == NULL) == (o->example != NULL));
+		if (o->standard != NULL || o->type == &TYPE_INCLUDE ||
+		    o->type == &TYPE_NAME || o->type == &TYPE_HOST ||
+		    strcmp(o->key, "port") == 0)
+			continue;
+		snprintf(line, sizeof(line), "%s = %s", o->key, o->example);
+		assert_line(section_word(o->kind), line, "");
+	}
+}
+
 /* The table keeps its own promises. */
 static void
 test_rows(void **state)
@@ -241,6 +284,8 @@ main(void)
 		cmocka_unit_test(test_origins),
 		cmocka_unit_test(test_help_has_every_option),
 		cmocka_unit_test(test_help_of_one),
+		cmocka_unit_test(test_full_file_is_the_defaults),
+		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_rows),
 	};
 

@@ -1,0 +1,94 @@
+"""What the papers show works as it stands, and they know every option."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from lib.papers import configurations
+from lib.programs import free_port
+from lib.peers import FIN, echo
+from lib.proxy import BINARY, ROOT
+from lib.timing import limit
+
+PAPERS = [ROOT / "conf" / "proxy.ini.5", ROOT / "conf" / "sluice.8",
+          ROOT / "README.md"]
+MANUAL = PAPERS[0]
+FULL = ROOT / "conf" / "proxy.full.ini"
+
+# What the examples take from the environment.
+ENVIRONMENT = {"DB_HOST": "db1.internal"}
+
+# A file that includes others has its listeners there.
+INCLUDED = "[listener]\nbind = :1\n[upstream]\nserver = db1.internal:1\n"
+
+
+def sluice(*args):
+    return subprocess.run(
+        [BINARY, *map(str, args)], stdin=subprocess.DEVNULL, text=True,
+        capture_output=True, timeout=limit(10),
+        env={**os.environ, **ENVIRONMENT})
+
+
+EXAMPLES = [pytest.param(text, id=f"{path.name}:{line}")
+            for path in PAPERS for line, text in configurations(path)]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_an_example_is_right(text, tmp_path):
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "a.ini").write_text(INCLUDED)
+    path = tmp_path / "proxy.ini"
+    path.write_text(text)
+    done = sluice("-t", "-c", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("proxy.ini: ok (")
+
+
+def test_there_are_examples():
+    assert len(configurations(MANUAL)) >= 5
+
+
+def test_the_container_example_takes_its_environment(stage, tmp_path):
+    text, = (text for _, text in configurations(MANUAL) if "${PORT" in text)
+    server = stage.server(echo)
+    proxy = stage.sluice(
+        text.replace("log_format = json\n", ""),
+        args=["--set", "global.admin=off", "--set", "global.admin_socket=off"],
+        env={"DB_HOST": "127.0.0.1", "DB_PORT": str(server.port),
+             "PORT": str(free_port()), "DRAIN": "1s"})
+    port = int(re.search(r"^forwarding :(\d+)", proxy.log, re.M)[1])
+    client = stage.connect(("127.0.0.1", port))
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
+    client.close()
+    proxy.wait_for_records(1)
+
+
+def options(text, pattern):
+    """The options in their order, as "key = default" or "key"."""
+    return [f"{key} = {value}" if value else key
+            for key, value in re.findall(pattern, text, re.M)]
+
+
+def test_all_know_the_same_options():
+    """The manual, --help-config and the full file, read by themselves."""
+    told = options(re.sub(r"(?s)^\[defaults\].*?(?=^\[)", "",
+                          sluice("--help-config").stdout, flags=re.M),
+                   r"^    (\w+)(?: = (.*))?$")
+    assert len(told) > 40
+    text = MANUAL.read_text()
+    text = text[text.index("\n.Sh OPTIONS"):text.index("\n.Sh FILES")]
+    assert options(text, r"^\.It Cm (\w+)(?: No = (.*))?$") == told
+    full = options(FULL.read_text(), r"^;?(\w+) = (.*)$")
+    assert [line.split(" = ")[0] for line in full] == [
+        line.split(" = ")[0] for line in told]
+    assert [line for line in told if " = " in line] == [
+        line for line in full if line in told]
+
+
+def test_the_full_file_works_as_it_stands():
+    done = sluice("-t", "-c", FULL)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0, "proxy.full.ini: ok (1 listener, 1 upstream)\n", "")
