@@ -80,7 +80,8 @@ void admin_stream_wake(struct admin_stream *);
 admin_handler page_status;
 admin_handler page_healthz;
 
-/* api_sessions.c */
+/* metrics.c, api_sessions.c */
+admin_handler api_metrics;
 admin_handler api_sessions;
 admin_handler api_kill;
 

@@ -23,7 +23,8 @@ struct admin_view {
 	const struct stop     *stop;
 	struct tours	      *tours;
 	uint64_t	       started_ms;	    /* clock_ms() */
-	char		       started[CLOCK_TEXT]; /* by the wall clock */
+	uint64_t	       started_wall;	    /* clock_wall() */
+	char		       started[CLOCK_TEXT]; /* the same, as text */
 };
 
 /* Serves on those sockets, which stay the caller's, by the main loop.  NULL

@@ -8,6 +8,7 @@ static void routes_list(struct admin_request *);
 const struct admin_route ADMIN_ROUTES[] = {
 	{ ADMIN_GET, "/", page_status, "status, for people" },
 	{ ADMIN_GET, "/healthz", page_healthz, "ok: the process turns" },
+	{ ADMIN_GET, "/metrics", api_metrics, "counters, for Prometheus" },
 	{ ADMIN_GET, "/api", routes_list, "this list" },
 	{ ADMIN_GET, "/api/sessions", api_sessions, "every session; listener=, "
 	    "upstream=, server=, client=, min_age=, id= choose, limit= and "

@@ -219,8 +219,8 @@ control_serve(struct control *c)
 		return -ENOMEM;
 	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
 		.resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
-		.started_ms = clock_ms() };
-	clock_text(clock_wall(), c->view.started);
+		.started_ms = clock_ms(), .started_wall = clock_wall() };
+	clock_text(c->view.started_wall, c->view.started);
 	c->admin = admin_new(c->base, &c->sockets, &c->view);
 	return c->admin == NULL ? -ENOMEM : 0;
 }
