@@ -413,20 +413,22 @@ logdevice_may_retry(const struct logdevice *d, uint64_t now)
 }
 
 bool
-logdevice_retry(struct logdevice *d, const char *notice, size_t len,
-    uint64_t now)
+logdevice_try(struct logdevice *d, const char *line, size_t len, uint64_t now)
 {
+	bool stuck = d->stuck;
 	uint64_t since = d->since;
 
-	logdevice_append(d, LOGDEVICE_MESSAGES, notice, len);
-	d->since = now;
+	assert(d->lines == 0);
+	logdevice_append(d, LOGDEVICE_MESSAGES, line, len);
 	d->stuck = false;
+	d->since = 0;
 	logdevice_flush(d, now);
 	if (d->start == d->end)
 		return true;
 	logdevice_clear(d);
-	d->since = since;
-	d->stuck = true;
+	d->stuck = stuck;
+	if (stuck)
+		d->since = since;
 	return false;
 }
 

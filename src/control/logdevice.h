@@ -74,10 +74,12 @@ uint64_t logdevice_since(const struct logdevice *);
 int	 logdevice_error(const struct logdevice *);
 bool	 logdevice_is_stuck(const struct logdevice *);
 
-/* Whether it is time to try a stuck device again, and the line to try with;
- * true: it took that, and is fine again. */
+/* Whether it is time to try a stuck device again. */
 bool logdevice_may_retry(const struct logdevice *, uint64_t now);
-bool logdevice_retry(struct logdevice *, const char *notice, size_t len,
+
+/* Writes one line to a device for which no line waits; it is not counted if the
+ * device does not take it (false), which makes a stuck one fine again. */
+bool logdevice_try(struct logdevice *, const char *line, size_t len,
     uint64_t now);
 
 /* Lines dropped so far.  Any thread. */

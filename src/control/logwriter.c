@@ -173,6 +173,7 @@ logwriter_start(struct shared *shared)
 	writer.ended_fd = eventfd(0, EFD_CLOEXEC);
 	if (writer.ended_fd < 0)
 		return -errno;
+	atomic_store(&writer.stopping, false);
 	pthread_mutex_lock(&writer.mutex);
 	writer.spool.shared = shared;
 	logwriter_want_records();

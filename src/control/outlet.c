@@ -10,6 +10,8 @@
 #include "base/units.h"
 #include "config/option.h"
 
+#define TELL_MS 1000 /* between two lines about lines that were lost */
+
 int
 outlet_open(struct outlet *o, const struct config *config, const char *option,
     const struct log_target *target)
@@ -123,20 +125,6 @@ outlet_reason(const struct outlet *o, uint64_t now, char *text, size_t size)
 		snprintf(text, size, "more came than it took");
 }
 
-void
-outlet_notice(struct outlet *o, const uint64_t *lost, uint64_t now,
-    struct message *m)
-{
-	char count[96], reason[96];
-
-	outlet_count(o, lost, count, sizeof(count));
-	outlet_reason(o, now, reason, sizeof(reason));
-	outlet_warn(m, "%s: %s: %s dropped: %s", o->option,
-	    logdevice_name(o->device), count, reason);
-	memcpy(o->told, lost, sizeof(o->told));
-	o->told_at = now;
-}
-
 bool
 outlet_reopen(struct outlet *o, struct message *m)
 {
@@ -163,22 +151,36 @@ outlet_got_stuck(struct outlet *o, struct message *m)
 	return true;
 }
 
+static bool
+outlet_may_tell(const struct outlet *o, const uint64_t *lost, uint64_t now)
+{
+	if (logdevice_is_stuck(o->device))
+		return logdevice_may_retry(o->device, now);
+	return logdevice_since(o->device) == 0 && outlet_has_lost(o, lost) &&
+	    now - o->told_at >= TELL_MS;
+}
+
 bool
-outlet_recovers(struct outlet *o, const uint64_t *lost, uint64_t now,
+outlet_tells(struct outlet *o, const uint64_t *lost, uint64_t now,
     struct message *m)
 {
-	char line[LOGDEVICE_LINE];
-	struct outlet before = *o;
+	char line[LOGDEVICE_LINE], count[96], reason[96];
 	size_t len;
 
-	if (!logdevice_may_retry(o->device, now))
+	if (!outlet_may_tell(o, lost, now))
 		return false;
-	outlet_notice(o, lost, now, m);
+	logdevice_flush(o->device, now);
+	if (logdevice_waits(o->device))
+		return false;
+	outlet_count(o, lost, count, sizeof(count));
+	outlet_reason(o, now, reason, sizeof(reason));
+	outlet_warn(m, "%s: %s: %s dropped: %s", o->option,
+	    logdevice_name(o->device), count, reason);
 	len = logline_message(logdevice_style(o->device), o->format, m, line);
-	if (logdevice_retry(o->device, line, len, now)) {
-		o->known_stuck = false;
-		return true;
-	}
-	*o = before;
-	return false;
+	if (!logdevice_try(o->device, line, len, now))
+		return false;
+	memcpy(o->told, lost, sizeof(o->told));
+	o->told_at = now;
+	o->known_stuck = false;
+	return true;
 }

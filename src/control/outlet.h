@@ -28,22 +28,19 @@ void outlet_put_record(struct outlet *, const struct closerecord *);
 /* Lines that the device dropped.  Any thread. */
 uint64_t outlet_dropped(const struct outlet *, enum logdevice_kind);
 
-/* Whether 'lost' (all of a kind so far, wherever) is more than was told. */
-bool outlet_has_lost(const struct outlet *, const uint64_t *lost);
-
-/* Says what was lost since the last time and why; it counts as told. */
-void outlet_notice(struct outlet *, const uint64_t *lost, uint64_t now,
-    struct message *);
-
 /* Opens its file anew, if that is what it is.  True: it failed, and says so. */
 bool outlet_reopen(struct outlet *, struct message *);
 
 /* Whether the device got stuck since the last call; then says so. */
 bool outlet_got_stuck(struct outlet *, struct message *);
 
-/* Tries a stuck device again, if it is time to: with the notice, which is
- * returned if the device took it. */
-bool outlet_recovers(struct outlet *, const uint64_t *lost, uint64_t now,
+/* Whether 'lost' (all of a kind so far, wherever) is more than was told. */
+bool outlet_has_lost(const struct outlet *, const uint64_t *lost);
+
+/* Where it is time to try a stuck device again, or to tell what was lost:
+ * writes a line that says what and why.  True: the device took that line, which
+ * is returned. */
+bool outlet_tells(struct outlet *, const uint64_t *lost, uint64_t now,
     struct message *);
 
 #endif

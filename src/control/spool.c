@@ -9,7 +9,7 @@
 
 #define TROUBLE_MS 100 /* how often a device in trouble is looked at */
 #define FINISH_MS  10
-#define TELL_MS	   1000 /* between two lines about lines that were lost */
+#define TELL_MS	   250 /* how soon it is looked whether to tell a loss */
 #define PASS_MOST  1024 /* records of one ring, before the others' turn */
 
 /* --- what was lost */
@@ -164,16 +164,12 @@ spool_look_after(struct spool *s, struct outlet *o)
 	spool_lost(s, o, lost);
 	if (outlet_got_stuck(o, &m) && o != &s->log)
 		spool_say(s, &m);
-	if (outlet_recovers(o, lost, s->now, &m)) {
-		if (o != &s->log)
-			spool_say(s, &m);
-		else
-			spool_tap_message(s, &m);
-	} else if (!logdevice_is_stuck(o->device) &&
-	    outlet_has_lost(o, lost) && s->now - o->told_at >= TELL_MS) {
-		outlet_notice(o, lost, s->now, &m);
+	if (!outlet_tells(o, lost, s->now, &m))
+		return;
+	if (o != &s->log)
 		spool_say(s, &m);
-	}
+	else
+		spool_tap_message(s, &m);
 }
 
 static void

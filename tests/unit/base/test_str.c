@@ -165,6 +165,17 @@ test_escape_is_cut_between_escapes(void **state)
 }
 
 static void
+test_mask(void **state)
+{
+	char text[] = "a\tb\nc\x7f\xc3\xa9\xff\xe2\x82x\xc2\x85";
+
+	(void)state;
+	str_mask(text, sizeof(text) - 1);
+	assert_string_equal(text, "a?b?c?\xc3\xa9???x??");
+	assert_true(str_is_text(text, strlen(text)));
+}
+
+static void
 assert_json(const char *in, size_t len, const char *wanted)
 {
 	char out[64];
@@ -274,6 +285,7 @@ main(void)
 		cmocka_unit_test(test_every_code_point),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_escape_is_cut_between_escapes),
+		cmocka_unit_test(test_mask),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_of_what_is_not_text),
 		cmocka_unit_test(test_json_of_every_byte),

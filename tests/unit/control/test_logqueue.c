@@ -1,0 +1,121 @@
+#include "logqueue.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int
+setup(void **state)
+{
+	struct logqueue *q = calloc(1, sizeof(*q));
+
+	pthread_mutex_init(&q->mutex, NULL);
+	*state = q;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void
+put(struct logqueue *q, enum log_level level, const char *text)
+{
+	logqueue_put(q, level, text, strlen(text));
+}
+
+static void
+assert_takes(struct logqueue *q, uint64_t now, const char *wanted)
+{
+	struct message m;
+
+	assert_true(logqueue_take(q, &m, now));
+	assert_int_equal(m.len, strlen(wanted));
+	assert_memory_equal(m.text, wanted, m.len);
+}
+
+static void
+in_order(void **state)
+{
+	struct logqueue *q = *state;
+	struct message m;
+	uint64_t first;
+
+	assert_false(logqueue_take(q, &m, 0));
+	assert_true(logqueue_oldest(q) == UINT64_MAX);
+	put(q, LOG_LEVEL_INFO, "one");
+	first = logqueue_oldest(q);
+	put(q, LOG_LEVEL_ERROR, "two");
+	assert_true(logqueue_oldest(q) == first);
+	assert_takes(q, 0, "one");
+	assert_true(logqueue_oldest(q) >= first);
+	assert_true(logqueue_take(q, &m, 0));
+	assert_int_equal(m.level, LOG_LEVEL_ERROR);
+	assert_false(logqueue_take(q, &m, 0));
+}
+
+static void
+full_means_dropped_and_counted(void **state)
+{
+	struct logqueue *q = *state;
+	struct message m;
+	char text[16];
+
+	for (unsigned i = 0; i < LOGQUEUE_ROWS + 5; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		put(q, LOG_LEVEL_INFO, text);
+	}
+	assert_int_equal(counter_get(&q->dropped), 5);
+	assert_takes(q, 0, "0");
+	put(q, LOG_LEVEL_INFO, "more");
+	assert_int_equal(counter_get(&q->dropped), 5);
+	for (unsigned i = 1; i < LOGQUEUE_ROWS; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		assert_takes(q, 0, text);
+	}
+	assert_takes(q, 0, "more");
+	assert_false(logqueue_take(q, &m, 0));
+}
+
+/* A flood of one message fills no queue. */
+static void
+repeats_do_not_fill_it(void **state)
+{
+	struct logqueue *q = *state;
+	struct message m;
+
+	assert_true(logqueue_due(q) == UINT64_MAX);
+	for (unsigned i = 0; i < 1001; i++)
+		put(q, LOG_LEVEL_WARN, "again");
+	assert_int_equal(counter_get(&q->dropped), 0);
+	assert_true(logqueue_due(q) != UINT64_MAX);
+	assert_takes(q, 0, "again");
+	assert_false(logqueue_take(q, &m, 0));
+	assert_takes(q, logqueue_due(q), "again (repeated 1000 times)");
+	assert_true(logqueue_due(q) == UINT64_MAX);
+	put(q, LOG_LEVEL_WARN, "again");
+	put(q, LOG_LEVEL_WARN, "again");
+	assert_takes(q, 0, "again");
+	assert_takes(q, UINT64_MAX, "again (repeated 1 time)");
+}
+
+#define ON_QUEUE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_QUEUE(in_order),
+		ON_QUEUE(full_means_dropped_and_counted),
+		ON_QUEUE(repeats_do_not_fill_it),
+	};
+
+	return cmocka_run_group_tests_name("logqueue", tests, NULL, NULL);
+}
