@@ -49,6 +49,8 @@ bool admin_wants_text(const struct admin_request *);
 /* Where the reply's body goes, and then off it goes. */
 struct evbuffer *admin_body(struct admin_request *);
 void		 admin_reply(struct admin_request *, const char *type);
+void		 admin_reply_as(struct admin_request *, int code,
+		    const char *type);
 
 /* Says what is wrong with the request, as JSON or as text. */
 void admin_fail(struct admin_request *, int code, const char *format, ...)
@@ -76,9 +78,11 @@ struct admin_stream *admin_stream(struct admin_request *, const char *type,
     const struct admin_source *, void *);
 void admin_stream_wake(struct admin_stream *);
 
-/* The pages: page.c, api_status.c. */
+/* The handlers: page.c, api_status.c. */
 admin_handler page_status;
-admin_handler page_healthz;
+admin_handler api_healthz;
+admin_handler api_readyz;
+admin_handler api_status;
 
 /* metrics.c, api_sessions.c */
 admin_handler api_metrics;

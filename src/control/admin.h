@@ -8,6 +8,7 @@
 #include "admin_socket.h"
 #include "base/clock.h"
 #include "crew.h"
+#include "rates.h"
 #include "resolver.h"
 #include "stop.h"
 #include "tour.h"
@@ -22,6 +23,7 @@ struct admin_view {
 	const struct resolver *resolver;
 	const struct stop     *stop;
 	struct tours	      *tours;
+	struct rates	      *rates;
 	uint64_t	       started_ms;	    /* clock_ms() */
 	uint64_t	       started_wall;	    /* clock_wall() */
 	char		       started[CLOCK_TEXT]; /* the same, as text */

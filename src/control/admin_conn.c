@@ -183,27 +183,38 @@ conn_overdue(struct admin_conn *conn, uint64_t now)
 	conn_linger(conn, now);
 }
 
-/* Who is being served stays; who only holds a place has to go. */
-static void
-conns_make_room(struct admin_conns *conns, uint64_t now)
+static struct admin_conn *
+conns_oldest(const struct admin_conns *conns, enum stage stage)
 {
-	struct admin_conn *conn, *oldest = NULL;
+	struct admin_conn *conn;
 
-	TAILQ_FOREACH(conn, &conns->list, link) {
-		if (conn->stage == STAGE_CLOSING) {
-			admin_conn_break(conn);
-			return;
+	TAILQ_FOREACH(conn, &conns->list, link)
+		if (conn->stage == stage)
+			return conn;
+	return NULL;
+}
+
+/* Who is being served stays; who only holds a place has to go.  A few at a
+ * time, oldest first: who came last has not had the time to ask yet. */
+static void
+conns_make_room(struct admin_conns *conns)
+{
+	struct admin_conn *conn;
+
+	while (conns->count > conns->max - conns->max / 4) {
+		conn = conns_oldest(conns, STAGE_CLOSING);
+		if (conn == NULL) {
+			conn = conns_oldest(conns, STAGE_READING);
+			if (conn == NULL)
+				return;
+			conn_refuse(conn, "HTTP/1.1 503 Service Unavailable"
+			    "\r\nContent-Type: application/json\r\n"
+			    "Connection: close\r\n\r\n{\"error\":\"too many "
+			    "connections, and this one asked for nothing "
+			    "yet\"}\n");
 		}
-		if (oldest == NULL && conn->stage == STAGE_READING)
-			oldest = conn;
+		admin_conn_break(conn);
 	}
-	if (oldest == NULL)
-		return;
-	conn_refuse(oldest, "HTTP/1.1 503 Service Unavailable\r\n"
-	    "Content-Type: application/json\r\nConnection: close\r\n\r\n"
-	    "{\"error\":\"too many connections, and this one asked for "
-	    "nothing yet\"}\n");
-	conn_linger(oldest, now);
 }
 
 void
@@ -219,5 +230,5 @@ admin_conns_sweep(struct admin_conns *conns, uint64_t now)
 			conn_overdue(conn, now);
 	}
 	if (conns->count >= conns->max)
-		conns_make_room(conns, now);
+		conns_make_room(conns);
 }

@@ -89,6 +89,13 @@ request_is_head(const struct admin_request *req)
 	return evhttp_request_get_command(req->http) == EVHTTP_REQ_HEAD;
 }
 
+static void
+request_sent(struct evhttp_request *http, void *admin)
+{
+	(void)http;
+	admin_hurry(admin);
+}
+
 /* One request a connection: the time of one is the time of the other. */
 void
 request_headers(struct admin_request *req, const char *type)
@@ -97,6 +104,8 @@ request_headers(struct admin_request *req, const char *type)
 
 	assert(!req->replied);
 	req->replied = true;
+	evhttp_request_set_on_complete_cb(req->http, request_sent,
+	    req->door->admin);
 	evhttp_add_header(out, "Content-Type", type);
 	evhttp_add_header(out, "Connection", "close");
 	evhttp_add_header(out, "Cache-Control", "no-store");
@@ -106,39 +115,6 @@ request_headers(struct admin_request *req, const char *type)
 	    "frame-ancestors 'none'");
 }
 
-static void
-request_sent(struct evhttp_request *http, void *admin)
-{
-	(void)http;
-	admin_hurry(admin);
-}
-
-static void
-request_send(struct admin_request *req, int code, const char *reason,
-    const char *type)
-{
-	struct bufferevent *bev = http_bev(req->http);
-	char length[24];
-
-	request_headers(req, type);
-	snprintf(length, sizeof(length), "%zu",
-	    evbuffer_get_length(req->body));
-	evhttp_add_header(evhttp_request_get_output_headers(req->http),
-	    "Content-Length", length);
-	if (request_is_head(req))
-		evbuffer_drain(req->body, evbuffer_get_length(req->body));
-	evhttp_request_set_on_complete_cb(req->http, request_sent,
-	    req->door->admin);
-	evhttp_send_reply(req->http, code, reason, req->body);
-	http_deafen(bev);
-}
-
-void
-admin_reply(struct admin_request *req, const char *type)
-{
-	request_send(req, HTTP_OK, "OK", type);
-}
-
 static const char *
 request_reason(int code)
 {
@@ -146,6 +122,7 @@ request_reason(int code)
 		int	    code;
 		const char *text;
 	} reasons[] = {
+		{ 200, "OK" },
 		{ 400, "Bad Request" },
 		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
@@ -158,6 +135,29 @@ request_reason(int code)
 		if (reasons[i].code == code)
 			return reasons[i].text;
 	return "Internal Server Error";
+}
+
+void
+admin_reply_as(struct admin_request *req, int code, const char *type)
+{
+	struct bufferevent *bev = http_bev(req->http);
+	char length[24];
+
+	request_headers(req, type);
+	snprintf(length, sizeof(length), "%zu",
+	    evbuffer_get_length(req->body));
+	evhttp_add_header(evhttp_request_get_output_headers(req->http),
+	    "Content-Length", length);
+	if (request_is_head(req))
+		evbuffer_drain(req->body, evbuffer_get_length(req->body));
+	evhttp_send_reply(req->http, code, request_reason(code), req->body);
+	http_deafen(bev);
+}
+
+void
+admin_reply(struct admin_request *req, const char *type)
+{
+	admin_reply_as(req, 200, type);
 }
 
 void
@@ -179,6 +179,6 @@ admin_fail(struct admin_request *req, int code, const char *format, ...)
 		json_end(&json, '}');
 		evbuffer_add(req->body, "\n", 1);
 	}
-	request_send(req, code, request_reason(code),
+	admin_reply_as(req, code,
 	    admin_wants_text(req) ? ADMIN_TEXT : ADMIN_JSON);
 }

@@ -7,9 +7,13 @@ static void routes_list(struct admin_request *);
 
 const struct admin_route ADMIN_ROUTES[] = {
 	{ ADMIN_GET, "/", page_status, "status, for people" },
-	{ ADMIN_GET, "/healthz", page_healthz, "ok: the process turns" },
+	{ ADMIN_GET, "/healthz", api_healthz, "ok: the process turns" },
+	{ ADMIN_GET, "/readyz", api_readyz,
+	    "ready for clients; 503 and why when not" },
 	{ ADMIN_GET, "/metrics", api_metrics, "counters, for Prometheus" },
 	{ ADMIN_GET, "/api", routes_list, "this list" },
+	{ ADMIN_GET, "/api/status", api_status,
+	    "listeners, upstreams, servers, workers; format=text" },
 	{ ADMIN_GET, "/api/sessions", api_sessions, "every session; listener=, "
 	    "upstream=, server=, client=, min_age=, id= choose, limit= and "
 	    "after= page" },

@@ -13,7 +13,7 @@
 #include "holder.h"
 #include "net/sock.h"
 
-#define BACKLOG	  64
+#define BACKLOG	  256
 #define PATH_TEXT 256 /* longer than any that fits an address */
 
 static const struct sock_tcp TCP_OPTIONS = { .nodelay = true };

@@ -40,12 +40,10 @@ stream_end(struct admin_stream *s)
 {
 	struct evhttp_request *http = s->http;
 	struct bufferevent *bev = http_bev(http);
-	struct admin *admin = s->door->admin;
 
 	stream_free(s);
 	evhttp_send_reply_end(http); /* frees it, if the client has left */
 	http_deafen(bev);
-	admin_hurry(admin);
 }
 
 static void stream_sent(struct evhttp_connection *, void *);

@@ -38,6 +38,7 @@ struct control {
 	struct event_base   *base;
 	struct crew	    *crew;
 	struct resolver	    *resolver;
+	struct rates	    *rates;
 	struct admin_sockets sockets;
 	struct admin_view    view;
 	struct tours	    *tours;
@@ -212,14 +213,16 @@ control_serve(struct control *c)
 	if (error < 0)
 		return error;
 	c->resolver = resolver_new(c->base, c->config, c->crew);
-	if (c->resolver == NULL)
+	c->rates = rates_new(c->base, c->crew);
+	if (c->resolver == NULL || c->rates == NULL)
 		return -ENOMEM;
 	c->tours = tours_new(c->base, c->crew);
 	if (c->tours == NULL)
 		return -ENOMEM;
 	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
 		.resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
-		.started_ms = clock_ms(), .started_wall = clock_wall() };
+		.rates = c->rates, .started_ms = clock_ms(),
+		.started_wall = clock_wall() };
 	clock_text(c->view.started_wall, c->view.started);
 	c->admin = admin_new(c->base, &c->sockets, &c->view);
 	return c->admin == NULL ? -ENOMEM : 0;
@@ -298,6 +301,7 @@ control_stop(struct control *c, int code)
 	}
 	admin_free(c->admin);
 	tours_free(c->tours);
+	rates_free(c->rates);
 	resolver_free(c->resolver);
 	if (!logwriter_stop()) {
 		control_remove_files(c);

@@ -1,147 +1,253 @@
-/* The status page, for people. */
-#include "admin-internal.h"
+/* The status page, for people: the tables. */
+#include "page.h"
 
-#include <string.h>
+#include "base/human.h"
+#include "control/version.h"
+#include "status.h"
 
-#include "base/clock.h"
-#include "base/units.h"
-
-static const char page_head[] =
-    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-    "<meta name=\"viewport\" content=\"width=device-width\">"
-    "<title>Sluice</title><style>"
-    ":root{color-scheme:light dark}"
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;"
-    "margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}"
-    "th,td{text-align:left;padding:.25rem .75rem .25rem 0;"
-    "border-bottom:1px solid #8884}"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "</style></head><body>\n<h1>Sluice</h1>\n";
-
-/* Names are plain, but nobody has to remember what else is. */
+/* A number of a row: narrow screens have no heads of columns, but the label. */
 static void
-page_add_text(struct evbuffer *out, const char *text)
+cell(struct evbuffer *out, const char *class, const char *label)
 {
-	for (; *text != '\0'; text++) {
-		if (strchr("<>&\"'", *text) != NULL)
-			evbuffer_add_printf(out, "&#%d;", *text);
-		else
-			evbuffer_add(out, text, 1);
+	evbuffer_add_printf(out, "<td class=\"%s\" data-l=\"%s\">", class,
+	    label);
+}
+
+static void
+cell_number(struct evbuffer *out, const char *label, uint64_t value)
+{
+	cell(out, "n", label);
+	page_number(out, value);
+}
+
+/* Bytes; and those of a second, where that is known. */
+static void
+cell_bytes(struct evbuffer *out, const char *label, uint64_t bytes,
+    double rate)
+{
+	char text[HUMAN_TEXT];
+
+	cell(out, "n", label);
+	evbuffer_add_printf(out, "%s", human_bytes(bytes, text));
+	if (rate >= 1)
+		evbuffer_add_printf(out, "<br><i>%s/s</i>",
+		    human_bytes((uint64_t)rate, text));
+}
+
+/* What a row is about. */
+static void
+cell_name(struct evbuffer *out, const char *name)
+{
+	evbuffer_add_printf(out, "<td class=h>");
+	page_text(out, name);
+}
+
+static void
+table_end(struct report *r)
+{
+	evbuffer_add_printf(r->out, "</table></div>\n");
+}
+
+/* --- listeners */
+
+static void
+listeners_begin(struct report *r)
+{
+	evbuffer_add_printf(r->out, "<h2>Listeners</h2><div class=box><table>"
+	    "<tr><th>name<th>accepts on<th>upstream"
+	    "<th class=n>sessions<th class=n>begun"
+	    "<th class=n>to upstream<th class=n>to client</tr>\n");
+}
+
+static void
+listener_names(struct evbuffer *out, const struct listener_conf *l)
+{
+	evbuffer_add_printf(out, "<tr>");
+	cell_name(out, l->name);
+	evbuffer_add_printf(out, "<td class=h>");
+	for (size_t i = 0; i < l->nbinds; i++) {
+		evbuffer_add_printf(out, i > 0 ? "<br>" : "");
+		page_text(out, l->binds[i].text);
+	}
+	cell(out, "", "upstream");
+	page_text(out, l->upstream->name);
+}
+
+static void
+listener_sessions(struct evbuffer *out, const struct session_limit *limit)
+{
+	cell_number(out, "sessions", atomic_load_explicit(&limit->used,
+	    memory_order_relaxed));
+	if (limit->max > 0) {
+		evbuffer_add_printf(out, " <i>of ");
+		page_number(out, limit->max);
+		evbuffer_add_printf(out, "</i>");
 	}
 }
 
-static void
-page_add_summary(const struct admin_view *view, struct evbuffer *out)
+static bool
+listener_row(struct report *r)
 {
-	char up[UNITS_TEXT];
+	struct crew *crew = r->view->crew;
+	struct listener_stats sum;
+	struct rate rate = { 0 };
 
-	evbuffer_add_printf(out, "<p>Running for %s with %zu workers, %llu "
-	    "sessions now.</p>\n",
-	    duration_text((clock_ms() - view->started_ms) / 1000 * 1000, up),
-	    crew_size(view->crew),
-	    (unsigned long long)crew_sessions(view->crew));
+	if (r->i == r->view->config->nlisteners)
+		return false;
+	crew_sum_listener(crew, r->i, &sum);
+	rates_get(r->view->rates, r->i, 10, &rate);
+	listener_names(r->out, &r->view->config->listeners[r->i]);
+	listener_sessions(r->out, &crew_shared(crew)->listeners[r->i]);
+	cell_number(r->out, "begun", counter_get(&sum.begun));
+	if (rate.sessions >= 0.1)
+		evbuffer_add_printf(r->out, "<br><i>%.1f/s</i>",
+		    rate.sessions);
+	cell_bytes(r->out, "to upstream", counter_get(&sum.bytes_to_upstream),
+	    rate.to_upstream);
+	cell_bytes(r->out, "to client", counter_get(&sum.bytes_to_client),
+	    rate.to_client);
+	evbuffer_add_printf(r->out, "</tr>\n");
+	r->i++;
+	return true;
 }
 
-static void
-page_add_listeners(const struct admin_view *view, struct evbuffer *out)
-{
-	const struct shared *shared = crew_shared(view->crew);
-
-	evbuffer_add_printf(out, "<h2>Listeners</h2>\n<table><tr><th>name"
-	    "<th>bind<th>upstream<th class=n>sessions</tr>\n");
-	for (size_t i = 0; i < view->config->nlisteners; i++) {
-		const struct listener_conf *l = &view->config->listeners[i];
-
-		evbuffer_add_printf(out, "<tr><td>%s<td>", l->name);
-		for (size_t n = 0; n < l->nbinds; n++) {
-			evbuffer_add_printf(out, n > 0 ? ", " : "");
-			page_add_text(out, l->binds[n].text);
-		}
-		evbuffer_add_printf(out, "<td>%s<td class=n>%llu</tr>\n",
-		    l->upstream->name, (unsigned long long)
-		    atomic_load_explicit(&shared->listeners[i].used,
-		    memory_order_relaxed));
-	}
-	evbuffer_add_printf(out, "</table>\n");
-}
+/* --- servers */
 
 static void
-page_add_server(struct evbuffer *out, const char *upstream,
-    const struct endpoint *e)
+servers_begin(struct report *r)
 {
-	const struct server_state *s = e->server;
-
-	evbuffer_add_printf(out, "<tr><td>%s<td>", upstream);
-	page_add_text(out, s->text);
-	evbuffer_add_printf(out, "<td>%llu%s<td class=n>%llu<td class=n>%llu"
-	    "<td class=n>%llu</tr>\n", (unsigned long long)e->weight,
-	    e->backup ? " backup" : "", (unsigned long long)s->sessions,
-	    (unsigned long long)s->connects, (unsigned long long)s->failures);
-}
-
-static void
-page_add_upstreams(const struct admin_view *view, struct evbuffer *out)
-{
-	evbuffer_add_printf(out, "<h2>Servers</h2>\n<table><tr><th>upstream"
-	    "<th>address<th>weight<th class=n>sessions<th class=n>connects"
+	evbuffer_add_printf(r->out, "<h2>Servers</h2><div class=box><table>"
+	    "<tr><th>upstream<th>server<th class=n>weight"
+	    "<th class=n>sessions<th class=n>connects"
 	    "<th class=n>failures</tr>\n");
-	for (size_t i = 0; i < view->config->nupstreams; i++) {
-		const char *name = view->config->upstreams[i].name;
-		const struct endpoint_set *set;
-
-		set = resolver_endpoints(view->resolver, i);
-		if (set == NULL || set->count == 0)
-			evbuffer_add_printf(out, "<tr><td>%s<td colspan=5>"
-			    "no address yet</tr>\n", name);
-		for (size_t n = 0; set != NULL && n < set->count; n++)
-			page_add_server(out, name, &set->endpoints[n]);
-	}
-	evbuffer_add_printf(out, "</table>\n");
 }
 
 static void
-page_add_workers(const struct admin_view *view, struct evbuffer *out)
+server_none(struct report *r, const struct status_row *row)
 {
-	evbuffer_add_printf(out, "<h2>Workers</h2>\n<table><tr><th>worker"
-	    "<th class=n>sessions<th class=n>begun<th class=n>handed over"
-	    "<th class=n>bytes to upstream<th class=n>bytes to client</tr>\n");
-	for (size_t i = 0; i < crew_size(view->crew); i++) {
-		const struct worker *w = crew_worker(view->crew, i);
-		struct listener_stats s;
-
-		crew_sum_worker(view->crew, i, &s);
-		evbuffer_add_printf(out, "<tr><td>%zu<td class=n>%llu"
-		    "<td class=n>%llu<td class=n>%llu<td class=n>%llu"
-		    "<td class=n>%llu</tr>\n", i,
-		    (unsigned long long)worker_sessions(w),
-		    (unsigned long long)counter_get(&s.begun),
-		    (unsigned long long)counter_get(&s.handed_over),
-		    (unsigned long long)counter_get(&s.bytes_to_upstream),
-		    (unsigned long long)counter_get(&s.bytes_to_client));
+	evbuffer_add_printf(r->out, "<tr>");
+	cell_name(r->out, row->upstream->name);
+	evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=5>no address "
+	    "yet");
+	if (row->set != NULL && row->set->why[0] != '\0') {
+		evbuffer_add_printf(r->out, ": ");
+		page_text(r->out, row->set->why);
 	}
-	evbuffer_add_printf(out, "</table>\n");
+	evbuffer_add_printf(r->out, "</tr>\n");
 }
+
+static void
+server_failures(struct evbuffer *out, const struct server_state *s)
+{
+	const char *error = status_last_error(s);
+
+	cell(out, s->failures > 0 ? "n bad" : "n", "failures");
+	page_number(out, s->failures);
+	if (error != NULL)
+		evbuffer_add_printf(out, "<br><i>%s</i>", error);
+}
+
+static void
+server_cells(struct evbuffer *out, const struct status_row *row)
+{
+	const struct endpoint *e = row->endpoint;
+
+	cell_name(out, row->first ? row->upstream->name : "");
+	cell_name(out, e->server->text);
+	evbuffer_add_printf(out, e->backup ? " <i>backup</i>" : "");
+	cell_number(out, "weight", e->weight);
+	cell_number(out, "sessions", e->server->sessions);
+	cell_number(out, "connects", e->server->connects);
+	server_failures(out, e->server);
+}
+
+static bool
+server_row(struct report *r)
+{
+	struct status_row row;
+
+	if (!status_next(r->view, &r->i, &r->n, &row))
+		return false;
+	if (row.endpoint != NULL) {
+		evbuffer_add_printf(r->out, "<tr>");
+		server_cells(r->out, &row);
+		evbuffer_add_printf(r->out, "</tr>\n");
+	} else if (row.first) {
+		server_none(r, &row);
+	}
+	return true;
+}
+
+/* --- workers */
+
+static void
+workers_begin(struct report *r)
+{
+	evbuffer_add_printf(r->out, "<h2>Workers</h2><div class=box><table>"
+	    "<tr><th>worker<th class=n>sessions<th class=n>begun"
+	    "<th class=n>handed over<th class=n>to upstream"
+	    "<th class=n>to client</tr>\n");
+}
+
+static bool
+worker_row(struct report *r)
+{
+	struct crew *crew = r->view->crew;
+	struct listener_stats sum;
+
+	if (r->i == crew_size(crew))
+		return false;
+	crew_sum_worker(crew, r->i, &sum);
+	evbuffer_add_printf(r->out, "<tr>");
+	cell(r->out, "h", "worker");
+	evbuffer_add_printf(r->out, "%zu", r->i);
+	cell_number(r->out, "sessions",
+	    worker_sessions(crew_worker(crew, r->i)));
+	cell_number(r->out, "begun", counter_get(&sum.begun));
+	cell_number(r->out, "handed over", counter_get(&sum.handed_over));
+	cell_bytes(r->out, "to upstream",
+	    counter_get(&sum.bytes_to_upstream), 0);
+	cell_bytes(r->out, "to client", counter_get(&sum.bytes_to_client), 0);
+	evbuffer_add_printf(r->out, "</tr>\n");
+	r->i++;
+	return true;
+}
+
+/* --- the end */
+
+static void
+page_foot(struct report *r)
+{
+	struct status status;
+
+	status_sum(r->view, &status);
+	evbuffer_add_printf(r->out, "<footer><p>");
+	if (status.fds > 0) {
+		page_number(r->out, status.fds);
+		evbuffer_add_printf(r->out, " of ");
+		page_number(r->out, status.max_fds);
+		evbuffer_add_printf(r->out, " files open. ");
+	}
+	page_number(r->out, status.log_drops);
+	evbuffer_add_printf(r->out, " log records dropped. Sluice %s (%s)."
+	    "<p>", version_number(), version_build());
+	for (size_t i = 0; i < ADMIN_ROUTE_COUNT; i++)
+		if (ADMIN_ROUTES[i].method == ADMIN_GET)
+			evbuffer_add_printf(r->out, "<a href=\"%s\">%s</a> ",
+			    ADMIN_ROUTES[i].path, ADMIN_ROUTES[i].path);
+	evbuffer_add_printf(r->out, "</footer></body></html>\n");
+}
+
+static const struct report_part PAGE[] = {
+	{ page_head, NULL, NULL },
+	{ listeners_begin, listener_row, table_end },
+	{ servers_begin, server_row, table_end },
+	{ workers_begin, worker_row, table_end },
+	{ page_foot, NULL, NULL },
+};
 
 void
 page_status(struct admin_request *req)
 {
-	const struct admin_view *view = admin_view(req);
-	struct evbuffer *out = admin_body(req);
-
-	evbuffer_add(out, page_head, sizeof(page_head) - 1);
-	page_add_summary(view, out);
-	page_add_listeners(view, out);
-	page_add_upstreams(view, out);
-	page_add_workers(view, out);
-	evbuffer_add_printf(out, "</body></html>\n");
-	admin_reply(req, ADMIN_HTML);
-}
-
-/* That we get here says it all: the loop turns. */
-void
-page_healthz(struct admin_request *req)
-{
-	evbuffer_add_printf(admin_body(req), "ok\n");
-	admin_reply(req, ADMIN_TEXT);
+	report_send(req, ADMIN_HTML, PAGE, sizeof(PAGE) / sizeof(PAGE[0]));
 }

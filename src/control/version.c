@@ -12,6 +12,18 @@
 #define SLUICE_INIH "of unknown version" /* it has no way to ask */
 #endif
 
+const char *
+version_number(void)
+{
+	return SLUICE_VERSION;
+}
+
+const char *
+version_build(void)
+{
+	return SLUICE_BUILD;
+}
+
 static void
 print_limit(FILE *out, const char *name, rlim_t limit)
 {
