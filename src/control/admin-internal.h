@@ -8,6 +8,7 @@
 #include "admin.h"
 
 #define ADMIN_JSON "application/json"
+#define ADMIN_LINES "application/x-ndjson"
 #define ADMIN_TEXT "text/plain; charset=utf-8"
 #define ADMIN_HTML "text/html; charset=utf-8"
 
@@ -84,9 +85,10 @@ admin_handler api_healthz;
 admin_handler api_readyz;
 admin_handler api_status;
 
-/* metrics.c, api_sessions.c */
+/* metrics.c, api_sessions.c, events.c */
 admin_handler api_metrics;
 admin_handler api_sessions;
 admin_handler api_kill;
+admin_handler api_events;
 
 #endif

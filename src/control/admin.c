@@ -171,7 +171,7 @@ door_sweep(struct door *door)
 	if (door->http == NULL)
 		return false;
 	admin_conns_sweep(&door->conns, clock_ms());
-	if (door->conns.count < door->conns.max)
+	if (door->conns.count < door->conns.max && !door->admin->finishing)
 		evconnlistener_enable(door->listener);
 	return door->conns.count > 0;
 }
@@ -294,6 +294,32 @@ admin_new(struct event_base *base, const struct admin_sockets *sockets,
 		return admin;
 	admin_free(admin);
 	return NULL;
+}
+
+static bool
+admin_is_busy(const struct admin *admin)
+{
+	for (size_t i = 0; i < DOORS; i++)
+		if (admin->doors[i].http != NULL &&
+		    admin_conns_busy(&admin->doors[i].conns))
+			return true;
+	return false;
+}
+
+void
+admin_finish(struct admin *admin, uint64_t ms)
+{
+	uint64_t until = clock_ms() + ms;
+
+	if (admin == NULL)
+		return;
+	admin->finishing = true;
+	for (size_t i = 0; i < DOORS; i++)
+		if (admin->doors[i].http != NULL)
+			evconnlistener_disable(admin->doors[i].listener);
+	admin_hurry(admin);
+	while (admin_is_busy(admin) && clock_ms() < until)
+		event_base_loop(admin->base, EVLOOP_ONCE);
 }
 
 void

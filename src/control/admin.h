@@ -35,4 +35,8 @@ struct admin *admin_new(struct event_base *, const struct admin_sockets *,
     const struct admin_view *);
 void admin_free(struct admin *); /* NULL is fine */
 
+/* Runs the loop until replies that are under way have gone out, or for so many
+ * ms.  Nobody is let in any more. */
+void admin_finish(struct admin *, uint64_t ms); /* NULL is fine */
+
 #endif

@@ -142,6 +142,17 @@ conn_forgotten(const struct admin_conn *conn)
 	return event == NULL;
 }
 
+bool
+admin_conns_busy(const struct admin_conns *conns)
+{
+	struct admin_conn *conn;
+
+	TAILQ_FOREACH(conn, &conns->list, link)
+		if (conn->stage != STAGE_READING)
+			return true;
+	return false;
+}
+
 /* What a timeout of its own would do to evhttp: it drops the connection, and
  * whoever makes the reply finds that out. */
 static void

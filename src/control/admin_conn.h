@@ -49,6 +49,9 @@ void admin_conn_break(struct admin_conn *);
 /* Whether the client has closed its side. */
 bool admin_conn_left(const struct admin_conn *);
 
+/* Whether somebody is served, or has not taken all of a reply. */
+bool admin_conns_busy(const struct admin_conns *);
+
 /* Finds out which have ended and ends what is overdue; of too many, the one
  * that has been waited for the longest. */
 void admin_conns_sweep(struct admin_conns *, uint64_t now);

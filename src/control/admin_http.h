@@ -26,6 +26,7 @@ struct admin {
 	const struct admin_view *view;
 	struct door		 doors[DOORS]; /* http NULL: there is none */
 	struct event		 tick;
+	bool			 finishing; /* nobody is let in */
 	TAILQ_HEAD(, admin_stream) streams;
 };
 

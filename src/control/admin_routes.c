@@ -19,6 +19,8 @@ const struct admin_route ADMIN_ROUTES[] = {
 	    "after= page" },
 	{ ADMIN_POST, "/api/sessions/kill", api_kill, "ends the sessions that "
 	    "the same parameters choose" },
+	{ ADMIN_GET, "/api/events", api_events, "what is logged, as it "
+	    "happens, line by line" },
 };
 
 const size_t ADMIN_ROUTE_COUNT = sizeof(ADMIN_ROUTES) / sizeof(ADMIN_ROUTES[0]);

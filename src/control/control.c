@@ -14,6 +14,7 @@
 #include "config/snapshot.h"
 #include "crew.h"
 #include "daemon.h"
+#include "events.h"
 #include "host.h"
 #include "identity.h"
 #include "logwriter.h"
@@ -27,6 +28,7 @@
 #include "turnstile.h"
 
 #define EXIT_START_FAILED 3
+#define REPLIES_MS	  500 /* to send what was asked for before the end */
 
 struct control {
 	struct config	    *config; /* the snapshot's */
@@ -219,6 +221,9 @@ control_serve(struct control *c)
 	c->tours = tours_new(c->base, c->crew);
 	if (c->tours == NULL)
 		return -ENOMEM;
+	error = events_open(c->base);
+	if (error < 0)
+		return error;
 	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
 		.resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
 		.rates = c->rates, .started_ms = clock_ms(),
@@ -294,16 +299,22 @@ control_remove_files(struct control *c)
 static void
 control_stop(struct control *c, int code)
 {
+	bool logged;
+
 	signals_block();
 	if (c->crew != NULL) {
 		crew_kill(c->crew, &c->stop.overdue);
 		crew_join(c->crew);
 	}
+	logged = logwriter_stop();
+	events_end();
+	admin_finish(c->admin, REPLIES_MS);
 	admin_free(c->admin);
+	events_close();
 	tours_free(c->tours);
 	rates_free(c->rates);
 	resolver_free(c->resolver);
-	if (!logwriter_stop()) {
+	if (!logged) {
 		control_remove_files(c);
 		_exit(code); /* what is left to free is in use */
 	}

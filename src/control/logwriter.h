@@ -33,8 +33,8 @@ void logwriter_ready(void);
  * that cannot be opened is said, and the old file goes on being written. */
 void logwriter_reopen(void);
 
-/* Called by the thread with each message and record as one JSON object (no
- * newline); it must not block or log.  Records are made while there is a tap,
+/* Called by the thread with each message and record, first as logfmt and then
+ * as one JSON object (no newline); it must not block or log.  Records are made while there is a tap,
  * even with access_log off.  NULL ends it; one last call may still be under
  * way. */
 void logwriter_set_tap(spool_tap *);

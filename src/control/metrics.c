@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "logwriter.h"
+
 #define PIECE 16384 /* of the page, between two turns of the loop */
 
 /* --- what is not in a row */
@@ -64,14 +66,17 @@ value_started_us(const struct metrics *m)
 }
 
 static uint64_t
-value_ring_drops(const struct metrics *m)
+value_lost_messages(const struct metrics *m)
 {
-	uint64_t sum = 0;
+	(void)m;
+	return logwriter_dropped(LOGDEVICE_MESSAGES);
+}
 
-	for (size_t i = 0; i < crew_size(m->view->crew); i++)
-		sum += ring_dropped(
-		    worker_records(crew_worker(m->view->crew, i)));
-	return sum;
+static uint64_t
+value_lost_records(const struct metrics *m)
+{
+	(void)m;
+	return logwriter_dropped(LOGDEVICE_RECORDS);
 }
 
 static uint64_t
@@ -148,9 +153,12 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_PROCESS, "sluice_draining", GAUGE,
 	    "1 while no client is accepted any more and sessions end.",
 	    .write = write_value, .value = value_draining },
+	{ SCOPE_PROCESS, "sluice_log_messages_dropped_total", COUNTER,
+	    "Messages that the log could not take.",
+	    .write = write_value, .value = value_lost_messages },
 	{ SCOPE_PROCESS, "sluice_log_records_dropped_total", COUNTER,
 	    "Records of sessions that the log could not take.",
-	    .write = write_value, .value = value_ring_drops },
+	    .write = write_value, .value = value_lost_records },
 
 	{ SCOPE_LISTENER, "sluice_listener_sessions", GAUGE,
 	    "Sessions now.",

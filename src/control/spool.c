@@ -76,27 +76,39 @@ static void
 spool_tap_message(struct spool *s, const struct message *m)
 {
 	spool_tap *tap = atomic_load(&s->tap);
-	char json[LOGDEVICE_LINE];
+	char line[LOGDEVICE_LINE];
 
-	if (tap != NULL)
-		tap(json, logline_message(LOGDEVICE_PLAIN, LOG_FORMAT_JSON, m,
-		    json));
+	if (tap == NULL)
+		return;
+	tap(LOG_FORMAT_TEXT, line, logline_message(LOGDEVICE_FILE,
+	    LOG_FORMAT_TEXT, m, line));
+	tap(LOG_FORMAT_JSON, line, logline_message(LOGDEVICE_FILE,
+	    LOG_FORMAT_JSON, m, line));
+}
+
+static void
+spool_tap_record(struct spool *s, const struct closerecord *r)
+{
+	spool_tap *tap = atomic_load(&s->tap);
+	char line[LOGDEVICE_LINE];
+
+	if (tap == NULL)
+		return;
+	tap(LOG_FORMAT_TEXT, line, logline_record(LOGDEVICE_FILE,
+	    LOG_FORMAT_TEXT, r, line));
+	tap(LOG_FORMAT_JSON, line, logline_record(LOGDEVICE_FILE,
+	    LOG_FORMAT_JSON, r, line));
 }
 
 static bool
 spool_record(struct spool *s, const struct closerecord *r)
 {
-	spool_tap *tap = atomic_load(&s->tap);
-	char json[LOGDEVICE_LINE];
-
 	if (s->records != NULL) {
 		if (!spool_room(s, s->records))
 			return false;
 		outlet_put_record(s->records, r);
 	}
-	if (tap != NULL)
-		tap(json, logline_record(LOGDEVICE_PLAIN, LOG_FORMAT_JSON, r,
-		    json));
+	spool_tap_record(s, r);
 	return true;
 }
 

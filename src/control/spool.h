@@ -8,7 +8,8 @@
 #include "outlet.h"
 #include "proxy/worker.h"
 
-typedef void spool_tap(const char *json, size_t len);
+/* Gets each line as text and as JSON. */
+typedef void spool_tap(enum log_format, const char *line, size_t len);
 
 struct spool {
 	struct logqueue queue;

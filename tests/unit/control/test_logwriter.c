@@ -263,9 +263,10 @@ static atomic_uint tapped;
 static char	   tapped_text[4096];
 
 static void
-tap(const char *json, size_t len)
+tap(enum log_format format, const char *line, size_t len)
 {
-	strncat(tapped_text, json, len);
+	strcat(tapped_text, format == LOG_FORMAT_JSON ? "json " : "text ");
+	strncat(tapped_text, line, len);
 	strcat(tapped_text, "\n");
 	atomic_fetch_add(&tapped, 1);
 }
@@ -298,11 +299,14 @@ a_tap_hears_everything(void **state)
 	assert_true(rig->shared.records_wanted);
 	make_record(rig, 1, 7);
 	log_warn(-EACCES, "with a \"quote\"");
-	wait_for_tapped(2);
+	wait_for_tapped(4); /* each as text and as JSON */
 	logwriter_set_tap(NULL);
 	assert_false(rig->shared.records_wanted);
 	logwriter_stop();
+	assert_non_null(strstr(tapped_text, " id=0000-0-7 event="));
 	assert_non_null(strstr(tapped_text, "\"id\":\"0000-0-7\",\"event\":"));
+	assert_non_null(strstr(tapped_text, " level=warn msg=\"with a "
+	    "\\\"quote\\\": Permission denied\"\n"));
 	assert_non_null(strstr(tapped_text, "\"level\":\"warn\",\"msg\":"
 	    "\"with a \\\"quote\\\": Permission denied\"}\n"));
 	read_file(rig->log, text, sizeof(text));
