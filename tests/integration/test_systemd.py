@@ -299,6 +299,47 @@ def test_it_forwards_both_ways(service):
     assert priority == INFO
 
 
+def test_the_journal_has_the_levels(service):
+    service.configure(service.server())
+    service.systemctl("start")
+    priority, match = service.wait_for_message("^forwarding ")
+    assert priority == INFO
+    service.systemctl("reload")
+    priority, match = service.wait_for_message("^HUP: ")
+    assert priority == WARNING
+    service.configure(service.server(), bind="192.0.2.1:5432")
+    service.systemctl("stop")
+    service.fails_to("start")
+    priority, match = service.wait_for_message("cannot bind 192.0.2.1:5432")
+    assert priority == ERROR
+    for level, least in ("err", ERROR), ("warning", WARNING):
+        said = service.journal(f"--priority={level}")
+        assert said and all(priority <= least for priority, _ in said)
+
+
+def test_a_log_of_its_own_can_be_rotated(service):
+    service.configure(service.server(),
+                      more="log = file:/var/log/sluice/sluice.log")
+    log = service.computer.root / "var/log/sluice/sluice.log"
+    service.systemctl("start")
+    wait_for(lambda: log.exists() and "forwarding" in log.read_text(), 5,
+             "its log begins")
+    log.rename(log.with_suffix(".1"))
+    service.systemctl("reload")
+    wait_for(lambda: log.exists() and "HUP" in log.read_text(), 5,
+             "the next one begins")
+    service.systemctl("stop")
+    assert "stopped" in log.read_text()
+    log.unlink()
+    log.with_suffix(".1").unlink()
+
+
+def test_its_socket_is_where_root_looks_for_it(service):
+    service.configure(service.server())
+    service.systemctl("start")
+    assert (service.computer.root / "run/sluice/sluice.sock").is_socket()
+
+
 # Stop, reload, failure.
 
 def test_stop_lets_sessions_finish(service):
