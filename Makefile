@@ -207,12 +207,12 @@ papers: $(O)/papers
 		cp $(O)/paper.new conf/proxy.ini.5
 
 ##bench		compare with other proxies
-##soak		hours under load
+##soak		an hour under load, or SOAK_TIME seconds
 bench soak:
 	@test -x tests/$@/run || { echo "make $@: no tests/$@/run yet"; exit 1; }
 	@$(MAKE) --no-print-directory $(jobs) deps-test
 	@$(MAKE) --no-print-directory $(jobs) all
-	@tests/$@/run
+	@SLUICE=$(CURDIR)/$(BIN) tests/$@/run
 
 # --- Installing.
 

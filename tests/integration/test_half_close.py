@@ -9,7 +9,7 @@ import pytest
 from lib.marks import both_crews, both_sides, sides
 from lib.peers import (EMPTY, FIN, MIB, RST, BusyServer, complete, payload,
                        push)
-from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
+from lib.timing import ROUNDS, Stopwatch, limit, nothing_happens_for, wait_for
 
 
 def anything(peer):
@@ -167,11 +167,11 @@ def test_24_a_client_may_reset_at_any_point_of_a_download(stage, workers):
     server = stage.server(push)
     proxy = stage.proxy(server, workers=workers)
     dice = random.Random(24)
-    for _ in range(500):
+    for _ in range(ROUNDS):
         client = stage.connect(proxy)
         for _ in range(dice.randrange(4)):
             assert client.recv(dice.choice([1, 1000, 65536]))
         client.reset()
     proxy.wait_until_idle()
     assert proxy.alive
-    wait_for(lambda: server.accepted == 500 or proxy.records, 5, "it ran")
+    wait_for(lambda: server.accepted == ROUNDS or proxy.records, 5, "it ran")

@@ -14,7 +14,7 @@ from lib.hosts import Hosts
 from lib.marks import both_crews, both_sides, sides
 from lib.peers import (FIN, MIB, RST, BusyServer, complete, echo, payload,
                        push, reset)
-from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
+from lib.timing import ROUNDS, Stopwatch, limit, nothing_happens_for, wait_for
 
 
 def say_hello(client, upstream):
@@ -373,15 +373,14 @@ def test_36_both_may_reset_at_the_same_instant(stage, workers):
     proxy = stage.proxy(server, workers=workers)
     barrier = threading.Barrier(2)
     upstreams = []
-    rounds = 500
 
     def reset_servers():
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             barrier.wait(limit(20))
             upstreams.pop().reset()
 
     task = stage.run(reset_servers)
-    for i in range(rounds):
+    for i in range(ROUNDS):
         client, upstream = stage.session(proxy, server)
         if i % 2:
             client.send(b"ping")

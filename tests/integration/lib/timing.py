@@ -5,6 +5,9 @@ import time
 
 SLOW = int(os.environ.get("SLUICE_SLOW", "1"))
 
+# How often a race is run; it is lost now and then at most.
+ROUNDS = int(os.environ.get("SLUICE_ROUNDS", "500"))
+
 
 def limit(seconds):
     """A time limit, longer where a sanitizer slows the daemon down."""
