@@ -173,6 +173,8 @@ control_open(struct control *c)
 		return error;
 	log_info("config %s", config->path != NULL ? config->path :
 	    "of the command line");
+	for (size_t i = 1; i < config->nfiles; i++)
+		log_info("config %s, included", config->files[i]);
 	error = identity_find(config, &c->identity);
 	if (error < 0)
 		return error;

@@ -192,6 +192,8 @@ def test_included_files(stage, tmp_path):
     for name in "l0", "l1":
         transfers(stage, proxy.address(name))
     assert [server.accepted for server in servers] == [1, 1]
+    assert proxy.lines[:3] == [f"config {path}"] + [
+        f"config {folder}/{n}.ini, included" for n in range(2)]
 
     write(folder / "2.ini", "[listener l1]\nbund = :1\n")
     done = sluice("-t", "-c", path)

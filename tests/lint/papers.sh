@@ -4,7 +4,7 @@
 # mdoc(7) that mandoc has nothing to say about.
 cd "$(dirname "$0")/../.." || exit 1
 
-make="${MAKE:-make} --no-print-directory -s"
+make="${MAKE:-make} --no-print-directory -s -j$(nproc)"
 $make all build/release/papers >/dev/null || exit 1
 papers=build/release/papers
 failed=0

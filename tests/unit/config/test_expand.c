@@ -161,6 +161,11 @@ test_lengths(void **state)
 	x[sizeof(x) - 1] = '\0';
 	assert_wrong(x, "/${TEST_X}", "the value with its variables is longer "
 	    "than 198 bytes");
+	x[READER_LINE - 4] = '\0';
+	setenv("TEST_X", x, 1);
+	assert_errors("[listener]\nbind = ${TEST_X}\n[upstream]\nserver = h:1\n",
+	    "t:2: 'bind = VALUE' would be 199 bytes long, and 198 is the "
+	    "most\n");
 }
 
 /* What was not understood is not missed as well. */

@@ -296,6 +296,35 @@ test_errors_of_all_files(void **state)
 	    "@b.ini:3: 'key' stands before the first [section]\n");
 }
 
+/* What concerns the whole file is told behind its lines. */
+static void
+test_order_of_errors(void **state)
+{
+	(void)state;
+	write_file("d/a.ini", "[upstream]\nhost = h\nport = x\n");
+	write_file("main.ini", INCLUDE("d/*") "workers = x\n");
+	assert_files_errors(
+	    "@main.ini:3: workers must be auto or a number from 1 to 256, not "
+	    "'x'\n"
+	    "@main.ini: has no [listener]: there is nothing to forward\n"
+	    "@d/a.ini:3: port must be a number from 1 to 65535, not 'x'\n");
+}
+
+/* What a file that is not there would have said is not missed as well. */
+static void
+test_nothing_follows_from_a_missing_file(void **state)
+{
+	(void)state;
+	write_file("main.ini", INCLUDE("a.ini") "[listener]\nbind = :1\n"
+	    "upstream = a\n");
+	assert_files_errors("@main.ini:2: include '@a.ini': cannot open: No "
+	    "such file or directory\n");
+	write_file("d/x\ny.ini", UPSTREAM);
+	write_file("main.ini", INCLUDE("d/*") "[listener]\nbind = :1\n");
+	assert_files_errors("@main.ini:2: include 'd/*': a file's name "
+	    "contains a control character or bytes that are not UTF-8\n");
+}
+
 static void
 test_include_of_an_included_file(void **state)
 {
@@ -469,6 +498,8 @@ main(void)
 		TEST(test_contradictions),
 		TEST(test_second_places),
 		TEST(test_errors_of_all_files),
+		TEST(test_order_of_errors),
+		TEST(test_nothing_follows_from_a_missing_file),
 		TEST(test_include_of_an_included_file),
 		TEST(test_a_file_twice),
 		TEST(test_what_is_no_file),

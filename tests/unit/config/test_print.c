@@ -61,6 +61,9 @@ test_round_trip_of_everything(void **state)
 	assert_round_trip(load_right("[global]\nworkers = 3\n"
 	    "max_sessions = 100\ndrain_timeout = off\nlog = stderr\n"
 	    "log_level = debug\naccess_log = no\nadmin = [::1]:0\n"
+	    "user = u\ngroup = g\npid_file = /p\nlog_format = json\n"
+	    "access_log_interval = 1h\naccess_log_start = on\n"
+	    "admin_socket = /s\nadmin_group = 1\n"
 	    "[defaults]\nkeepalive_idle = 90s\nsource = ::1\n"
 	    "source = 10.0.0.1\n"
 	    "[listener a]\nbind = :1-3\nbind = unix:/tmp/\xc3\xa4 x\n"
@@ -74,6 +77,17 @@ test_round_trip_of_everything(void **state)
 	    "server = unix:@abstract\nserver = [::1]:4 backup\n"
 	    "connect_timeout = 200ms\nconnect_attempts = 9\n"
 	    "[upstream c]\nhost = ::1\nport = 4\nsource = [2001:db8::7]\n"));
+}
+
+static void
+test_round_trip_of_logs(void **state)
+{
+	(void)state;
+	assert_round_trip(load_right("[global]\nlog = file:/a b\n"
+	    "access_log = syslog" REST));
+	assert_round_trip(load_right("[global]\nlog = syslog\n"
+	    "access_log = file:/$$\nadmin_socket = off\npid_file = off" REST));
+	assert_round_trip(load_right("[global]\naccess_log = yes" REST));
 }
 
 static void
@@ -279,6 +293,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip_of_a_small_file),
 		cmocka_unit_test(test_round_trip_of_everything),
+		cmocka_unit_test(test_round_trip_of_logs),
 		cmocka_unit_test(test_round_trip_of_the_longest_lines),
 		cmocka_unit_test(test_round_trip_of_lines_that_just_fit),
 		cmocka_unit_test(test_origins),
