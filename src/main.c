@@ -1,5 +1,6 @@
 #include "config/option.h"
 #include "control/cli.h"
+#include "control/client.h"
 #include "control/control.h"
 #include "control/trial.h"
 #include "control/version.h"
@@ -89,8 +90,9 @@ act(const struct cli *cli)
 	return EXIT_WRONG;
 }
 
-int
-main(int argc, char **argv)
+/* The daemon, or one action instead. */
+static int
+run(int argc, char **argv)
 {
 	struct cli cli;
 	int code;
@@ -98,6 +100,21 @@ main(int argc, char **argv)
 	cli_parse(&cli, argc, argv);
 	code = act(&cli);
 	cli_done(&cli);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	static char name[] = "sluice ctl";
+	int code;
+
+	if (argc > 1 && strcmp(argv[1], "ctl") == 0) {
+		argv[1] = name; /* which getopt(3) begins its messages with */
+		code = client_run(argc - 1, argv + 1);
+	} else {
+		code = run(argc, argv);
+	}
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("sluice: cannot write");
 		return code != EXIT_FINE ? code : EXIT_WRONG;

@@ -56,6 +56,7 @@ test_packages() {
 	jq                    have jq
 	mandoc                have mandoc
 	xz-utils              have xz
+	zsh                   have zsh
 	util-linux            have setpriv
 	systemd-container     have systemd-nspawn
 	END

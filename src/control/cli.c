@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/client.h"
+
 #define HERE_FILE   "proxy.ini"
 #define SYSTEM_FILE "/etc/sluice/proxy.ini"
 
@@ -59,6 +61,8 @@ cli_print_help(FILE *out)
 	      "              [-d | -t [--resolve] | -T]\n\n", out);
 	for (size_t i = 0; i < sizeof(HELP) / sizeof(HELP[0]); i++)
 		fprintf(out, "  %-21s%s\n", HELP[i].flags, HELP[i].text);
+	fputs("\n'sluice ctl' shows and changes the running daemon: 'sluice "
+	      "ctl --help'.\n", out);
 	fputs("\nSignals: TERM finishes sessions (drain_timeout) and stops, "
 	      "QUIT without a limit,\nINT within 1 s; a second TERM or INT "
 	      "stops at once; USR1 opens the logs anew.\nExit: 0 fine, 1 usage "
@@ -129,6 +133,21 @@ cli_flag(struct cli *cli, int flag, int argc, char **argv)
 }
 
 static void
+cli_say_stray(const char *word)
+{
+	if (strcmp(word, "ctl") == 0)
+		fputs("sluice: ctl comes first, as in 'sluice ctl -c FILE "
+		      "status'\n", stderr);
+	else if (client_knows(word))
+		fprintf(stderr, "sluice: did you mean 'sluice ctl %s'?\n",
+		    word);
+	else
+		fprintf(stderr, "sluice: '%s' is not an option%s\n", word,
+		    access(word, R_OK) == 0 ?
+		    "; for a configuration write -c before it" : "");
+}
+
+static void
 cli_flags(struct cli *cli, int argc, char **argv)
 {
 	int flag;
@@ -137,9 +156,7 @@ cli_flags(struct cli *cli, int argc, char **argv)
 	    "+c:L:dp:u:tTVh", LONG_FLAGS, NULL)) != -1)
 		cli_flag(cli, flag, argc, argv);
 	if (cli->action != CLI_WRONG && optind < argc) {
-		fprintf(stderr, "sluice: '%s' is not an option%s\n",
-		    argv[optind], access(argv[optind], R_OK) == 0 ?
-		    "; for a configuration write -c before it" : "");
+		cli_say_stray(argv[optind]);
 		cli->action = CLI_WRONG;
 	}
 	if (cli->resolve && cli->action != CLI_WRONG &&

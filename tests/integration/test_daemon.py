@@ -13,11 +13,10 @@ import pytest
 
 from lib.peers import FIN, connect, echo
 from lib.programs import accepts, fails_to_start, free_port
-from lib.proxy import ALONE, BINARY
+from lib.proxy import ALONE, BINARY, NO_LEAKS
 from lib.timing import limit, nothing_happens_for, wait_for
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}  # who dropped root is not dumpable
 
 
 def status(pid, key):

@@ -15,6 +15,10 @@ BINARY = os.environ.get("SLUICE", str(ROOT / "build" / "sluice"))
 # The admin socket that a daemon has by default is one for the machine.
 ALONE = ["--set", "global.admin_socket=off"]
 
+# Leaks cannot be looked for in who is traced, or has given up root and is not
+# dumpable any more.
+NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}
+
 FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 SANITIZER = re.compile(r"Sanitizer|runtime error:|Assertion .* failed")
 TICKS = os.sysconf("SC_CLK_TCK")
