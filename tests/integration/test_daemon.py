@@ -73,7 +73,7 @@ def background(tmp_path):
 
 def test_it_is_ready_when_the_parent_returns(background):
     daemon = background()
-    assert (daemon.code, daemon.start.stdout) == (0, "")
+    assert (daemon.code, daemon.start.stdout, daemon.said) == (0, "", "")
     socket.create_connection(("127.0.0.1", daemon.port), 1).close()
     assert os.readlink(f"/proc/{daemon.pid}/exe") == os.path.realpath(BINARY)
 
@@ -101,13 +101,14 @@ def test_stderr_stays_where_it_is_the_log(tmp_path):
     assert (tmp_path / "log").read_text().splitlines()[-1] == "stopped"
 
 
-def test_a_start_that_fails_is_told_to_the_parent(background):
+def test_a_start_that_fails_is_told_to_the_parent(background, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         daemon = background(port=taken.getsockname()[1])
     assert daemon.code == 3
     assert "cannot bind" in daemon.said
     assert f"pid {os.getpid()}" in daemon.said
     assert not daemon.pid_file.exists()
+    assert "cannot bind" in (tmp_path / "log").read_text()
 
 
 def test_a_wrong_configuration_does_not_fork(background):
