@@ -119,7 +119,8 @@ def test_a_wrong_configuration_does_not_fork(background):
 
 def test_a_child_that_is_killed_is_told_as_well(background):
     daemon = background(prefix=["strace", "-f", "-o", "/dev/null",
-                                "-e", "inject=setsid:signal=KILL"])
+                                "-e", "inject=setsid:signal=KILL"],
+                        env=NO_LEAKS)
     assert daemon.code == 3
     assert "ended by signal 9 while starting" in daemon.said
 
@@ -153,8 +154,8 @@ def test_of_many_at_once_one_wins(tmp_path, pid_file):
     starts = [subprocess.Popen(
         [*slow, BINARY, *ALONE, *same, "-L",
          f"127.0.0.1:{port}=127.0.0.1:9"],
-        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(8)]
+        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, **NO_LEAKS}) for _ in range(8)]
     try:
         wait_for(lambda: sum(s.poll() is None for s in starts) == 1, 20,
                  "all but one have ended")
