@@ -54,6 +54,7 @@ test_packages() {
 	psmisc                have fuser
 	strace                have strace
 	jq                    have jq
+	logrotate             have logrotate
 	mandoc                have mandoc
 	xz-utils              have xz
 	zsh                   have zsh

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -502,6 +503,23 @@ stderr_stays_as_it_is(void **state)
 	close(fds[1]);
 }
 
+/* One that cannot be opened once more, and must not be waited for either. */
+static void
+stderr_is_a_socket(void **state)
+{
+	struct place *p = *state;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	open_stderr(p, fds[1]);
+	fill(p, "x");
+	assert_true(logdevice_poll_fd(p->device) >= 0);
+	assert_true(read_lines(fds[0], "x") > 10);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* Others append to the same file by the same descriptor. */
 static void
 stderr_is_a_file(void **state)
@@ -567,6 +585,7 @@ main(void)
 		ON_PLACE(a_slow_reader),
 		ON_PLACE(a_reader_that_left),
 		ON_PLACE(stderr_stays_as_it_is),
+		ON_PLACE(stderr_is_a_socket),
 		ON_PLACE(stderr_is_a_file),
 		ON_PLACE(stderr_is_the_journal),
 	};
