@@ -31,6 +31,7 @@ install -m 755 "$1" /mnt/root/sluice/binary
 cd "$2"
 cp -r Makefile README.md LICENSE conf /mnt/root/sluice
 chmod -R a+rX /mnt/root/sluice
+chroot /mnt/root true
 echo ready
 exec sleep infinity
 """
