@@ -11,7 +11,7 @@ import collections
 from end import FIN, RST, connect
 from plan import HEAD, Plan
 
-PATIENCE = 120          # seconds for one session
+PATIENCE = 120          # seconds in which something has to move
 
 
 class Wrong(Exception):
@@ -55,10 +55,10 @@ class Sessions:
         """One session, to the end of both."""
         plan = Plan(seed)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE) as plan.deadline:
                 await self.both(plan, address)
         except TimeoutError:
-            self.wrong.append(f"{plan}: not over after {PATIENCE} s")
+            self.wrong.append(f"{plan}: stuck for {PATIENCE} s")
         except Wrong as wrong:
             self.wrong.append(f"{plan}: {wrong}")
         self.ended[plan.kind] += 1
@@ -97,6 +97,12 @@ class Sessions:
 
     # Either.
 
+    @staticmethod
+    def moved(plan):
+        if not plan.deadline.expired():
+            plan.deadline.reschedule(
+                asyncio.get_running_loop().time() + PATIENCE)
+
     async def play(self, plan, end, side, said, heard, position):
         """Speaks and listens at the same time; one that resets does so in the
         middle of what it says."""
@@ -128,6 +134,7 @@ class Sessions:
             if not await end.send(view[at:min(at + said.piece, stop)]):
                 return
             self.bytes += min(said.piece, stop - at)
+            self.moved(plan)
             if said.pause:
                 await asyncio.sleep(said.pause)
         if leaves or plan.kind == "client_close" and said is plan.to_server:
@@ -138,13 +145,13 @@ class Sessions:
 
     async def listen(self, plan, end, side, heard, position, finished):
         try:
-            data = await self.hear(end, side, heard, position)
+            data = await self.hear(plan, end, side, heard, position)
         finally:
             finished.set()
         if data is RST and not plan.resets and plan.kind != "client_close":
             raise Wrong(f"{side}: RST, and nobody had reset it")
 
-    async def hear(self, end, side, heard, position):
+    async def hear(self, plan, end, side, heard, position):
         """FIN or RST, once every byte before it was right."""
         whole = heard.data
         while True:
@@ -158,5 +165,6 @@ class Sessions:
             if data != whole[position:position + len(data)]:
                 raise Wrong(f"{side}: other bytes after {position}")
             position += len(data)
+            self.moved(plan)
             if heard.reads_slowly:
                 await asyncio.sleep(0.02)
