@@ -221,7 +221,7 @@ completions := $(DATADIR)/bash-completion/completions
 config = $(DESTDIR)$(SYSCONFDIR)/sluice/proxy.ini
 logrotate = $(DESTDIR)$(SYSCONFDIR)/logrotate.d/sluice
 
-# Source:target; a source that is not there is left out.
+# Source:target.
 files := \
 	README.md:$(doc)/README.md \
 	conf/proxy.ini:$(doc)/proxy.ini \
@@ -234,7 +234,6 @@ files := \
 	conf/completion/_sluice:$(DATADIR)/zsh/site-functions/_sluice
 source = $(firstword $(subst :, ,$1))
 target = $(DESTDIR)$(lastword $(subst :, ,$1))
-there = $(foreach f,$(files),$(if $(wildcard $(call source,$f)),$f))
 
 # The unit is written for the default paths.
 paths := s,/usr/local/bin/,$(PREFIX)/bin/,;s,/etc/sluice/,$(SYSCONFDIR)/sluice/,
@@ -259,12 +258,11 @@ is_our_unit = test "$$(systemctl show -P FragmentPath sluice.service \
 ##install		to PREFIX=/usr/local; a proxy.ini that is there stays
 install: all
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sluice
-	$(foreach f,$(there),install -D -m 644 $(call source,$f) \
+	$(foreach f,$(files),install -D -m 644 $(call source,$f) \
 		$(call target,$f) &&) true
 	sed -i '$(paths)' $(DESTDIR)$(UNITDIR)/sluice.service
 	test -e $(config) || install -D -m 644 conf/proxy.ini $(config)
-	test ! -e conf/logrotate || test -e $(logrotate) || \
-		install -D -m 644 conf/logrotate $(logrotate)
+	test -e $(logrotate) || install -D -m 644 conf/logrotate $(logrotate)
 	@if $(on_this_machine); then \
 		id sluice >/dev/null 2>&1 || { $(make_user); } && \
 		$(reload_units); \
