@@ -409,7 +409,12 @@ logdevice_since(const struct logdevice *d)
 bool
 logdevice_may_retry(const struct logdevice *d, uint64_t now)
 {
-	return d->stuck && (d->error != 0 ? now >= d->next : fd_takes(d->fd));
+	if (!d->stuck)
+		return false;
+	/* an error, or closed meanwhile: nothing to poll */
+	if (d->error != 0 || d->fd < 0)
+		return now >= d->next;
+	return fd_takes(d->fd);
 }
 
 bool
