@@ -202,10 +202,21 @@ logwriter_join(void)
 	return true;
 }
 
+/* With the thread gone nobody is left to wait for stderr, and signals are
+ * blocked: what it does not take at once is lost. */
+static void
+logwriter_late(enum log_level level, const char *line, size_t len)
+{
+	struct pollfd out = { STDERR_FILENO, POLLOUT, 0 };
+
+	if (poll(&out, 1, 0) > 0)
+		log_write_stderr(level, line, len);
+}
+
 bool
 logwriter_stop(void)
 {
-	log_set_sink(NULL);
+	log_set_sink(logwriter_late);
 	if (writer.running && !logwriter_join())
 		return false;
 	spool_close(&writer.spool);

@@ -1,7 +1,9 @@
 #include "logwriter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -313,6 +315,48 @@ a_tap_hears_everything(void **state)
 	assert_null(strstr(text, "event="));
 }
 
+static void
+timed_out(int number)
+{
+	static const char text[] = "it waits for stderr\n";
+
+	(void)number;
+	if (write(STDOUT_FILENO, text, sizeof(text) - 1) > 0)
+		_exit(1);
+}
+
+/* At the very end signals are blocked, too: nothing would end a daemon whose
+ * stderr nobody reads. */
+static void
+afterwards_nobody_waits_for_stderr(void **state)
+{
+	struct rig *rig = *state;
+	int fds[2], saved = dup(STDERR_FILENO), n = 0;
+	char text[64] = "";
+
+	rig->config = load("log = stderr");
+	logwriter_open(rig->config, false);
+	logwriter_start(&rig->shared);
+	assert_true(logwriter_stop());
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+	dup2(fds[1], STDERR_FILENO);
+	log_warn(0, "one");
+	assert_true(read(fds[0], text, sizeof(text)) > 0);
+	assert_string_equal(text, "warning: one\n");
+	while (write(fds[1], text, sizeof(text)) > 0)
+		n++;
+	fcntl(fds[1], F_SETFL, 0);
+	signal(SIGALRM, timed_out);
+	alarm(5);
+	log_warn(0, "two");
+	alarm(0);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+	assert_true(n > 0);
+}
+
 #define ON_RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -327,6 +371,7 @@ main(void)
 		ON_RIG(renamed),
 		ON_RIG(a_file_that_cannot_be_opened_ends_the_start),
 		ON_RIG(a_tap_hears_everything),
+		ON_RIG(afterwards_nobody_waits_for_stderr),
 	};
 
 	return cmocka_run_group_tests_name("logwriter", tests, NULL, NULL);
