@@ -66,6 +66,10 @@ int sock_error(int fd);
  * what was sent is with the peer. */
 int sock_unsent(int fd);
 
+/* How many clients wait in the queue of a listening socket: for TCP (tcp_diag's
+ * idiag_rqueue, in tcp_info the field tcpi_unacked); 'most' for others. */
+int sock_queued(int fd, int most);
+
 /* The port a TCP socket is bound to; 0: none. */
 uint16_t sock_port(int fd);
 

@@ -267,6 +267,17 @@ sock_unsent(int fd)
 	return unsent;
 }
 
+int
+sock_queued(int fd, int most)
+{
+	struct tcp_info tcp = { 0 };
+	socklen_t len = sizeof(tcp);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &len) < 0)
+		return most;
+	return (int)tcp.tcpi_unacked;
+}
+
 void
 sock_reset_on_close(int fd)
 {

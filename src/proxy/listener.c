@@ -7,10 +7,11 @@
 
 #include "base/log.h"
 #include "limit.h"
+#include "net/sock.h"
 #include "worker-internal.h"
 
 #define ACCEPTS_PER_WAKE  16
-#define ACCEPTS_TO_DRAIN  65536 /* somebody may connect as fast as we accept */
+#define QUEUE_MOST	  4096 /* of a socket that does not say it */
 #define WARN_EVERY_MS	  60000
 
 /* Clearly more than the other: a few, and an eighth. */
@@ -187,11 +188,25 @@ listener_close(struct listener *l)
 	free(l);
 }
 
+static void
+listener_accept_queued(struct listener *l, int count)
+{
+	while (count-- > 0)
+		if (listener_accept(l) != ACCEPTED)
+			break;
+}
+
+/* Who waits, then who came meanwhile, as long as these get fewer: somebody may
+ * connect as fast as we accept, and the sessions wait for the end of this. */
 void
 listener_drain(struct listener *l)
 {
-	for (int i = 0; i < ACCEPTS_TO_DRAIN; i++)
-		if (listener_accept(l) != ACCEPTED)
-			break;
+	int count = sock_queued(l->fd, QUEUE_MOST), last;
+
+	do {
+		listener_accept_queued(l, count);
+		last = count;
+		count = sock_queued(l->fd, 0);
+	} while (count > 0 && count <= last / 2);
 	listener_close(l);
 }

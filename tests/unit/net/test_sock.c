@@ -247,6 +247,29 @@ wildcard_of_both_families(void **state)
 }
 
 static void
+knows_how_many_wait(void **state)
+{
+	struct addr addr = loopback("127.0.0.1", 0);
+	int fd = listen_on(&addr), fds[3], pair[2];
+
+	(void)state;
+	addr = addr_of(fd);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sock_queued(fd, 99), i);
+		fds[i] = peer_connect(&addr);
+	}
+	close(accept(fd, NULL, NULL));
+	assert_int_equal(sock_queued(fd, 99), 2);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	close(fd);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(sock_queued(pair[0], 99), 99);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void
 group_shares_a_port(void **state)
 {
 	struct sock_listen opts = { .tcp = &plain, .backlog = 16,
@@ -780,6 +803,7 @@ main(void)
 		cmocka_unit_test(bound_does_not_listen),
 		cmocka_unit_test(listen_says_why_not),
 		cmocka_unit_test(wildcard_of_both_families),
+		cmocka_unit_test(knows_how_many_wait),
 		cmocka_unit_test(group_shares_a_port),
 		cmocka_unit_test(probe_of_both_families),
 		cmocka_unit_test(time_wait_is_no_obstacle),
