@@ -15,7 +15,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 typedef void log_sink(enum log_level, const char *line, size_t len);
 
 /* Where lines go; NULL is back to log_write_stderr, which writes at once, as at
- * start. */
+ * start, and waits a second at most. */
 void log_set_sink(log_sink *);
 void log_write_stderr(enum log_level, const char *line, size_t len);
 

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -8,6 +9,8 @@
 
 #include "base/str.h"
 
+#define PATIENCE_MS 1000
+
 static const char *const PREFIXES[] = {
 	[LOG_LEVEL_ERROR] = "error: ",
 	[LOG_LEVEL_WARN] = "warning: ",
@@ -15,16 +18,18 @@ static const char *const PREFIXES[] = {
 	[LOG_LEVEL_DEBUG] = "",
 };
 
-/* One call, so that lines of several threads do not mix; when it fails, nobody
- * is left to tell. */
+/* One call, so that lines of several threads do not mix; when it fails, or
+ * nobody makes room in time, there is no one left to tell. */
 void
 log_write_stderr(enum log_level level, const char *line, size_t len)
 {
+	struct pollfd takes = { STDERR_FILENO, POLLOUT, 0 };
 	char out[LOG_LINE + 16];
 	int size = snprintf(out, sizeof(out), "%s%.*s\n", PREFIXES[level],
 	    (int)len, line);
 
-	if (write(STDERR_FILENO, out, (size_t)size) < 0)
+	if (poll(&takes, 1, PATIENCE_MS) <= 0 ||
+	    write(STDERR_FILENO, out, (size_t)size) < 0)
 		return;
 }
 

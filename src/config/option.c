@@ -94,8 +94,9 @@ const struct option OPTIONS[] = {
 	    .doc = "The least important messages to log." },
 	{ SECTION_GLOBAL, "log_format", &TYPE_WORD, GLOBAL(log_format),
 	    "text", .words = FORMAT_WORDS,
-	    .doc = "How lines are written: text is logfmt, json one object a "
-		   "line." },
+	    .doc = "How lines are written: json is one object a line, text is "
+		   "logfmt, but for messages to stderr and syslog, which are "
+		   "for people." },
 	{ SECTION_GLOBAL, "access_log", &TYPE_ACCESS, GLOBAL(access_log),
 	    "on",
 	    .doc = "Where one line for each session goes when it ends; on is "

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from lib import netns
+from lib.logs import Syslog
 from lib.names import Names
 from lib.proxy import BINARY
 from lib.stage import Stage
@@ -41,6 +42,14 @@ def hosts():
     yield make
     for host in made:
         host.close()
+
+
+@pytest.fixture
+def syslog(stage):
+    """The place of the system's logger, for a proxy in syslog.room."""
+    if os.geteuid() != 0:
+        pytest.skip("a /dev/log of its own needs root")
+    return stage.keep(Syslog())
 
 
 @pytest.fixture

@@ -1,126 +1,25 @@
-"""Logs: what they say, where, and that no log device is in anybody's way
-(catalogue case 96)."""
+"""What the logs say, where, in which form, and through a rotation."""
 
 import contextlib
 import json
 import os
-import pathlib
 import re
 import signal
 import socket
 import subprocess
-import tempfile
 
 import pytest
 
 from lib import logfmt
+from lib.logs import (DATA, check_shape, inside, load, room, session, start,
+                      whole_lines)
 from lib.marks import threads
-from lib.peers import FIN, RST, echo, payload
+from lib.peers import FIN, RST, echo
 from lib.programs import fails_to_start, free_port, run
-from lib.proxy import BINARY, ROOT, Proxy
-from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
+from lib.proxy import ALONE, BINARY, ROOT
+from lib.timing import limit, nothing_happens_for, wait_for
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-RECORD = {
-    "time": str, "id": str, "event": str, "listener": str, "client": str,
-    "upstream": str, "phase": str, "closed_by": str, "how": str,
-    "bytes_to_upstream": int, "bytes_to_client": int, "attempts": int,
-    "queue_ms": int, "connect_ms": int, "first_byte_ms": int, "total_ms": int,
-    "client_rtt_us": int, "client_retransmits": int, "upstream_rtt_us": int,
-    "upstream_retransmits": int}
-MESSAGE = {"time": str, "level": str, "msg": str}
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-DROPPED = re.compile(r"(\d+) records? dropped: ([^\"\n]*)")
-
-DATA = payload(3000)
-
-
-def shape(line):
-    return {name: type(value) for name, value in line.items()}
-
-
-def check_shape(line):
-    """It is a record or a message, whatever it was written as."""
-    wanted = RECORD if "event" in line else MESSAGE
-    more = {"cause": str, "error": str} if "event" in line else {}
-    assert shape(line).items() >= wanted.items(), line
-    assert shape(line).items() <= {**wanted, **more}.items(), line
-    assert TIME.fullmatch(line["time"]), line
-
-
-def whole_lines(path):
-    """Those of a file; the last may be on its way."""
-    return path.read_bytes().decode().split("\n")[:-1]
-
-
-def session(stage, address):
-    """One whose bytes all arrive, both ways."""
-    client = stage.connect(address)
-    client.send_and_fin(DATA)
-    assert client.read_all() == (DATA, FIN)
-    client.close()
-
-
-def load(stage, address, count, threads=4):
-    """So many sessions, some at a time; returns the longest one's seconds."""
-    def some(number):
-        longest = 0
-        for _ in range(number):
-            watch = Stopwatch()
-            session(stage, address)
-            longest = max(longest, watch.seconds)
-        return longest
-
-    tasks = [stage.run(some, count // threads) for _ in range(threads)]
-    return max(task.result(120) for task in tasks)
-
-
-def start(stage, prefix=(), env=None, **keys):
-    """A proxy to an echo server with these keys in [global], its address
-    proxy.at; it listens, and, where log is a file, its messages are read from
-    there."""
-    server = stage.server(echo)
-    config = "[global]\nworkers = 2\ndrain_timeout = 1s\n" + "".join(
-        f"{key} = {value}\n" for key, value in keys.items())
-    config += (f"[listener]\nbind = 127.0.0.1:{free_port()}\n[upstream]\n"
-               f"server = 127.0.0.1:{server.port}\n")
-    folder = stage.folder / f"sluice{len(stage.proxies)}"
-    proxy = Proxy(folder, config, prefix=prefix, env=env)
-    stage.proxies.append(proxy)
-    port = int(re.search(r"bind = \S+:(\d+)", config)[1])
-    proxy.at = ("127.0.0.1", port)
-    where = keys.get("log", "")
-    if where.startswith("file:"):
-        proxy.log_path = pathlib.Path(where.removeprefix("file:"))
-
-    def up():
-        assert proxy.alive, (folder / "log").read_text()
-        return re.search(rf":{port:04X} \S+ 0A ",
-                         pathlib.Path("/proc/net/tcp").read_text())
-
-    wait_for(up, 10, "it listens")
-    return proxy
-
-
-class Drops:
-    """What a log says that it lost, and what it has."""
-
-    def __init__(self, text):
-        found = DROPPED.findall(text)
-        self.dropped = sum(int(count) for count, _ in found)
-        self.reasons = [reason for _, reason in found]
-        self.records = len(re.findall(r"event=end .*\n", text))
-
-
-def wait_until_all_are_told(read, count):
-    """Every record is in the log, or counted as lost."""
-    def told():
-        drops = Drops(read())
-        assert drops.records + drops.dropped <= count
-        return drops.records + drops.dropped == count and drops
-
-    return wait_for(told, 10, f"{count} records there or counted")
 
 
 # What lines look like, by device and format.
@@ -348,6 +247,61 @@ def test_what_goes_wrong_at_the_start_is_said_on_stderr_too(stage):
     assert [line["level"] for line in lines] == ["info", "error"]
 
 
+def test_messages_and_records_in_two_files(stage):
+    log, access = stage.folder / "the.log", stage.folder / "access.log"
+    proxy = start(stage, log=f"file:{log}", access_log=f"file:{access}")
+    load(stage, proxy.at, 40)
+    proxy.stop()
+    assert "event=" not in log.read_text()
+    lines = [logfmt.parse(line) for line in whole_lines(access)]
+    assert len(lines) == 40 and all("event" in line for line in lines)
+
+
+# Syslog.
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_syslog(stage, syslog, format):
+    syslog.start()
+    proxy = start(stage, prefix=syslog.room, log="syslog",
+                  log_format=format)
+    session(stage, proxy.at)
+    proxy.signal(signal.SIGHUP)
+    wait_for(lambda: "HUP" in syslog.read(), 5, "the message")
+    proxy.stop()
+    lines = syslog.read().splitlines()
+    head = re.compile(rf"<(\d+)>[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d "
+                      rf"sluice\[{proxy.pid}\]: (.*)")
+    levels, rest = zip(*(head.fullmatch(line).groups() for line in lines))
+    assert set(levels) == {"30", "28"}          # daemon.info, daemon.warning
+    if format == "json":
+        for line in rest:
+            check_shape(json.loads(line))
+    else:
+        assert rest[0] == f"config {proxy.folder}/proxy.ini"
+        assert rest[-1] == "stopped"
+        assert sum("event=end" in line for line in rest) == 1
+        assert rest[levels.index("28")].startswith("warning: HUP")
+    assert (proxy.folder / "log").read_text() == ""
+
+
+def test_in_the_background_syslog_is_the_default(stage, syslog):
+    syslog.start()
+    pid_file = stage.folder / "pid"
+    port = free_port()
+    done = subprocess.run(
+        [*syslog.room, BINARY, "-d", "-p", pid_file, "-u", "root", *ALONE,
+         "-L", f"127.0.0.1:{port}=127.0.0.1:9"],
+        capture_output=True, text=True, timeout=limit(10))
+    assert (done.returncode, done.stderr) == (0, "")
+    pid = int(pid_file.read_text())
+    try:
+        wait_for(lambda: f"sluice[{pid}]: forwarding " in syslog.read(), 5,
+                 "its messages")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: f"sluice[{pid}]: stopped" in syslog.read(), 5, "the last")
+
+
 # Rotation.
 
 def rename_and(number):
@@ -404,17 +358,6 @@ def test_a_file_that_cannot_be_opened_anew_goes_on(stage):
     wait_for(lambda: "event=end" in log.read_text(), 5, "the record in it")
 
 
-def room(*lines):
-    """What to put before a command that sees mounts of its own."""
-    return ["unshare", "--mount", "sh", "-ec",
-            "\n".join([*lines, 'exec "$@"']), "sh"]
-
-
-def inside(proxy, path):
-    """A path as the proxy sees it."""
-    return pathlib.Path(f"/proc/{proxy.pid}/root{path}")
-
-
 @root_only
 def test_logrotate_with_our_example(stage):
     """The real one, with the file that is installed, under load; the daemon
@@ -445,304 +388,3 @@ def test_logrotate_with_our_example(stage):
     assert "cannot" not in proxy.log
     state = inside(proxy, log).stat()
     assert (state.st_uid, state.st_mode & 0o777) == (65534, 0o640)
-
-
-# Catalogue case 96: log trouble.
-
-def reading(path):
-    return lambda: path.read_text(errors="replace")
-
-
-@root_only
-@pytest.mark.parametrize("format", ["text", "json"])
-def test_96_a_full_disk(stage, format):
-    """What does not fit is counted and told once there is space again, and
-    the half line that did has no other glued to it."""
-    folder = stage.folder / "disk"
-    folder.mkdir()
-    proxy = start(stage, access_log=f"file:{folder}/log",
-                  log_format=format, prefix=room(
-                      f"mount -t tmpfs -o size=256k tmpfs {folder}",
-                      f"head -c 128k /dev/zero >{folder}/ballast"))
-    log = inside(proxy, f"{folder}/log")
-    assert load(stage, proxy.at, 800) < limit(2)
-    proxy.wait_for_line(rf"access_log: {folder}/log: No space left on device; "
-                        "until it does better, lines are dropped")
-    assert load(stage, proxy.at, 200) < limit(2)
-    inside(proxy, f"{folder}/ballast").unlink()
-    proxy.wait_for_line(r"records dropped: No space left on device for \d+s")
-    session(stage, proxy.at)
-    parse = logfmt.parse if format == "text" else json.loads
-
-    def records():
-        """Those that are whole; half a line may be there, once."""
-        found, torn, told = 0, 0, ""
-        for line in whole_lines(log):
-            try:
-                line = parse(line)
-                check_shape(line)
-            except (AssertionError, ValueError):
-                torn += 1
-            else:
-                found += "event" in line
-                told += line.get("msg", "")
-        assert torn <= 1
-        return found, Drops(told).dropped
-
-    wait_for(lambda: sum(records()) == 1001, 5, "all there or counted")
-    assert records()[1] == Drops(proxy.log).dropped > 200
-
-
-def test_96_a_device_that_is_always_full(stage):
-    proxy = start(stage, access_log="file:/dev/full")
-    assert load(stage, proxy.at, 400) < limit(2)
-    proxy.wait_for_line("access_log: /dev/full: No space left on device; ")
-    busy = proxy.cpu
-    nothing_happens_for(1, lambda: proxy.cpu - busy > 0.2, "it spins")
-    proxy.stop()
-
-
-class Fifo:
-    """A log that somebody reads, or not."""
-
-    def __init__(self, path):
-        self.path = path
-        os.mkfifo(path)
-        self.text = ""
-        self.open()
-
-    def open(self):
-        self.fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
-
-    def close(self):
-        os.close(self.fd)
-
-    def read(self):
-        """All that came since the beginning."""
-        with contextlib.suppress(BlockingIOError):
-            while more := os.read(self.fd, 1 << 16):
-                self.text += more.decode()
-        return self.text
-
-
-@threads
-def test_96_a_stopped_reader_under_load(stage):
-    fifo = stage.keep(Fifo(stage.folder / "fifo"))
-    proxy = start(stage, access_log=f"file:{fifo.path}")
-    assert load(stage, proxy.at, 2000) < limit(2)
-    proxy.wait_for_line(f"access_log: {fifo.path}: it takes nothing; ")
-    # The other device is not held up by it.
-    watch = Stopwatch()
-    proxy.signal(signal.SIGHUP)
-    proxy.wait_for_line("warning: HUP")
-    assert watch.seconds < limit(0.5)
-    drops = wait_until_all_are_told(fifo.read, 2000)
-    assert drops.dropped > 1000
-    assert all(re.fullmatch(r"it took nothing for \d+s|more came than it took",
-                            reason) for reason in drops.reasons)
-    for line in fifo.text.splitlines():
-        check_shape(logfmt.parse(line))         # none was torn
-    told = Drops(proxy.log)
-    assert told.dropped == drops.dropped
-    session(stage, proxy.at)
-    wait_until_all_are_told(fifo.read, 2001)
-
-
-def test_96_a_reader_that_left_and_one_that_came(stage):
-    fifo = stage.keep(Fifo(stage.folder / "fifo"))
-    proxy = start(stage, access_log=f"file:{fifo.path}")
-    load(stage, proxy.at, 40)
-    wait_until_all_are_told(fifo.read, 40)
-    fifo.close()
-    load(stage, proxy.at, 40)
-    proxy.wait_for_line(f"access_log: {fifo.path}: Broken pipe; ")
-    load(stage, proxy.at, 40)
-    fifo.open()
-    proxy.wait_for_line("80 records dropped: Broken pipe for ")
-    load(stage, proxy.at, 40)
-    wait_until_all_are_told(fifo.read, 160)
-
-
-@pytest.mark.parametrize("sessions", [0, 1])
-def test_96_a_stopped_reader_does_not_hold_up_the_end(stage, sessions):
-    """Stuck for long already, or found out only then."""
-    fifo = stage.keep(Fifo(stage.folder / "fifo"))
-    proxy = start(stage, access_log=f"file:{fifo.path}")
-    load(stage, proxy.at, 400)
-    if sessions == 0:
-        proxy.wait_for_line("it takes nothing; ")
-    watch = Stopwatch()
-    proxy.signal(signal.SIGTERM)
-    assert proxy.wait(5) == 0
-    assert watch.seconds < limit(0.5 if sessions == 0 else 2)
-
-
-@root_only
-def test_96_a_file_system_that_hangs_does_not_hold_up_the_end(stage):
-    """A write that never returns: what NFS does when its server is gone."""
-    log = stage.folder / "the.log"
-    log.touch()
-    proxy = start(stage, log=f"file:{log}", prefix=[
-        "strace", "-f", "-qq", "-o", "/dev/null", "-P", str(log),
-        "-e", "trace=write", "-e",
-        "inject=write:delay_enter=60000000:when=8+"],
-        env={"ASAN_OPTIONS": "detect_leaks=0"})     # it cannot, when traced
-    for _ in range(8):
-        session(stage, proxy.at)
-    watch = Stopwatch()
-    children = f"/proc/{proxy.pid}/task/{proxy.pid}/children"
-    daemon, = map(int, pathlib.Path(children).read_text().split())
-    os.kill(daemon, signal.SIGTERM)
-    assert proxy.wait(10) == 0
-    assert watch.seconds < limit(3)
-
-
-# Syslog: a real datagram socket where the logger's is.
-
-class Syslog:
-    """The place of the system's logger, which comes and goes."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="syslog", dir="/tmp")
-        os.chmod(self.folder.name, 0o755)
-        self.path = self.folder.name + "/log"
-        self.room = room("mount -t tmpfs -o mode=755 tmpfs /dev",
-                         "mknod -m 666 /dev/null c 1 3",
-                         f"ln -s {self.path} /dev/log")
-        self.sock = None
-        self.text = ""
-
-    def start(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.sock.bind(self.path)
-        self.sock.setblocking(False)
-
-    def stop(self):
-        self.sock.close()
-        self.sock = None
-        os.unlink(self.path)
-
-    def read(self):
-        """All that came, a datagram a line."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.text += self.sock.recv(1 << 16).decode() + "\n"
-        return self.text
-
-    def close(self):
-        if self.sock:
-            self.sock.close()
-        self.folder.cleanup()
-
-
-@pytest.fixture
-def syslog(stage):
-    if os.geteuid() != 0:
-        pytest.skip("a /dev/log of its own needs root")
-    return stage.keep(Syslog())
-
-
-@pytest.mark.parametrize("format", ["text", "json"])
-def test_syslog(stage, syslog, format):
-    syslog.start()
-    proxy = start(stage, prefix=syslog.room, log="syslog",
-                  log_format=format)
-    session(stage, proxy.at)
-    proxy.signal(signal.SIGHUP)
-    wait_for(lambda: "HUP" in syslog.read(), 5, "the message")
-    proxy.stop()
-    lines = syslog.read().splitlines()
-    head = re.compile(rf"<(\d+)>[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d "
-                      rf"sluice\[{proxy.pid}\]: (.*)")
-    levels, rest = zip(*(head.fullmatch(line).groups() for line in lines))
-    assert set(levels) == {"30", "28"}          # daemon.info, daemon.warning
-    if format == "json":
-        for line in rest:
-            check_shape(json.loads(line))
-    else:
-        assert rest[0] == f"config {proxy.folder}/proxy.ini"
-        assert rest[-1] == "stopped"
-        assert sum("event=end" in line for line in rest) == 1
-        assert rest[levels.index("28")].startswith("warning: HUP")
-    assert (proxy.folder / "log").read_text() == ""
-
-
-def test_96_a_logger_that_is_gone_and_comes_back(stage, syslog):
-    syslog.start()
-    proxy = start(stage, prefix=syslog.room, log="syslog")
-    load(stage, proxy.at, 40)
-    wait_until_all_are_told(syslog.read, 40)
-    syslog.stop()
-    assert load(stage, proxy.at, 400) < limit(2)
-    nothing_happens_for(1.2, lambda: not proxy.alive, "it ends")
-    load(stage, proxy.at, 40)
-    syslog.start()
-    drops = wait_until_all_are_told(syslog.read, 480)
-    assert drops.dropped >= 400
-    assert "No such file or directory for " in drops.reasons[0]
-    load(stage, proxy.at, 40)
-    wait_until_all_are_told(syslog.read, 520)
-
-
-def test_96_a_logger_that_is_restarted_costs_nothing(stage, syslog):
-    syslog.start()
-    proxy = start(stage, prefix=syslog.room, log="syslog")
-    for n in range(1, 5):
-        load(stage, proxy.at, 40)
-        drops = wait_until_all_are_told(syslog.read, 40 * n)
-        assert drops.dropped == 0
-        syslog.stop()
-        syslog.start()
-
-
-def test_96_a_logger_that_does_not_read(stage, syslog):
-    """Its queue is full: EAGAIN, and no error ever."""
-    syslog.start()
-    proxy = start(stage, prefix=syslog.room, log="syslog")
-    assert load(stage, proxy.at, 1000) < limit(2)
-    nothing_happens_for(1.2, lambda: not proxy.alive, "it ends")
-    assert load(stage, proxy.at, 100) < limit(2)
-    drops = wait_until_all_are_told(syslog.read, 1100)
-    assert drops.dropped > 100
-    proxy.stop()
-
-
-def test_96_no_logger_yet(stage, syslog):
-    """Said on stderr, and heard of in syslog later."""
-    proxy = start(stage, prefix=syslog.room, log="syslog")
-    session(stage, proxy.at)
-    assert (proxy.folder / "log").read_text().startswith(
-        "warning: log: nobody takes messages for syslog")
-    syslog.start()
-    wait_until_all_are_told(syslog.read, 1)
-    assert "dropped: No such file or directory for " in syslog.text
-
-
-def test_in_the_background_syslog_is_the_default(stage, syslog):
-    syslog.start()
-    pid_file = stage.folder / "pid"
-    port = free_port()
-    done = subprocess.run(
-        [*syslog.room, BINARY, "-d", "-p", pid_file, "-u", "root", "--set",
-         "global.admin_socket=off", "-L", f"127.0.0.1:{port}=127.0.0.1:9"],
-        capture_output=True, text=True, timeout=limit(10))
-    assert (done.returncode, done.stderr) == (0, "")
-    pid = int(pid_file.read_text())
-    try:
-        wait_for(lambda: f"sluice[{pid}]: forwarding " in syslog.read(), 5,
-                 "its messages")
-    finally:
-        os.kill(pid, signal.SIGTERM)
-    wait_for(lambda: f"sluice[{pid}]: stopped" in syslog.read(), 5, "the last")
-
-
-# Both files at once.
-
-def test_messages_and_records_in_two_files(stage):
-    log, access = stage.folder / "the.log", stage.folder / "access.log"
-    proxy = start(stage, log=f"file:{log}", access_log=f"file:{access}")
-    load(stage, proxy.at, 40)
-    proxy.stop()
-    assert "event=" not in log.read_text()
-    lines = [logfmt.parse(line) for line in whole_lines(access)]
-    assert len(lines) == 40 and all("event" in line for line in lines)
