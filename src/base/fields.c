@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 #define KEPT   2 /* for the end: '}' and the NUL */
-#define STRING 10 /* the least of one that is cut: "\u0000... */
+#define STRING 11 /* the least of one that is cut: "\u0000..." */
 #define DIGITS 20
 
 void

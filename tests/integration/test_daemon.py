@@ -44,7 +44,7 @@ class Daemon:
             [*prefix, BINARY, *ALONE, "-d", "-p", self.pid_file, *who,
              "-L", f"127.0.0.1:{self.port}=127.0.0.1:9",
              "--set", f"global.log=file:{folder}/log", *map(str, args)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            input="", capture_output=True, text=True,
             env={**os.environ, **(env or {})}, timeout=limit(10))
         self.code = self.start.returncode
         self.said = self.start.stderr
@@ -87,6 +87,16 @@ def test_it_leaves_the_terminal(background):
         assert os.readlink(f"/proc/{daemon.pid}/fd/{fd}") == "/dev/null"
 
 
+def test_it_keeps_nothing_of_the_start(background):
+    """No end of the pipe that the parent waited at, nor of its own ones."""
+    daemon = background()
+    open_files = [os.readlink(fd) for fd in
+                  pathlib.Path(f"/proc/{daemon.pid}/fd").iterdir()]
+    pipes = [name for name in open_files if name.startswith("pipe:")]
+    assert all(pipes.count(name) == 2 for name in pipes), open_files
+    assert open_files.count("/dev/null") == 3, open_files
+
+
 def test_stderr_stays_where_it_is_the_log(tmp_path):
     """Asked for by name, as some supervisors want it."""
     with open(tmp_path / "log", "wb") as log:
@@ -96,8 +106,10 @@ def test_stderr_stays_where_it_is_the_log(tmp_path):
             stdin=subprocess.DEVNULL, stderr=log, check=True,
             timeout=limit(10))
     pid = int((tmp_path / "pid").read_text())
+    fds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
     os.kill(pid, signal.SIGTERM)
     wait_for(lambda: not runs(pid), 5, "the daemon has ended")
+    assert fds == ["/dev/null", "/dev/null", str(tmp_path / "log")]
     assert (tmp_path / "log").read_text().splitlines()[-1] == "stopped"
 
 
@@ -175,6 +187,12 @@ def test_the_pid_file_of_one_that_was_killed_is_taken_over(background):
     assert second.pid != first.pid
 
 
+def test_a_pid_file_is_written_anew(background, tmp_path):
+    (tmp_path / "sluice.pid").write_text("1234567890, and then some\n")
+    daemon = background()
+    assert daemon.pid_file.read_text() == f"{daemon.pid}\n"
+
+
 def test_somebody_elses_pid_file_stays(background):
     daemon = background()
     daemon.pid_file.unlink()
@@ -201,6 +219,7 @@ def test_a_relative_pid_file(tmp_path):
 ])
 def test_a_pid_file_that_cannot_be(stage, tmp_path, kind, why):
     path = tmp_path / "pid"
+    target = tmp_path / "target"
     if kind == "missing":
         path = path / "pid"
     elif kind == "folder":
@@ -208,12 +227,14 @@ def test_a_pid_file_that_cannot_be(stage, tmp_path, kind, why):
     elif kind == "fifo":
         os.mkfifo(path)
     else:
-        path.symlink_to("/etc/passwd")
+        target.write_text("somebody's\n")
+        path.symlink_to(target)
     code, log = fails_to_start(
         stage, f"[global]\npid_file = {path}\n[listener]\n"
         "bind = 127.0.0.1:0\n[upstream]\nhost = 127.0.0.1\nport = 9\n")
     assert code == 3
     assert re.search(rf"proxy\.ini:2: pid_file {path}.*{why}", log), log
+    assert kind != "link" or target.read_text() == "somebody's\n"
 
 
 # Where little is there (catalogue case 101).

@@ -1,5 +1,6 @@
 #include "base/box.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -171,6 +172,7 @@ static void
 drops_what_is_left(void **state)
 {
 	struct box *box = *state;
+	int fd = box_fd(box);
 
 	dropped = 0;
 	assert_true(put(box, 1, 0));
@@ -180,6 +182,7 @@ drops_what_is_left(void **state)
 	assert_int_equal(dropped, 0);
 	box_unref(box);
 	assert_int_equal(dropped, 2);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	box_unref(NULL);
 	*state = NULL;
 }

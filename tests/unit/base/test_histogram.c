@@ -35,6 +35,19 @@ bounds_rise(void **state)
 	assert_int_equal(histogram_bound(HISTOGRAM_BUCKETS - 1), UINT64_MAX);
 }
 
+/* Those that dashboards and alerts were written for. */
+static void
+bounds_stay(void **state)
+{
+	static const double seconds[HISTOGRAM_BUCKETS - 1] = { .0005, .001,
+		.0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60,
+		600, 3600, 21600, 86400 };
+
+	(void)state;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS - 1; i++)
+		assert_true((double)histogram_bound(i) == seconds[i] * 1e6);
+}
+
 static void
 bound_belongs_to_its_bucket(void **state)
 {
@@ -68,6 +81,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounds_rise),
+		cmocka_unit_test(bounds_stay),
 		cmocka_unit_test(bound_belongs_to_its_bucket),
 		cmocka_unit_test(sum_and_count_add_up),
 	};

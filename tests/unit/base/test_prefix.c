@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -64,6 +65,32 @@ has_what_it_should(void **state)
 	}
 }
 
+/* As it is shown and compared. */
+static void
+the_host_is_zeroed(void **state)
+{
+	static const uint8_t wanted[16] = { 10, 0x80 };
+	struct prefix prefix;
+
+	(void)state;
+	assert_int_equal(prefix_parse(&prefix, "10.255.255.255/9"), 0);
+	assert_int_equal(prefix.bits, 9);
+	assert_memory_equal(prefix.ip, wanted, sizeof(wanted));
+}
+
+/* One byte more than fits, and the end. */
+static void
+too_long_by_one(void **state)
+{
+	char text[ADDR_TEXT + 1];
+	struct prefix prefix;
+
+	(void)state;
+	memset(text, '1', ADDR_TEXT);
+	text[ADDR_TEXT] = '\0';
+	assert_int_equal(prefix_parse(&prefix, text), -EINVAL);
+}
+
 static void
 zeroed_has_everybody(void **state)
 {
@@ -101,6 +128,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(has_what_it_should),
+		cmocka_unit_test(the_host_is_zeroed),
+		cmocka_unit_test(too_long_by_one),
 		cmocka_unit_test(zeroed_has_everybody),
 		cmocka_unit_test(nonsense_is_refused),
 	};

@@ -57,7 +57,7 @@ static void
 test_guess_is_not_wild(void **state)
 {
 	static const char *const far[][2] = { { "x", "y" }, { "ab", "cd" },
-		{ "foo", "port" }, { "", "port" }, { "abcdef", "uvwxyz" } };
+		{ "foo", "port" }, { "foo", "fab" }, { "", "port" }, { "abcdef", "uvwxyz" } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
@@ -205,6 +205,8 @@ test_json_of_what_is_not_text(void **state)
 	assert_json("a\xff", 2, "a\\ufffd");
 	assert_json("\xc2", 1, "\\ufffd");
 	assert_json("\xc2x", 2, "\\ufffdx");
+	/* what stands behind the end is not of the text */
+	assert_json("\xc2\x85", 1, "\\ufffd");
 	assert_json("\xe2\x82", 2, "\\ufffd\\ufffd");
 	assert_json("\xe2\x82x", 3, "\\ufffd\\ufffdx");
 	assert_json("\xc0\x80", 2, "\\ufffd\\ufffd");
