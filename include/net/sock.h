@@ -62,6 +62,10 @@ int sock_connected(int fd);
 /* Takes (and thereby clears) the socket's pending error: 0 or -errno. */
 int sock_error(int fd);
 
+/* Whether an error (-errno) says what the host lacks: descriptors, memory.
+ * That passes, and no peer is to blame. */
+bool sock_is_short(int error);
+
 /* The bytes (and the FIN) the peer has not acknowledged; 0 for AF_UNIX, where
  * what was sent is with the peer. */
 int sock_unsent(int fd);

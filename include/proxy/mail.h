@@ -12,6 +12,7 @@
 #include "proxy/closerecord.h"
 #include "proxy/endpoint.h"
 
+struct listener;
 struct pool;
 
 enum mail_kind {
@@ -27,6 +28,8 @@ enum mail_kind {
 struct listen_fd {
 	int			    fd; /* owned */
 	const struct listener_conf *conf;
+	struct listener		   *listener; /* owned: room for what it
+						 becomes at the worker */
 };
 
 struct mail {
@@ -34,7 +37,7 @@ struct mail {
 	enum mail_kind	kind;
 
 	struct snapshot *snapshot; /* SNAPSHOT: one reference */
-	struct listen_fd *fds;	   /* SNAPSHOT: owned, malloc */
+	struct listen_fd *fds;	   /* SNAPSHOT: owned */
 	size_t		  nfds;
 
 	struct pool *pool; /* ENDPOINTS: one reference */
@@ -53,6 +56,10 @@ struct mail *mail_new(enum mail_kind); /* zeroed; NULL without memory */
  * workers' round robins begin. NULL without memory. */
 struct mail *mail_new_endpoints(struct endpoint_set *, uint64_t random);
 void	     mail_free(struct mail *); /* and all it still owns */
+
+/* Gives MAIL_SNAPSHOT one more listening socket.  0, or -ENOMEM and then the
+ * fd is still the caller's. */
+int mail_add_listener(struct mail *, int fd, const struct listener_conf *);
 
 /* A worker's mailbox is a box of mail. */
 struct box  *mail_box_new(void); /* NULL without memory or descriptors */

@@ -38,20 +38,13 @@ bind_fail(const struct binding *b, const struct addr *addr, int error)
 }
 
 static int
-bind_give(const struct binding *b, size_t worker, int fd)
+bind_add(const struct binding *b, size_t worker, int fd)
 {
-	struct mail *mail = b->mails[worker];
-	struct listen_fd *fds;
+	int error = mail_add_listener(b->mails[worker], fd, b->listener);
 
-	fds = realloc(mail->fds, (mail->nfds + 1) * sizeof(*fds));
-	if (fds == NULL) {
+	if (error < 0)
 		close(fd);
-		return -ENOMEM;
-	}
-	fds[mail->nfds] = (struct listen_fd){ .fd = fd, .conf = b->listener };
-	mail->fds = fds;
-	mail->nfds++;
-	return 0;
+	return error;
 }
 
 static int
@@ -84,7 +77,7 @@ bind_one(const struct binding *b, const struct addr *addr, bool group,
 {
 	int fd = bind_socket(b, addr, group);
 
-	return fd < 0 ? fd : bind_give(b, worker, fd);
+	return fd < 0 ? fd : bind_add(b, worker, fd);
 }
 
 /* Port 0: the first of a group has got one now, the others take the same. */
@@ -159,39 +152,40 @@ bind_port(struct binding *b, struct addr *addr)
 	    bind_tcp(b, addr);
 }
 
-/* ":PORT" on a kernel without IPv6 is all of IPv4. */
-static void
+/* ":PORT" on a kernel without IPv6 is all of IPv4.  One that is short of
+ * something is not without. */
+static int
 bind_choose_family(struct binding *b, struct addr *addr)
 {
 	int fd;
 
 	b->dual = b->bind->dual;
 	if (!b->dual)
-		return;
+		return 0;
 	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		addr_from_ip(addr, "0.0.0.0", addr_port(addr));
-		b->dual = false;
-	} else {
+	if (fd >= 0) {
 		close(fd);
+		return 0;
 	}
+	if (sock_is_short(-errno))
+		return -errno;
+	addr_from_ip(addr, "0.0.0.0", addr_port(addr));
+	b->dual = false;
+	return 0;
 }
 
 static int
 bind_ports(struct binding *b)
 {
 	struct addr addr = b->bind->addr;
-	int error = 0;
+	int error = bind_choose_family(b, &addr);
 
-	bind_choose_family(b, &addr);
 	for (unsigned i = 0; error == 0 && i < b->bind->ports; i++) {
 		if (i > 0)
 			addr_set_port(&addr, (uint16_t)(addr_port(&addr) + 1));
 		error = bind_port(b, &addr);
-		if (error < 0)
-			bind_fail(b, &addr, error);
 	}
-	return error;
+	return error < 0 ? bind_fail(b, &addr, error) : 0;
 }
 
 static int
@@ -247,6 +241,28 @@ bind_try(const struct config *config, const struct listener_conf *listener,
 	return bind_ports(&b);
 }
 
+static bool
+bind_has_path(const struct bind_conf *bind)
+{
+	return bind->addr.sa.sa_family == AF_UNIX &&
+	    bind->addr.un.sun_path[0] != '\0';
+}
+
+/* Not chown(2): in a folder of somebody else it may be a link by now. */
+void
+bind_give(const struct config *config, uid_t uid, gid_t gid)
+{
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct listener_conf *l = &config->listeners[i];
+
+		for (size_t n = 0; n < l->nbinds; n++)
+			if (bind_has_path(&l->binds[n]) &&
+			    lchown(l->binds[n].addr.un.sun_path, uid, gid) < 0)
+				log_warn(-errno, "listener %s: cannot give %s "
+				    "away", l->name, l->binds[n].text);
+	}
+}
+
 void
 bind_unlink(const struct config *config)
 {
@@ -254,7 +270,7 @@ bind_unlink(const struct config *config)
 		const struct listener_conf *l = &config->listeners[i];
 
 		for (size_t n = 0; n < l->nbinds; n++)
-			if (l->binds[n].addr.sa.sa_family == AF_UNIX)
+			if (bind_has_path(&l->binds[n]))
 				sock_unlink_stale(&l->binds[n].addr);
 	}
 }

@@ -3,6 +3,7 @@
 #define SLUICE_CONTROL_BIND_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "config/config.h"
 #include "proxy/mail.h"
@@ -17,6 +18,9 @@ int bind_open(const struct config *, struct mail **mails, size_t nworkers);
  * and is closed again.  0, or -errno after it was logged as above. */
 int bind_try(const struct config *, const struct listener_conf *,
     const struct bind_conf *);
+
+/* Makes the Unix sockets those of an account, which may remove them then. */
+void bind_give(const struct config *, uid_t, gid_t);
 
 /* Removes the paths of our Unix sockets. */
 void bind_unlink(const struct config *);

@@ -196,6 +196,8 @@ control_begin(struct control *c)
 	error = control_listen(c, mails, count);
 	if (c->identity.changes)
 		logwriter_give(c->identity.uid, c->identity.gid);
+	if (c->identity.changes && error == 0)
+		bind_give(c->config, c->identity.uid, c->identity.gid);
 	if (error == 0)
 		error = identity_assume(&c->identity);
 	if (error < 0) {

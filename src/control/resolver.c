@@ -75,7 +75,7 @@ resolver_is_loop(const struct resolving *u, const struct addr *addr)
 
 /* Addresses of the family that getaddrinfo(3) put first (RFC 6724) come first;
  * those of the other are for when these fail. */
-static void
+static int
 resolver_add(struct resolving *u, struct endpoint_set *set,
     const struct server_conf *conf, const struct addr *addrs, size_t count)
 {
@@ -86,12 +86,13 @@ resolver_add(struct resolving *u, struct endpoint_set *set,
 			continue;
 		e->server = resolver_server(u, set, &addrs[i]);
 		if (e->server == NULL)
-			continue;
+			return -ENOMEM;
 		e->weight = conf->weight;
 		e->backup = conf->backup ||
 		    addrs[i].sa.sa_family != addrs[0].sa.sa_family;
 		set->count++;
 	}
+	return 0;
 }
 
 static size_t
@@ -105,23 +106,21 @@ resolver_room(const struct resolving *u)
 	return room;
 }
 
-static void
+static int
 resolver_add_server(struct resolving *u, struct endpoint_set *set, size_t i)
 {
 	const struct server_conf *conf = &u->conf->servers[i];
 	const struct lookup_answer *answer;
 
-	if (conf->host == NULL) {
-		resolver_add(u, set, conf, &conf->addr, 1);
-		return;
-	}
+	if (conf->host == NULL)
+		return resolver_add(u, set, conf, &conf->addr, 1);
 	if (u->last == NULL)
-		return;
+		return 0;
 	answer = &u->last->answers[i];
-	resolver_add(u, set, conf, answer->addrs, answer->count);
 	if (answer->error != 0)
 		snprintf(set->why, sizeof(set->why), "%.60s: %s", conf->host,
 		    gai_strerror(answer->error));
+	return resolver_add(u, set, conf, answer->addrs, answer->count);
 }
 
 static struct endpoint_set *
@@ -130,12 +129,17 @@ resolver_build(struct resolving *u)
 	struct endpoint_set *set = endpoint_set_new(u->conf->index,
 	    resolver_room(u));
 
+	int error = 0;
+
 	if (set == NULL)
 		return NULL;
 	set->count = 0;
-	for (size_t i = 0; i < u->conf->nservers; i++)
-		resolver_add_server(u, set, i);
-	return set;
+	for (size_t i = 0; error == 0 && i < u->conf->nservers; i++)
+		error = resolver_add_server(u, set, i);
+	if (error == 0)
+		return set;
+	endpoint_set_unref(set);
+	return NULL;
 }
 
 static size_t
@@ -239,7 +243,9 @@ resolver_wait(struct resolving *u, bool good)
 		    u->retry_s * 2;
 	}
 	tv.tv_usec = (suseconds_t)(random() % 500000); /* not all at once */
-	event_add(&u->timer, &tv);
+	if (event_add(&u->timer, &tv) < 0)
+		log_error(-ENOMEM, "upstream %s: names are not looked up again",
+		    u->conf->name);
 }
 
 static bool
@@ -306,21 +312,45 @@ resolver_has_numbers(const struct upstream_conf *conf)
 	return false;
 }
 
+/* libevent keeps the memory that a timer took when it was first added. */
+static int
+resolver_init_timer(struct resolver *r, struct event_base *base, size_t i)
+{
+	const struct timeval tv = { .tv_sec = REFRESH_S };
+	struct resolving *u = &r->upstreams[i];
+
+	event_assign(&u->timer, base, -1, 0, resolver_timer_event, u);
+	return event_add(&u->timer, &tv);
+}
+
 /* What needs no name is known now; sessions of the rest wait in ROUTE. */
 static void
-resolver_begin(struct resolver *r, struct event_base *base, size_t i)
+resolver_begin(struct resolver *r, size_t i)
 {
 	struct resolving *u = &r->upstreams[i];
 
 	u->resolver = r;
 	u->conf = &r->config->upstreams[i];
 	u->retry_s = RETRY_FIRST_S;
-	event_assign(&u->timer, base, -1, 0, resolver_timer_event, u);
+	event_del(&u->timer);
 	if (resolver_has_names(u->conf))
 		resolver_ask(u);
 	if (resolver_has_numbers(u->conf) && resolver_publish(u) < 0 &&
 	    !resolver_has_names(u->conf))
 		resolver_wait(u, false);
+}
+
+static int
+resolver_init_events(struct resolver *r, struct event_base *base)
+{
+	int error;
+
+	event_assign(&r->box_event, base, box_fd(r->box),
+	    EV_READ | EV_PERSIST, resolver_box_event, r);
+	error = event_add(&r->box_event, NULL);
+	for (size_t i = 0; i < r->count; i++)
+		error |= resolver_init_timer(r, base, i);
+	return error;
 }
 
 struct resolver *
@@ -341,11 +371,12 @@ resolver_new(struct event_base *base, const struct config *config,
 		free(r);
 		return NULL;
 	}
-	event_assign(&r->box_event, base, box_fd(r->box),
-	    EV_READ | EV_PERSIST, resolver_box_event, r);
-	event_add(&r->box_event, NULL);
+	if (resolver_init_events(r, base) < 0) {
+		resolver_free(r);
+		return NULL;
+	}
 	for (size_t i = 0; i < count; i++)
-		resolver_begin(r, base, i);
+		resolver_begin(r, i);
 	return r;
 }
 

@@ -91,6 +91,7 @@ sock_bound(const struct addr *addr, const struct sock_listen *opts)
 	return error;
 }
 
+/* bind(2) made the path of a Unix socket, and nobody else removes it. */
 int
 sock_listen(const struct addr *addr, const struct sock_listen *opts)
 {
@@ -99,6 +100,8 @@ sock_listen(const struct addr *addr, const struct sock_listen *opts)
 	if (fd < 0 || listen(fd, opts->backlog) == 0)
 		return fd;
 	error = -errno;
+	if (addr->sa.sa_family == AF_UNIX && addr->un.sun_path[0] != '\0')
+		unlink(addr->un.sun_path);
 	close(fd);
 	return error;
 }
@@ -230,6 +233,13 @@ sock_connected(int fd)
 	if (error == 0 && getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
 		error = -errno;
 	return error;
+}
+
+bool
+sock_is_short(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
+	    error == -ENOBUFS;
 }
 
 uint16_t

@@ -102,13 +102,9 @@ listener_accepted(struct listener *l, int fd, const struct peer *peer)
 static enum accept_result
 listener_refused(struct listener *l, int error)
 {
-	switch (error) {
-	case EAGAIN:
+	if (error == EAGAIN)
 		return ACCEPT_NONE;
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-	case ENOBUFS:
+	if (sock_is_short(-error)) {
 		listener_pause(l, &listener_stats(l)->paused_short,
 		    "cannot accept", -error);
 		return ACCEPT_LATER;
@@ -152,23 +148,20 @@ listener_event(evutil_socket_t fd, short what, void *arg)
 			return;
 }
 
-int
-listener_open(struct worker *w, int fd, const struct listener_conf *conf)
+void
+listener_open(struct worker *w, const struct listen_fd *from)
 {
-	struct listener *l = calloc(1, sizeof(*l));
+	struct listener *l = from->listener;
 
-	if (l == NULL)
-		return -ENOMEM;
 	l->worker = w;
-	l->conf = conf;
-	l->fd = fd;
-	if (event_assign(&l->event, w->base, fd, EV_READ | EV_PERSIST,
-	    listener_event, l) < 0 || event_add(&l->event, NULL) < 0) {
-		free(l);
-		return -ENOMEM;
-	}
+	l->conf = from->conf;
+	l->fd = from->fd;
+	event_assign(&l->event, w->base, l->fd, EV_READ | EV_PERSIST,
+	    listener_event, l);
 	LIST_INSERT_HEAD(&w->listeners, l, link);
-	return 0;
+	if (event_add(&l->event, NULL) < 0)
+		listener_pause(l, &listener_stats(l)->paused_short,
+		    "cannot accept", -ENOMEM);
 }
 
 bool

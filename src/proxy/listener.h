@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "config/config.h"
+#include "proxy/mail.h"
 
 struct worker;
 
@@ -21,9 +22,9 @@ struct listener {
 	uint64_t	     warned; /* when a pause was last spoken of */
 };
 
-/* Takes the fd over and begins to accept. 0 or -errno, and then the fd is still
- * the caller's. */
-int listener_open(struct worker *, int fd, const struct listener_conf *);
+/* Makes a listener of the zeroed memory that comes with the fd, takes both over
+ * and begins to accept: later, if it cannot now. */
+void listener_open(struct worker *, const struct listen_fd *);
 
 /* Accepts again what a pause left waiting; false: cannot yet. */
 bool listener_resume(struct listener *);

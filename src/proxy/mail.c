@@ -1,8 +1,10 @@
 #include "proxy/mail.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "listener.h"
 #include "pool.h"
 
 struct mail *
@@ -31,11 +33,31 @@ mail_new_endpoints(struct endpoint_set *set, uint64_t random)
 	return mail;
 }
 
+int
+mail_add_listener(struct mail *mail, int fd, const struct listener_conf *conf)
+{
+	struct listen_fd *fds;
+	struct listener *listener;
+
+	fds = realloc(mail->fds, (mail->nfds + 1) * sizeof(*fds));
+	if (fds == NULL)
+		return -ENOMEM;
+	mail->fds = fds;
+	listener = calloc(1, sizeof(*listener));
+	if (listener == NULL)
+		return -ENOMEM;
+	fds[mail->nfds++] = (struct listen_fd){ .fd = fd, .conf = conf,
+		.listener = listener };
+	return 0;
+}
+
 void
 mail_free(struct mail *mail)
 {
-	for (size_t i = 0; i < mail->nfds; i++)
+	for (size_t i = 0; i < mail->nfds; i++) {
 		close(mail->fds[i].fd);
+		free(mail->fds[i].listener);
+	}
 	free(mail->fds);
 	snapshot_unref(mail->snapshot);
 	pool_unref(mail->pool);

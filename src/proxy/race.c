@@ -48,14 +48,15 @@ race_timer(evutil_socket_t fd, short what, void *arg)
 	session_advance(arg);
 }
 
+/* Without memory for a timer it goes on at once. */
 static void
 race_pause(struct session *s, enum race_state state, uint64_t ms)
 {
 	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
 		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
-	s->race->state = state;
-	event_add(&s->race->timer, &tv);
+	s->race->state = event_add(&s->race->timer, &tv) == 0 ? state :
+	    RACE_IDLE;
 }
 
 bool
@@ -163,21 +164,13 @@ race_fail(struct session *s, int error, bool timed_out)
 	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);
 }
 
-/* What we lack ourselves, for which no server is to blame. */
-static bool
-race_is_short(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
-	    error == -ENOBUFS;
-}
-
 /* What passes by itself: that, and a Unix server's full backlog. */
 static bool
 race_must_wait(struct session *s, int error)
 {
 	struct race *race = s->race;
 
-	if (!race_is_short(error) && (error != -EAGAIN ||
+	if (!sock_is_short(error) && (error != -EAGAIN ||
 	    s->server->addr.sa.sa_family != AF_UNIX))
 		return false;
 	race->error = error;
@@ -312,7 +305,7 @@ race_expire(struct session *s)
 	struct race *race = s->race;
 
 	event_del(&race->timer);
-	if (race->state == RACE_RETRYING && race_is_short(race->error)) {
+	if (race->state == RACE_RETRYING && sock_is_short(race->error)) {
 		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
 			.error = race->error, .cause = "cannot connect" };
 		return RACE_LOST;

@@ -37,8 +37,8 @@ worker_arm_wheel(struct worker *w, uint64_t at)
 	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
 		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
-	w->wheel_armed = at;
-	event_add(&w->wheel_event, &tv);
+	w->wheel_armed = event_add(&w->wheel_event, &tv) == 0 ? at :
+	    UINT64_MAX;
 }
 
 void
@@ -120,16 +120,8 @@ worker_take_snapshot(struct worker *w, struct mail *mail)
 	snapshot_unref(w->snapshot);
 	w->snapshot = mail->snapshot;
 	mail->snapshot = NULL;
-	while (mail->nfds > 0) {
-		const struct listen_fd *l = &mail->fds[mail->nfds - 1];
-		int error = listener_open(w, l->fd, l->conf);
-
-		if (error < 0) {
-			log_error(error, "listener %s", l->conf->name);
-			return;
-		}
-		mail->nfds--;
-	}
+	while (mail->nfds > 0)
+		listener_open(w, &mail->fds[--mail->nfds]);
 }
 
 /* Sessions that waited for the answer go on. */
@@ -263,6 +255,20 @@ worker_run(void *arg)
 	return NULL;
 }
 
+/* libevent keeps the memory that a timer took when it was first added: this is
+ * the time for it to fail. */
+static int
+worker_reserve_timers(struct worker *w)
+{
+	const struct timeval tv = { .tv_sec = 1 };
+	int error = event_add(&w->wheel_event, &tv) |
+	    event_add(&w->resume_event, &tv);
+
+	event_del(&w->wheel_event);
+	event_del(&w->resume_event);
+	return error;
+}
+
 static int
 worker_init_events(struct worker *w)
 {
@@ -270,7 +276,7 @@ worker_init_events(struct worker *w)
 	event_assign(&w->resume_event, w->base, -1, 0, worker_resume_event, w);
 	event_assign(&w->mail_event, w->base, box_fd(w->mailbox),
 	    EV_READ | EV_PERSIST, worker_mail_event, w);
-	return event_add(&w->mail_event, NULL);
+	return worker_reserve_timers(w) | event_add(&w->mail_event, NULL);
 }
 
 static void

@@ -34,12 +34,12 @@ free_closes_the_listening_sockets(void **state)
 	struct mail *mail = mail_new(MAIL_SNAPSHOT);
 
 	(void)state;
-	mail->nfds = 3;
-	mail->fds = calloc(mail->nfds, sizeof(*mail->fds));
-	for (size_t i = 0; i < mail->nfds; i++)
-		mail->fds[i].fd = peer_listen(1);
-	close(mail->fds[2].fd); /* one that the worker took over */
-	mail->nfds--;
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(mail_add_listener(mail, peer_listen(1), NULL),
+		    0);
+	mail->nfds--; /* one that the worker took over */
+	close(mail->fds[2].fd);
+	free(mail->fds[2].listener);
 	{
 		int fds[] = { mail->fds[0].fd, mail->fds[1].fd };
 

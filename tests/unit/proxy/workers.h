@@ -145,12 +145,9 @@ put_snapshot(struct rig *rig, size_t i)
 	struct mail *mail = mail_new(MAIL_SNAPSHOT);
 
 	mail->snapshot = snapshot_ref(rig->snapshot);
-	if (i == 0) {
-		mail->fds = malloc(sizeof(*mail->fds));
-		mail->fds[0].fd = rig->listening;
-		mail->fds[0].conf = &rig->config->listeners[0];
-		mail->nfds = 1;
-	}
+	if (i == 0)
+		assert_int_equal(mail_add_listener(mail, rig->listening,
+		    &rig->config->listeners[0]), 0);
 	put(rig->workers[i], mail);
 }
 
