@@ -53,6 +53,7 @@ test_packages() {
 	procps                have ps
 	psmisc                have fuser
 	strace                have strace
+	faketime              have faketime
 	jq                    have jq
 	logrotate             have logrotate
 	mandoc                have mandoc

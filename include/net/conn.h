@@ -63,6 +63,11 @@ void conn_fail(struct conn *, int error);
  * socket for its error; true if the connection has one, of now or before. */
 bool conn_check(struct conn *);
 
+/* Asks the kernel what no event has told yet, and sets the flags; true if there
+ * was something.  For whoever is about to say that nothing has happened: after
+ * the process was stopped for a while, timers come before events. */
+bool conn_catch_up(struct conn *);
+
 /* recv(2): bytes > 0, or 0 and the flags tell: 'readable' gone (EAGAIN), 'eof',
  * or 'error'. A short read proves nothing: data and a reset may have come in
  * one edge. */

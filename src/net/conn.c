@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -149,6 +150,23 @@ conn_check(struct conn *c)
 			conn_fail(c, error);
 	}
 	return c->error != 0;
+}
+
+bool
+conn_catch_up(struct conn *c)
+{
+	struct pollfd fd = { .fd = c->fd, .events = POLLIN | POLLOUT };
+	bool in, out, news;
+
+	if (!c->open || c->error != 0 || poll(&fd, 1, 0) <= 0)
+		return false;
+	in = (fd.revents & POLLIN) && !c->eof;
+	out = (fd.revents & POLLOUT) && c->write_error == 0;
+	news = (in && !c->readable) || (out && !c->writable);
+	c->heard |= in;
+	c->readable |= in;
+	c->writable |= out;
+	return news;
 }
 
 /* What was heard is answered by EAGAIN or an error alone.  Data may have a reset

@@ -116,8 +116,10 @@ phase_flush_expire(struct session *s)
 {
 	uint64_t now = worker_now(s->worker);
 
-	if (flush_limit(s) <= now)
-		return PHASE_END;
+	conn_catch_up(&s->client);
+	conn_catch_up(&s->upstream);
 	s->phase_started = now;
-	return phase_flush(s);
+	if (phase_flush(s) == PHASE_END || flush_limit(s) <= now)
+		return PHASE_END;
+	return PHASE_WAIT;
 }

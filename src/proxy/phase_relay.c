@@ -179,12 +179,22 @@ relay_still_drains(struct session *s)
 	return moved;
 }
 
+static bool
+relay_catch_up(struct session *s)
+{
+	bool client = conn_catch_up(&s->client);
+
+	return conn_catch_up(&s->upstream) || client;
+}
+
 enum phase_answer
 phase_relay_expire(struct session *s)
 {
 	uint64_t now = worker_now(s->worker);
 	struct ending e;
 
+	if (s->lives_until > now && relay_catch_up(s))
+		return phase_relay(s);
 	if (s->report_at <= now) {
 		session_record_interval(s);
 		relay_plan_report(s);

@@ -299,6 +299,15 @@ race_deadline(const struct session *s)
 	return s->race->state != RACE_PAUSED && one < all ? one : all;
 }
 
+/* After a stop of the process the time is up before we are told that a server
+ * has answered. */
+static bool
+race_is_late(struct session *s)
+{
+	s->upstream.writable = true;
+	return race_look(s) == RACE_WON;
+}
+
 enum race_result
 race_expire(struct session *s)
 {
@@ -310,7 +319,9 @@ race_expire(struct session *s)
 			.error = race->error, .cause = "cannot connect" };
 		return RACE_LOST;
 	}
-	if (race->state != RACE_PAUSED)
+	if (race->state == RACE_TRYING && race_is_late(s))
+		return RACE_WON;
+	if (race->state == RACE_TRYING || race->state == RACE_RETRYING)
 		race_fail(s, -ETIMEDOUT, true);
 	return race_run(s);
 }

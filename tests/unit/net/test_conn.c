@@ -539,6 +539,53 @@ first_error_sticks(void **state)
 	assert_false(c->eof);
 }
 
+/* --- catching up */
+
+/* What came while nobody waited for events is found all the same. */
+static void
+what_was_not_told_yet_is_found(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	assert_true(conn_catch_up(c)); /* nobody said that it is writable */
+	assert_true(c->writable);
+	assert_false(c->readable);
+	assert_false(conn_catch_up(c));
+
+	peer_send(rig->theirs, "hello");
+	arrived(rig, POLLIN);
+	assert_true(conn_catch_up(c));
+	assert_true(c->readable);
+	assert_true(c->heard);
+	assert_false(conn_catch_up(c)); /* that is no news */
+	assert_recv(c, "hello");
+	assert_recv(c, "");
+	assert_false(conn_catch_up(c));
+	assert_quiet(c);
+}
+
+static void
+an_end_is_found_once(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	settle(rig);
+	assert_int_equal(shutdown(rig->theirs, SHUT_WR), 0);
+	arrived(rig, POLLIN);
+	assert_true(conn_catch_up(c));
+	assert_recv(c, "");
+	assert_true(c->eof);
+	assert_false(conn_catch_up(c));
+	their_reset(rig);
+	arrived(rig, POLLERR);
+	conn_fail(c, -ECONNRESET);
+	assert_false(conn_catch_up(c));
+	conn_close(c);
+	assert_false(conn_catch_up(c));
+}
+
 /* --- our own end */
 
 static void
@@ -1020,6 +1067,8 @@ main(void)
 		ON_RIG(reset_is_no_fin_to_a_later_send),
 		ON_RIG(unix_peer_that_reads_no_more),
 		ON_RIG(first_error_sticks),
+		ON_RIG(what_was_not_told_yet_is_found),
+		ON_RIG(an_end_is_found_once),
 		ON_RIG(shutdown_sends_fin_once),
 		ON_RIG(shutdown_that_fails_is_an_error),
 		ON_RIG(shutdown_finds_the_resets_own_error),
