@@ -33,6 +33,10 @@ flush_begin(struct session *s)
 	s->unsent = UINT64_MAX;
 	s->ending = (struct ending){ .by = client ? BY_CLIENT : BY_UPSTREAM,
 		.how = HOW_RST, .error = r->from->error };
+	if (sock_is_short(r->from->error)) {
+		s->ending.by = BY_PROXY;
+		s->ending.how = HOW_ERROR;
+	}
 	r->from->readable = !r->from->eof;
 }
 

@@ -146,7 +146,7 @@ session_wake(struct conn *c, void *arg)
 bool
 session_cuts(const struct relay *r)
 {
-	return !r->done;
+	return !r->to->shut;
 }
 
 static void
