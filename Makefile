@@ -55,6 +55,8 @@ undefined := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 flags_release := -O2 -g $(lto) $(fortify)
 flags_debug := -O1 -g $(fortify)
 flags_asan := $(sanitize) $(undefined)
+# gcc, which guesses more about lengths when it sanitizes.
+flags_faults := $(sanitize) $(undefined) -Wno-format-truncation
 flags_tsan := $(sanitize) -fsanitize=thread
 flags_fuzz := $(sanitize) $(undefined) -fsanitize=fuzzer-no-link
 
@@ -84,6 +86,18 @@ all: $(BIN)
 $(BIN): $(O)/main.o $(call archives,$(layers))
 	@echo "  LINK  $@"
 	$Q$(compile) $(link) -o $@ $^ $(LIBS)
+
+# Here allocations and system calls fail on demand: libc's names are taken by
+# functions that the libraries have to see as well.  gcc has its sanitizers in
+# libraries, which come behind the executable's own functions.
+ifeq ($(VARIANT),faults)
+$(BIN): $(O)/faults.o
+$(BIN): link += -rdynamic
+$(O)/faults.o: tests/faults/faults.c $(O)/flags
+	@echo "  CC    $<"
+	@mkdir -p $(@D)
+	$Q$(compile) -fno-sanitize=all $(depend) -c -o $@ $<
+endif
 
 # The folder is named so that a file that leaves it leaves the archive too.
 $(O)/lib%.a: $$(call objects,$$*) src/%
@@ -186,10 +200,10 @@ check: TIERS ?= $(tiers)
 check: deps-test
 	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh $(TIERS)
 
-##check-all	check with longer fuzzing, and builds by gcc and clang
+##check-all	check with longer fuzzing, builds by gcc and clang, every fault
 check-all: FUZZ_TIME ?= 120
 check-all: deps-test
-	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh compilers $(tiers)
+	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh compilers $(tiers) faults
 
 ##fuzz		fuzz long: each target FUZZ_TIME=600 seconds
 fuzz: FUZZ_TIME ?= 600

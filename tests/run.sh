@@ -6,6 +6,7 @@
 #   integration-VARIANT       tests/integration against the daemon of VARIANT
 #   fuzz                      every target of tests/fuzz for FUZZ_TIME seconds
 #   compilers                 release builds by gcc and by clang
+#   faults                    tests/faults: every allocation, every call fails
 #
 # A tier that fails does not stop the next.  A tier without tests is absent.
 # The last line is "N passed, N failed, N skipped"; logs are in build/check/TIER/.
@@ -188,6 +189,20 @@ tier_compilers() {
 	done
 }
 
+# One test a case; the matrix itself stays in build/faults/.
+tier_faults() {
+	build VARIANT=faults all || return
+	sanitizers faults
+	tests/faults/run ${FAULTS_STEP:+--step "$FAULTS_STEP"} \
+	    >"$logs/matrix.log" 2>&1 </dev/null
+	# shellcheck disable=SC2046 # two words
+	set -- $(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' \
+	    "$logs/matrix.log")
+	record "${1:-0}" "${2:-1}" 0
+	grep -vE '^( |FAILED)' "$logs/matrix.log" | show
+	grep -A14 '^FAILED' "$logs/matrix.log" | head -n 60 | show
+}
+
 # --- The run.
 
 if test "$1" = one-fuzzer; then
@@ -203,7 +218,7 @@ for tier in "$@"; do
 	start=$(date +%s)
 	# A subshell: a tier's environment is its own.
 	case $tier in
-	lint | fuzz | compilers)	(tier_"$tier") ;;
+	lint | fuzz | compilers | faults)	(tier_"$tier") ;;
 	unit-* | integration-*)		(tier_"${tier%%-*}" "${tier#*-}") ;;
 	*)				echo "no such tier: $tier" >&2; exit 1 ;;
 	esac

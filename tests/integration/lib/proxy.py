@@ -176,13 +176,13 @@ class Proxy:
     @property
     def rss(self):
         """Resident bytes."""
-        return self._status("VmRSS") * 1024
+        return self.status("VmRSS") * 1024
 
     @property
     def threads(self):
-        return self._status("Threads")
+        return self.status("Threads")
 
-    def _status(self, key):
+    def status(self, key):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(rf"^{key}:\s*(\d+)", status, re.M)[1])
 

@@ -1,0 +1,203 @@
+"""Clients and servers that notice when bytes are missing.
+
+A message says how long it is, and every byte of it is known: whoever got a FIN
+knows whether the stream was complete, and of one that was reset, whether what
+came is how it began."""
+
+import os
+import random
+import socket
+import struct
+import threading
+import time
+
+BLOB = random.Random(1).randbytes(16 << 20)
+KIB = 1 << 10
+PATIENCE = 10
+RESET = struct.pack("ii", 1, 0)
+
+
+class Failure(Exception):
+    """What must not happen, whatever has failed."""
+
+
+def message(size):
+    return struct.pack("!Q", size) + BLOB[:size - 8]
+
+
+def begins(data):
+    """Whether these bytes are the beginning of a message."""
+    return data[8:] == BLOB[:max(len(data) - 8, 0)]
+
+
+def complete(data):
+    return (len(data) >= 8 and begins(data) and
+            struct.unpack("!Q", data[:8])[0] == len(data))
+
+
+def receive_all(sock):
+    """(bytes, how it ended)"""
+    data = bytearray()
+    try:
+        while more := sock.recv(1 << 18):
+            data += more
+        return bytes(data), "fin"
+    except TimeoutError:
+        raise Failure(f"the session stands still after {len(data)} bytes") \
+            from None
+    except OSError:
+        return bytes(data), "rst"
+
+
+def check(data, ending, sock, who):
+    """A Unix socket cannot be told of a reset."""
+    if not begins(data):
+        raise Failure(f"{who} got other bytes than were sent")
+    if (ending == "fin" and not complete(data) and
+            sock.family != socket.AF_UNIX):
+        raise Failure(f"{who} got a FIN after {len(data)} bytes of more")
+
+
+def connect(address):
+    family = socket.AF_UNIX if isinstance(address, str) else (
+        socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    sock = socket.socket(family)
+    sock.settimeout(PATIENCE)
+    try:
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Sender(threading.Thread):
+    """Sends and says FIN.  An error may be told to it alone, and then the
+    reader of the same socket sees a FIN."""
+
+    def __init__(self, sock, data):
+        super().__init__(daemon=True)
+        self.sock = sock
+        self.data = data
+        self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            self.sock.sendall(self.data)
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.error = error
+
+
+def converse(address, size=64 * KIB):
+    """Sends a message, FIN, and reads one back: True, or False if the session
+    was refused or reset."""
+    try:
+        sock = connect(address)
+    except TimeoutError:
+        raise Failure(f"{address} lets nobody in") from None
+    except OSError:
+        return False
+    with sock:
+        sender = Sender(sock, message(size))
+        data, ending = receive_all(sock)
+        if ending == "fin" and not complete(data):
+            sender.join(PATIENCE)
+            ending = "rst" if sender.error else ending
+    check(data, ending, sock, "the client")
+    return ending == "fin" and complete(data)
+
+
+def answers(address, seconds=PATIENCE):
+    """Whether somebody gets a whole session there in time."""
+    until = time.monotonic() + seconds
+    while not converse(address):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Server:
+    """Listens at several addresses; each connection has its thread."""
+
+    def __init__(self, script, *addresses, rcvbuf=None):
+        self.script = script
+        self.rcvbuf = rcvbuf
+        self.failures = []
+        self.sockets = []
+        for address in addresses:
+            self.listen(address)
+
+    def listen(self, address):
+        if isinstance(address, str):
+            sock = socket.socket(socket.AF_UNIX)
+            if os.path.exists(address):
+                os.unlink(address)
+        else:
+            sock = socket.socket(socket.AF_INET6 if ":" in address[0]
+                                 else socket.AF_INET)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.rcvbuf is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.rcvbuf)
+        sock.bind(address)
+        if isinstance(address, str):
+            os.chmod(address, 0o777)
+        sock.listen(512)
+        self.sockets.append(sock)
+        threading.Thread(target=self._serve, args=(sock,),
+                         daemon=True).start()
+
+    def _serve(self, listening):
+        while True:
+            sock, _ = listening.accept()
+            threading.Thread(target=self._run, args=(sock,),
+                             daemon=True).start()
+
+    def _run(self, sock):
+        with sock:
+            try:
+                self.script(sock)
+            except Failure as failure:
+                self.failures.append(str(failure))
+            except OSError:
+                pass
+
+    def complaints(self):
+        """What was wrong since the last time."""
+        found, self.failures = self.failures, []
+        return found
+
+
+def answer(sock):
+    """Reads a message to its end and says the same.  Who says nothing at all
+    has only tried to connect."""
+    sock.settimeout(60)
+    data, ending = receive_all(sock)
+    if data:
+        check(data, ending, sock, "the server")
+    if ending == "fin" and complete(data):
+        sock.sendall(data)
+
+
+def answer_late(sock):
+    """Lets the sender wait, so that what it sends piles up."""
+    time.sleep(0.3)
+    answer(sock)
+
+
+def listen(sock):
+    """Reads, says nothing."""
+    sock.settimeout(60)
+    while sock.recv(1 << 16):
+        pass
+
+
+class Closed:
+    """An address where nobody listens and nobody else will."""
+
+    def __init__(self, host="127.0.0.1"):
+        self.sock = socket.socket()
+        self.sock.bind((host, 0))
+        self.address = self.sock.getsockname()

@@ -1,0 +1,287 @@
+"""What a daemon does while one thing fails.
+
+A scenario begins with a daemon that is ready and armed, and returns whether
+its session (or what else was asked for) was kept: True, False, or None where there is none to keep.  What
+may never happen raises Failure; what has to hold afterwards is the same for
+all of them (daemon.py)."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+from daemon import wait_for
+from peers import (KIB, RESET, Closed, Failure, Server, answer,
+                   answer_late, answers, connect, converse, listen, message,
+                   receive_all)
+
+CONFIG = """\
+[global]
+workers = 2
+drain_timeout = 1s
+admin = {host}:7000
+admin_socket = {folder}/admin
+pid_file = {folder}/sluice.pid
+log = file:{folder}/sluice.log
+{user}
+[defaults]
+connect_timeout = 2s
+[listener plain]
+bind = {host}:7001
+bind = :{port}
+[upstream plain]
+server = {answer}
+[listener named]
+bind = {host}:7002
+[upstream named]
+server = localhost:{answer_port}
+[listener failover]
+bind = {host}:7003
+[upstream failover]
+server = {closed}
+server = {answer}
+[listener late]
+bind = {host}:7004
+send_buffer = 16k
+receive_buffer = 16k
+[upstream late]
+server = {late}
+send_buffer = 16k
+receive_buffer = 16k
+[listener unix]
+bind = unix:{folder}/listening
+[upstream unix]
+server = unix:{unix}
+[listener idle]
+bind = {host}:7005
+idle_timeout = 200ms
+[upstream idle]
+server = {silent}
+"""
+
+
+class Servers:
+    """The upstreams of a daemon."""
+
+    def __init__(self, unix):
+        self.unix = unix
+        self.answer = Server(answer, ("127.0.0.1", 0), self.unix)
+        port = self.answer.sockets[0].getsockname()[1]
+        if socket.has_ipv6:
+            self.answer.listen(("::1", port))
+        self.late = Server(answer_late, ("127.0.0.1", 0), rcvbuf=16 * KIB)
+        self.silent = Server(listen, ("127.0.0.1", 0))
+        self.closed = Closed()
+        self.all = self.answer, self.late, self.silent
+
+    def names(self):
+        """For the configuration."""
+        def text(sock):
+            return "%s:%d" % sock.getsockname()[:2]
+        return {
+            "answer": text(self.answer.sockets[0]), "unix": self.unix,
+            "answer_port": self.answer.sockets[0].getsockname()[1],
+            "late": text(self.late.sockets[0]),
+            "silent": text(self.silent.sockets[0]),
+            "closed": text(self.closed.sock)}
+
+    def complaints(self):
+        return [text for server in self.all for text in server.complaints()]
+
+
+class Place:
+    """Where a daemon is to be found: nobody else is there."""
+
+    def __init__(self, number, folder):
+        self.servers = Servers(str(folder.with_suffix(".answer")))
+        self.host = f"127.83.{number >> 8}.{number & 255}"
+        self.folder = folder
+        with contextlib.closing(socket.socket()) as sock:
+            sock.bind(("", 0))
+            self.port = sock.getsockname()[1]
+        self.plain = self.host, 7001
+        self.named = self.host, 7002
+        self.failover = self.host, 7003
+        self.late = self.host, 7004
+        self.idle = self.host, 7005
+        self.unix = str(folder / "listening")
+        self.admin = self.host, 7000
+        self.admin_unix = str(folder / "admin")
+        self.listening = [
+            self.plain, ("127.0.0.1", self.port), ("::1", self.port),
+            self.named, self.failover, self.unix]
+
+    def config(self):
+        user = "user = nobody" if os.geteuid() == 0 else ""
+        return CONFIG.format(host=self.host, port=self.port, user=user,
+                             folder=self.folder, **self.servers.names())
+
+
+# Scenarios.
+
+def start(daemon):
+    """From main() until it serves."""
+
+
+def session(daemon):
+    """A message each way, each behind it a FIN."""
+    return converse(daemon.place.plain)
+
+
+def unix(daemon):
+    """The same, over Unix sockets."""
+    return converse(daemon.place.unix)
+
+
+def failover(daemon):
+    """Half of the sessions meet a server first that refuses."""
+    kept = [converse(daemon.place.failover, KIB) for _ in range(3)]
+    return all(kept)
+
+
+def late(daemon):
+    """The server reads late: bytes pile up on the way, both ways."""
+    return converse(daemon.place.late, 256 * KIB)
+
+
+def reset(daemon):
+    """The client leaves in the middle, by a reset."""
+    with connect(daemon.place.plain) as sock:
+        sock.sendall(message(1 << 20)[:64 * KIB])
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+def idle(daemon):
+    """Nobody says anything: the session is ended, by a reset."""
+    with connect(daemon.place.idle) as sock:
+        sock.sendall(message(KIB)[:100])
+        if receive_all(sock)[1] == "fin":
+            raise Failure("a session that was idle ended by FIN")
+
+
+def crowd(daemon):
+    """One worker accepts all of them, and hands over to the other."""
+    kept = []
+
+    def client():
+        try:
+            kept.append(converse(daemon.place.unix, 256 * KIB))
+        except Failure as failure:
+            kept.append(failure)
+
+    threads = [threading.Thread(target=client) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for failure in kept:
+        if isinstance(failure, Failure):
+            raise failure
+    return all(kept)
+
+
+ENDLESS = ["/api/events"]
+
+
+def whole(head, body):
+    """Whether nothing of a page is missing."""
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    if length and int(length[1]) > len(body):
+        return None
+    if b"application/json" in head:
+        try:
+            return json.loads(body) is not None
+        except ValueError:
+            return False
+    if b"text/html" in head:
+        return body.rstrip().endswith(b"</html>")
+    return all(re.fullmatch(rb"#.*|\w+|\w+(\{.*\})? [-+.\w]+", line)
+               for line in body.splitlines())
+
+
+def fetch(address, path):
+    """An answer of the admin's server: True if it was complete, False if it
+    came to nothing.  Half of one must be seen to be half of one."""
+    try:
+        with connect(address) as sock:
+            sock.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            data, ending = receive_all(sock)
+    except OSError:
+        return False
+    head, _, body = data.partition(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n")[0]:
+        return False
+    complete = whole(head, body)
+    if complete is False:
+        raise Failure(f"{path} looks whole and is not: ...{body[-90:]}")
+    return bool(complete) and ending == "fin"
+
+
+def pages(address):
+    """What the daemon says that it can be asked for."""
+    with connect(address) as sock:
+        sock.sendall(b"GET /api HTTP/1.0\r\n\r\n")
+        text = receive_all(sock)[0].partition(b"\r\n\r\n")[2]
+    found = [route["path"] for route in json.loads(text)
+             if route["method"] == "GET" and route["path"] not in ENDLESS]
+    if len(found) < 4:
+        raise Failure(f"hardly any pages: {found}")
+    return found
+
+
+def admin(daemon):
+    """Every page, with a session to be shown."""
+    admin = daemon.place.admin, daemon.place.admin_unix
+    with connect(daemon.place.plain) as sock:
+        sock.sendall(message(64 * KIB)[:100])
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        wanted = [(address, path) for address in admin
+                  for path in pages(address)]
+        daemon.arm()
+        return all([fetch(address, path) for address, path in wanted])
+
+
+def reopen(daemon):
+    """USR1 behind a logrotate: what is said now is in the new file, or still
+    in the old one."""
+    old = daemon.logfile.rename(daemon.folder / "sluice.log.1")
+    daemon.proxy.signal(signal.SIGUSR1)
+    daemon.wait_until_quiet()
+    daemon.disarm()
+    before = old.read_text().count(" listener=plain ")
+    if not answers(daemon.place.plain):
+        raise Failure("nobody is served any more")
+
+    def recorded():
+        return (daemon.log + old.read_text()).count(
+            " listener=plain ") > before
+
+    wait_for(recorded, 10, "its record in the old log or the new one")
+
+
+def stop(daemon):
+    """TERM, one session that ends by itself and one that does not."""
+    with connect(daemon.place.plain) as stays, \
+            connect(daemon.place.plain) as leaves:
+        stays.sendall(message(64 * KIB)[:100])
+        leaves.sendall(message(64 * KIB)[:100])
+        daemon.arm()
+        daemon.proxy.signal(signal.SIGTERM)
+        time.sleep(0.1)
+        leaves.sendall(message(64 * KIB)[100:])
+        leaves.shutdown(socket.SHUT_WR)
+        kept = receive_all(leaves) == (message(64 * KIB), "fin")
+        daemon.wait_for_end()
+        return kept
+
+
+FROM_THE_START = [start]        # armed before main()
+LATER = [admin, stop]           # arm themselves
+LAST = [stop]                   # leave no daemon behind
+SCENARIOS = {f.__name__: f for f in (
+    start, session, unix, failover, late, reset, idle, crowd, admin, reopen,
+    stop)}

@@ -1,0 +1,45 @@
+"""System calls that fail on demand, in a daemon that runs: strace -e inject."""
+
+import pathlib
+import signal
+import subprocess
+
+from .timing import limit, wait_for
+
+
+class Injection:
+    """From enter to exit, system calls of a proxy go as the rules say: each
+    is one of strace(1)'s, "accept4:error=ENFILE:when=3+7".  Threads count
+    their calls for themselves."""
+
+    def __init__(self, proxy, *rules):
+        self.proxy = proxy
+        self.log_path = proxy.folder / "strace"
+        calls = ",".join(rule.partition(":")[0] for rule in rules)
+        self.command = ["strace", "-f", "-p", str(proxy.pid), "-o",
+                        str(self.log_path), "-e", f"trace={calls}"]
+        for rule in rules:
+            self.command += ["-e", f"inject={rule}"]
+        self.process = None
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE,
+                                        text=True)
+        wait_for(self._attached, 10, "strace has all threads")
+        return self
+
+    def _attached(self):
+        assert self.process.poll() is None, self.process.stderr.read()
+        tasks = pathlib.Path(f"/proc/{self.proxy.pid}/task").iterdir()
+        return all(f"\nTracerPid:\t{self.process.pid}\n" in
+                   (task / "status").read_text() for task in tasks)
+
+    def __exit__(self, *_):
+        # Lets go of the daemon and ends.
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=limit(10))
+
+    @property
+    def count(self):
+        """How many calls were made to fail so far."""
+        return self.log_path.read_text().count("(INJECTED)")
