@@ -138,6 +138,15 @@ def test_head_is_get_without_the_body(proxy, door):
     assert talk(address, b"HEAD / HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\n")
 
 
+def test_head_of_what_is_long(stage):
+    proxy = many_servers(stage, 10, 1000)
+    watch = Stopwatch()
+    reply = talk(proxy.tcp, b"HEAD / HTTP/1.1\r\n\r\n")
+    assert watch.seconds < limit(3)
+    assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert reply.partition(b"\r\n\r\n")[2] == b""
+
+
 def test_http_1_0(proxy):
     reply = talk(proxy.tcp, b"GET /healthz HTTP/1.0\r\n\r\n")
     assert reply.startswith(b"HTTP/1.0 200 OK\r\n")
@@ -150,6 +159,13 @@ def test_a_client_that_has_said_all_is_answered(proxy):
         reply = talk(proxy.tcp, b"GET %s HTTP/1.0\r\n\r\n" % path, fin=True)
         assert reply.startswith(b"HTTP/1.0 200 OK\r\n")
         assert re.search(rb"\r\n\r\n.*\n$", reply, re.S)
+
+
+def test_and_gets_all_of_it(stage):
+    proxy = many_servers(stage, 10, 5000)
+    whole = talk(proxy.tcp, b"GET / HTTP/1.0\r\n\r\n", fin=True)
+    assert whole.endswith(b"</body></html>\n")
+    assert whole.count(b"<tr>") > 5000
 
 
 def test_draining_is_not_ready_but_healthy(stage):
@@ -298,6 +314,16 @@ def test_one_request_a_connection(proxy):
         assert reply.endswith(b"\r\n\r\nok\n")
 
 
+def test_no_reset_runs_after_the_reply(proxy):
+    """It could overtake the reply, and then that is lost."""
+    with dial(proxy.tcp) as sock:
+        sock.sendall(FINE + b"x" * 200000)
+        while sock.recv(65536):
+            pass
+        nothing_happens_for(0.5, lambda: sock.getsockopt(
+            socket.SOL_SOCKET, socket.SO_ERROR), "a reset")
+
+
 @both_doors
 def test_a_request_byte_by_byte(proxy, door):
     with dial(getattr(proxy, door)) as sock:
@@ -402,6 +428,17 @@ def test_200_that_only_hold_a_place(proxy, act):
                             "it spins")
         assert ask(proxy.tcp, "/healthz").body == "ok\n"
     wait_for(lambda: len(proxy.fds) <= base, 5, "all are closed")
+
+
+def test_those_who_wait_are_not_let_in_all_at_once(proxy):
+    """A descriptor has the lowest number that is free."""
+    highest = max(proxy.fds)
+    with contextlib.ExitStack() as stack:
+        with proxy.paused():
+            for _ in range(200):
+                half_a_request(stack.enter_context(dial(proxy.tcp)))
+        assert ask(proxy.tcp, "/healthz").body == "ok\n"
+        assert max(proxy.fds) <= highest + 64
 
 
 def test_those_who_hold_a_place_are_told(proxy):

@@ -48,21 +48,20 @@ def ask(address, path="/", method="GET", head="", body=b"", version="1.1"):
         return Reply(sock, method)
 
 
-def talk(address, said, fin=False):
-    """All that comes back for these bytes, until the end or a reset."""
+def talk(address, said, fin=False, may_reset=False):
+    """All that comes back for these bytes, up to FIN."""
     heard = b""
     with dial(address) as sock:
         try:
             sock.sendall(said)
             if fin:
                 sock.shutdown(socket.SHUT_WR)
-            while True:
-                data = sock.recv(65536)
-                if not data:
-                    return heard
+            while data := sock.recv(65536):
                 heard += data
         except (ConnectionResetError, BrokenPipeError):
-            return heard
+            if not may_reset:
+                raise
+    return heard
 
 
 class Folder:
