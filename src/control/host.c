@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define FDS_MOST	(1024 * 1024)
-#define FDS_KEPT	64
+#define FDS_KEPT	112 /* 64 of the admin server */
 #define FDS_PER_SESSION 2
 
 int

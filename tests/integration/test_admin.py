@@ -488,6 +488,22 @@ def test_out_of_descriptors_it_waits(proxy):
         assert Reply(sock).body == "ok\n"
 
 
+def test_descriptors_are_kept_for_it(stage):
+    """However many clients come, and however many hold a place here."""
+    proxy = watched(stage, stage.server(echo),
+                    prefix=["prlimit", "--nofile=256:256"])
+    clients = [stage.connect(proxy) for _ in range(150)]
+    proxy.wait_for_line("max_sessions reached")
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            for address in proxy.tcp, proxy.unix:
+                half_a_request(stack.enter_context(dial(address)))
+        status = ask(proxy.unix, "/api/status").json
+        assert ask(proxy.tcp, "/healthz").body == "ok\n"
+    assert status["sessions"] == status["max_sessions"] < len(clients)
+    assert "Too many open files" not in proxy.log
+
+
 # Much to show.
 
 def test_thousands_of_rows(stage):

@@ -88,6 +88,7 @@ def watched(stage, server, **more):
 
 def find_doors(proxy):
     """Where its log says that it is seen."""
+    proxy.wait_for_line(r"^\d+ workers, at most ")
     tcp = re.search(r"^status on http://(.*):(\d+)/$", proxy.log, re.M)
     unix = re.search(r"^sluice ctl on unix:(.*)$", proxy.log, re.M)
     proxy.tcp = (tcp[1], int(tcp[2])) if tcp else None
