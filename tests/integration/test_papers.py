@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from lib.papers import configurations
+from lib.papers import configurations, literal_blocks
 from lib.programs import free_port
 from lib.peers import FIN, echo
-from lib.proxy import BINARY, ROOT
+from lib.proxy import BINARY, NO_LEAKS, ROOT
 from lib.timing import limit
 
 PAPERS = [ROOT / "conf" / "proxy.ini.5", ROOT / "conf" / "sluice.8",
@@ -92,3 +92,67 @@ def test_the_full_file_works_as_it_stands():
     done = sluice("-t", "-c", FULL)
     assert (done.returncode, done.stdout, done.stderr) == (
         0, "proxy.full.ini: ok (1 listener, 1 upstream)\n", "")
+
+
+# The commands, on a machine of their own: ports, /etc and /run are private.
+
+PRIVATE = """
+set -e
+ip link set lo up
+mkdir "$1/up" "$1/work"
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs "$1/up"
+mkdir "$1/up/up" "$1/up/work"
+mount -t overlay -o lowerdir=/etc,upperdir="$1/up/up",workdir="$1/up/work" \
+    overlay /etc
+mkdir -p /etc/sluice /run/lock
+cp "$1/proxy.ini" /etc/sluice/proxy.ini
+cd "$1"
+. "$1/script"
+"""
+
+
+def run_as_root_of_a_machine(folder, script, config):
+    """Output of a script with sluice on its PATH."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "sluice").symlink_to(BINARY)
+    (folder / "script").write_text(script)
+    (folder / "proxy.ini").write_text(config)
+    return subprocess.run(
+        ["unshare", "-mnp", "--fork", "--kill-child", "--mount-proc", "bash",
+         "-c", PRIVATE, "bash", folder], text=True, capture_output=True,
+        stdin=subprocess.DEVNULL, timeout=limit(30),
+        env={**os.environ, **NO_LEAKS,
+             "PATH": f"{folder}/bin:{os.environ['PATH']}"})
+
+
+def commands(page):
+    """The literal blocks of a page that are commands."""
+    return [text for _, text in literal_blocks(page)
+            if text.startswith("sluice ")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_commands_of_the_manual_do_what_it_says(tmp_path):
+    forward, background, control = commands(ROOT / "conf" / "sluice.8")
+    config = ("[listener pg]\nbind = :5433\n"
+              "[upstream pg]\nserver = 127.0.0.1:5434\n")
+    done = run_as_root_of_a_machine(tmp_path, f"""
+{forward.strip()} 2>log &
+until grep -qs 'at most' log; do sleep 0.02; done
+ss -Hltn | grep -c ':5432 '
+kill %1
+wait %1
+{background}
+kill -0 $(cat /run/sluice.pid)
+set +e
+{control}
+kill $(cat /run/sluice.pid)
+while test -s /run/sluice.pid; do sleep 0.02; done
+""", config)
+    assert done.returncode == 0, done.stderr
+    sockets, tested, *sessions = done.stdout.splitlines()
+    assert int(sockets) >= 1
+    assert tested == "proxy.ini: ok (1 listener, 1 upstream)"
+    assert sessions[0].split()[:2] == ["ID", "LISTENER"]
+    assert sessions[1:] == ["killed 0 sessions"]
