@@ -19,10 +19,7 @@ print_count(size_t count, const char *noun)
 static void
 print_summary(const struct config *config)
 {
-	const char *name = config->path != NULL ? config->path : "command line";
-	const char *slash = strrchr(name, '/');
-
-	printf("%s: ok (", slash != NULL ? slash + 1 : name);
+	printf("%s: ok (", config->path != NULL ? config->path : "command line");
 	print_count(config->nlisteners, "listener");
 	printf(", ");
 	print_count(config->nupstreams, "upstream");

@@ -54,9 +54,10 @@ def transfers(stage, address):
 # -t, -T, --set.
 
 def test_a_configuration_that_is_right(tmp_path):
-    done = sluice("-t", "-c", write(tmp_path / "proxy.ini", FINE))
+    path = write(tmp_path / "proxy.ini", FINE)
+    done = sluice("-t", "-c", path)
     assert done.returncode == 0
-    assert done.stdout == "proxy.ini: ok (1 listener, 1 upstream)\n"
+    assert done.stdout == f"{path}: ok (1 listener, 1 upstream)\n"
     assert done.stderr == ""
 
 
@@ -184,7 +185,7 @@ def test_included_files(stage, tmp_path):
     path = write(tmp_path / "proxy.ini", config)
     done = sluice("-t", "-c", path)
     assert (done.returncode, done.stdout, done.stderr) == (
-        0, "proxy.ini: ok (2 listeners, 2 upstreams, 2 included files)\n", "")
+        0, f"{path}: ok (2 listeners, 2 upstreams, 2 included files)\n", "")
 
     proxy = stage.sluice(args=["-c", str(path)])
     wait_for(lambda: proxy.log.count("\nforwarding ") == 2, 5,
@@ -285,11 +286,11 @@ def test_the_file_of_the_environment(tmp_path):
     path = write(tmp_path / "other.ini", FINE)
     done = sluice("-t", SLUICE_CONFIG=str(path))
     assert (done.returncode, done.stdout) == (
-        0, "other.ini: ok (1 listener, 1 upstream)\n")
+        0, f"{path}: ok (1 listener, 1 upstream)\n")
     # What the command line names comes before it.
-    done = sluice("-t", "-c", write(tmp_path / "named.ini", FINE),
-                  SLUICE_CONFIG=str(path))
-    assert done.stdout.startswith("named.ini: ok")
+    named = write(tmp_path / "named.ini", FINE)
+    done = sluice("-t", "-c", named, SLUICE_CONFIG=str(path))
+    assert done.stdout.startswith(f"{named}: ok")
     missing = tmp_path / "missing.ini"
     done = sluice("-t", SLUICE_CONFIG=str(missing))
     assert done.returncode == 1

@@ -97,7 +97,7 @@ def test_what_was_installed_runs(folder, stage):
     package.make("install")
     program = str(package.installed("bin/sluice"))
     config = str(package.etc("sluice/proxy.ini"))
-    assert "proxy.ini: ok" in run([program, "-t", "-c", config])
+    assert f"{config}: ok" in run([program, "-t", "-c", config])
     proxy = stage.sluice(args=["-L", "127.0.0.1:0=127.0.0.1:1"],
                          binary=program)
     package.make("install")             # over one that runs
@@ -190,7 +190,7 @@ def test_the_user_can_read_the_configuration(computer):
     said = computer.run(
         "setpriv", "--reuid=sluice", "--regid=sluice", "--clear-groups", "--",
         "/usr/local/bin/sluice", "-t")
-    assert "proxy.ini: ok" in said
+    assert "/etc/sluice/proxy.ini: ok" in said
 
 
 def test_a_package_makes_no_user(computer):

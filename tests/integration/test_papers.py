@@ -43,7 +43,7 @@ def test_an_example_is_right(text, tmp_path):
     path.write_text(text)
     done = sluice("-t", "-c", path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("proxy.ini: ok (")
+    assert done.stdout.startswith(f"{path}: ok (")
 
 
 def test_there_are_examples():
@@ -91,7 +91,7 @@ def test_all_know_the_same_options():
 def test_the_full_file_works_as_it_stands():
     done = sluice("-t", "-c", FULL)
     assert (done.returncode, done.stdout, done.stderr) == (
-        0, "proxy.full.ini: ok (1 listener, 1 upstream)\n", "")
+        0, f"{FULL}: ok (1 listener, 1 upstream)\n", "")
 
 
 # The commands, on a machine of their own: ports, /etc and /run are private.
@@ -153,6 +153,6 @@ while test -s /run/sluice.pid; do sleep 0.02; done
     assert done.returncode == 0, done.stderr
     sockets, tested, *sessions = done.stdout.splitlines()
     assert int(sockets) >= 1
-    assert tested == "proxy.ini: ok (1 listener, 1 upstream)"
+    assert tested == "/etc/sluice/proxy.ini: ok (1 listener, 1 upstream)"
     assert sessions[0].split()[:2] == ["ID", "LISTENER"]
     assert sessions[1:] == ["killed 0 sessions"]

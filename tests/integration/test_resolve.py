@@ -65,7 +65,7 @@ def test_what_is_fine(folder, names):
         "listener a: [::1]:0 can be bound",
         f"listener a: unix:{folder}/a.sock can be bound",
         f"listener a: unix:@sluice-{port} can be bound",
-        "proxy.ini: ok (1 listener, 1 upstream)"])
+        f"{folder}/proxy.ini: ok (1 listener, 1 upstream)"])
     assert [path.name for path in folder.iterdir()] == ["proxy.ini"]
 
 
