@@ -59,8 +59,9 @@ text_begin(struct report *r)
 	status_sum(view, &status);
 	evbuffer_add_printf(r->out, "sluice    %s (%s), pid %d\n",
 	    version_number(), version_build(), (int)getpid());
-	evbuffer_add_printf(r->out, "state     %s for %s, since %.19sZ\n",
-	    status_word(view), status_age(view, age), view->started);
+	evbuffer_add_printf(r->out, "state     %s%s for %s, since %.19sZ\n",
+	    status_word(view), status_ready(view) ? "" : ", running",
+	    status_age(view, age), view->started);
 	evbuffer_add_printf(r->out, "config    %s\n", view->config->path != NULL ?
 	    view->config->path : "of the command line");
 	text_sums(r->out, &status);

@@ -180,6 +180,8 @@ def test_draining_is_not_ready_but_healthy(stage):
     assert ask(proxy.tcp, "/healthz").body == "ok\n"
     assert ask(proxy.tcp, "/api/status").json["state"] == "draining"
     assert ">draining<" in ask(proxy.tcp).body
+    assert re.search(r"^state     draining, running for \d+s, since 20",
+                     ask(proxy.tcp, "/api/status?format=text").body, re.M)
     held.fin()
     assert proxy.wait(5) == 0
 
