@@ -123,7 +123,9 @@ const struct option OPTIONS[] = {
 	    NULL,
 	    .example = "adm",
 	    .doc = "The group that may use admin_socket, besides the user "
-		   "the daemon runs as and root." },
+		   "the daemon runs as and root. To give it the socket, a daemon "
+		   "that is not started as root has to be a member: for the "
+		   "service, usermod -aG GROUP sluice." },
 	{ SECTION_GLOBAL, "include", &TYPE_INCLUDE, 0, NULL,
 	    .example = "conf.d/*.ini", .list = true,
 	    .doc = "More files, read behind this one in the order of their "

@@ -142,6 +142,23 @@ unix_listen(const struct addr *addr)
 	return fd;
 }
 
+/* Not chown(2): in a folder of the daemon's user it may be a link by now. */
+static int
+unix_give(const char *path, const struct stat *st, const struct identity *id,
+    gid_t gid)
+{
+	int error;
+
+	if ((st->st_uid == id->uid && st->st_gid == gid) ||
+	    lchown(path, id->uid, gid) == 0)
+		return 0;
+	error = -errno;
+	if (error == -EPERM && st->st_gid != gid)
+		log_warn(0, "admin_group: uid %u is no member of it, and cannot "
+		    "give it the socket", (unsigned)id->uid);
+	return error;
+}
+
 static int
 unix_open(struct admin_sockets *s, const struct identity *id, gid_t gid)
 {
@@ -155,12 +172,7 @@ unix_open(struct admin_sockets *s, const struct identity *id, gid_t gid)
 		return -errno;
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
-	/* Not chown(2): in a folder of the daemon's user it may be a link
-	 * by now. */
-	if ((st.st_uid != id->uid || st.st_gid != gid) &&
-	    lchown(path, id->uid, gid) < 0)
-		return -errno;
-	return 0;
+	return unix_give(path, &st, id, gid);
 }
 
 static void
@@ -188,7 +200,7 @@ sockets_open_auto(struct admin_sockets *s, const struct identity *id,
 
 	if (!admin_socket_auto(path, sizeof(path))) {
 		log_info("admin_socket: none, since XDG_RUNTIME_DIR is not "
-		    "set");
+		    "set; name one for 'sluice ctl'");
 		return 0;
 	}
 	error = geteuid() == 0 ? unix_make_folder(id) : 0;

@@ -120,6 +120,8 @@ def test_a_group_that_may_not_be_given(stage, folder):
         f"global.admin_socket={folder / 'ctl.sock'}", "--set",
         "global.admin_group=daemon"], prefix=NOBODY)
     assert code == 3 and "Operation not permitted" in log
+    assert ("admin_group: uid 65534 is no member of it, and cannot give it the "
+            "socket\n") in log
     assert os.listdir(folder.path) == []
 
 
@@ -208,7 +210,8 @@ def test_auto_of_a_service_is_in_its_runtime_directory(stage, folder):
 
 @needs_root
 @pytest.mark.parametrize("home, words", [
-    ("", "admin_socket: none, since XDG_RUNTIME_DIR is not set"),
+    ("", "admin_socket: none, since XDG_RUNTIME_DIR is not set; name one "
+     "for 'sluice ctl'"),
     ("/nowhere", "warning: admin_socket: none, cannot serve on "
      "/nowhere/sluice.sock: No such file or directory"),
 ])
