@@ -157,8 +157,10 @@ $(O)/flags $(O)/build_id: FORCE
 quote = '$(subst ','\'',$1)'
 
 # Only the files that say the build's id depend on it.
-BUILD_ID := $(shell test -e .git && git --no-optional-locks describe \
-	--always --dirty --tags 2>/dev/null || echo $(VERSION))
+# Root, who installs, is told it for another's clone too: else he builds anew.
+BUILD_ID := $(shell test -e .git && git -c safe.directory='*' \
+	--no-optional-locks describe --always --dirty --tags 2>/dev/null || \
+	echo $(VERSION))
 says_id := $(shell grep -ls SLUICE_BUILD src/main.c src/*/*.c)
 says_id := $(patsubst src/%.c,$(O)/%.o,$(says_id))
 ifneq ($(says_id),)
