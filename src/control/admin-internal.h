@@ -73,8 +73,8 @@ struct admin_source {
 
 struct admin_stream;
 
-/* The reply is what the source gives.  NULL without memory: done() was called
- * and the failure replied. */
+/* The reply is what the source gives.  NULL without memory, or while there are
+ * many streams: done() was called and the failure replied. */
 struct admin_stream *admin_stream(struct admin_request *, const char *type,
     const struct admin_source *, void *);
 void admin_stream_wake(struct admin_stream *);

@@ -16,7 +16,8 @@ struct door {
 	struct evhttp	      *http;
 	struct evconnlistener *listener;
 	struct admin_conns     conns;
-	bool		       local; /* the Unix socket */
+	size_t		       streams; /* of these connections */
+	bool		       local;	/* the Unix socket */
 };
 
 enum { DOOR_UNIX, DOOR_TCP, DOORS };

@@ -30,6 +30,7 @@ static void
 stream_free(struct admin_stream *s)
 {
 	TAILQ_REMOVE(&s->door->admin->streams, s, link);
+	s->door->streams--;
 	event_del(&s->turn);
 	s->source->done(s->arg);
 	free(s);
@@ -121,16 +122,33 @@ stream_sent(struct evhttp_connection *c, void *arg)
 	event_active(&s->turn, EV_TIMEOUT, 0);
 }
 
+/* Half of the places are for those who are gone in a moment: a health check
+ * must not wait for the end of somebody's events. */
+static struct admin_stream *
+stream_new(struct admin_request *req)
+{
+	struct admin_stream *s = NULL;
+
+	if (req->door->streams >= req->door->conns.max / 2) {
+		admin_fail(req, 503, "too many long replies at a time: %zu",
+		    req->door->streams);
+		return NULL;
+	}
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		admin_fail(req, 500, "out of memory");
+	return s;
+}
+
 struct admin_stream *
 admin_stream(struct admin_request *req, const char *type,
     const struct admin_source *source, void *arg)
 {
 	struct admin *admin = req->door->admin;
-	struct admin_stream *s = calloc(1, sizeof(*s));
+	struct admin_stream *s = stream_new(req);
 
 	if (s == NULL) {
 		source->done(arg);
-		admin_fail(req, 500, "out of memory");
 		return NULL;
 	}
 	s->door = req->door;
@@ -141,6 +159,7 @@ admin_stream(struct admin_request *req, const char *type,
 	s->head = request_is_head(req);
 	event_assign(&s->turn, admin->base, -1, 0, stream_turn_event, s);
 	TAILQ_INSERT_TAIL(&admin->streams, s, link);
+	s->door->streams++;
 	request_headers(req, type);
 	evhttp_send_reply_start(s->http, HTTP_OK, "OK");
 	http_deafen(http_bev(s->http));

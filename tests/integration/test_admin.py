@@ -466,6 +466,24 @@ def test_connections_leave_nothing(proxy):
         assert proxy.rss - rss < 1 << 20
 
 
+@both_doors
+def test_streams_leave_places_for_others(proxy, door):
+    address = getattr(proxy, door)
+    with contextlib.ExitStack() as stack:
+        replies = []
+        for _ in range(40):
+            sock = stack.enter_context(dial(address))
+            sock.sendall(b"GET /api/events HTTP/1.1\r\n\r\n")
+            replies.append(sock.recv(65536))
+        watched = [r for r in replies if r.startswith(b"HTTP/1.1 200 ")]
+        refused = [r for r in replies if r.startswith(b"HTTP/1.1 503 ")]
+        assert (len(watched), len(refused)) == (16, 24)
+        assert b"too many long replies at a time: 16" in refused[0]
+        assert ask(address, "/healthz").body == "ok\n"
+    wait_for(lambda: ask(address, "/api/sessions").status == 200, 5,
+             "there are places again")
+
+
 def test_the_end_of_the_daemon_with_connections(stage):
     proxy = watched(stage, stage.server(echo))
     with contextlib.ExitStack() as stack:

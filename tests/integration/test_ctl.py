@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from lib.admin import Folder, ask, watched
-from lib.peers import RST, echo
+from lib.peers import FIN, RST, echo
 from lib.programs import NOBODY
 from lib.proxy import BINARY, ROOT
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
@@ -362,6 +362,33 @@ def test_a_full_disk(proxy):
 
 
 # Events, which have no end.
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_events(stage, flags):
+    proxy = watched(stage, stage.server(echo))
+    process = subprocess.Popen(
+        [BINARY, "ctl", "--socket", proxy.unix, *flags, "events"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines = []
+
+    def read():
+        client = session(stage, proxy)
+        client.fin()
+        assert client.read_all() == (b"", FIN)
+        while select.select([process.stdout], [], [], 0.1)[0]:
+            lines.append(process.stdout.readline())
+        return lines
+
+    wait_for(read, 10, "a session's end is seen")
+    if flags:
+        assert json.loads(lines[0])["closed_by"] == "client"
+    else:
+        assert "closed_by=client" in lines[0]
+    proxy.stop()
+    said, wrong = process.communicate(timeout=limit(10))
+    assert process.returncode == 0 and wrong == ""
+    assert "stopped" in said or "draining" in said
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_events_until_they_are_interrupted(fake, number):
