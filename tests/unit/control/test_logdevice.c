@@ -327,6 +327,65 @@ opened_anew_on_a_full_disk(void **state)
 	assert_dropped(p, 0, 1);
 }
 
+/* The same file: the line's other half follows, and at once. */
+static void
+opened_anew_where_it_was(void **state)
+{
+	struct place *p = *state;
+
+	open_at(p);
+	limit_files(8);
+	put(p, LOGDEVICE_RECORDS, "first");
+	put(p, LOGDEVICE_RECORDS, "second");
+	flush(p);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(logdevice_reopen(p->device), 0);
+	assert_true(flush(p));
+	assert_file(p->path, "first\nsecond\n");
+	assert_dropped(p, 0, 0);
+}
+
+static int
+lowest_free_fd(void)
+{
+	int fd = dup(STDOUT_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+static void
+opened_anew_often(void **state)
+{
+	struct place *p = *state;
+	int before;
+
+	open_at(p);
+	before = lowest_free_fd();
+	for (int i = 0; i < 10; i++) {
+		rename(p->path, p->other);
+		assert_int_equal(logdevice_reopen(p->device), 0);
+	}
+	assert_true(lowest_free_fd() <= before);
+}
+
+/* What kind each line is of is known up to the last one that fits. */
+static void
+the_kinds_of_a_full_buffer(void **state)
+{
+	struct place *p = *state;
+	unsigned n = 0;
+
+	open_at(p);
+	limit_files(0);
+	put(p, LOGDEVICE_RECORDS, "");
+	for (; logdevice_room(p->device); n++)
+		put(p, LOGDEVICE_MESSAGES, "");
+	get_stuck(p);
+	assert_dropped(p, n, 1);
+	limit_files(RLIM_INFINITY);
+}
+
 static void
 opened_anew_when_stuck(void **state)
 {
@@ -445,6 +504,165 @@ a_slow_reader(void **state)
 	while (flush(p))
 		got += read_lines(fd, line);
 	assert_int_equal(got, n);
+	assert_dropped(p, 0, 0);
+	close(fd);
+}
+
+/* --- a reader that hears what it wants to */
+
+#define HEARD_MOST (8 << 20)
+
+struct reader {
+	int    fd;
+	char  *text;
+	size_t len;
+};
+
+static void
+reader_open(struct reader *r, int fd)
+{
+	*r = (struct reader){ fd, malloc(HEARD_MOST), 0 };
+	assert_non_null(r->text);
+}
+
+static void
+reader_close(struct reader *r)
+{
+	close(r->fd);
+	free(r->text);
+}
+
+static void
+hear(struct reader *r, size_t most)
+{
+	ssize_t got;
+
+	while (most > 0 && (got = read(r->fd, r->text + r->len, most)) > 0) {
+		r->len += (size_t)got;
+		most -= (size_t)got;
+		assert_true(r->len < HEARD_MOST / 2);
+	}
+}
+
+/* All there is, and that ends with a line. */
+static void
+hear_lines(struct reader *r)
+{
+	hear(r, HEARD_MOST / 2);
+	assert_true(r->len == 0 || r->text[r->len - 1] == '\n');
+}
+
+/* The n-th line, of a length of its own. */
+static size_t
+numbered(char *line, unsigned n)
+{
+	size_t len = 8 + n * 37 % 900;
+
+	memset(line, 'x', len);
+	snprintf(line, len, "%u ", n);
+	line[strlen(line)] = 'x';
+	return len;
+}
+
+/* Puts lines until there is no room, and counts on. */
+static void
+put_numbered(struct place *p, unsigned *n)
+{
+	char line[1024];
+
+	while (logdevice_room(p->device)) {
+		size_t len = numbered(line, *n);
+
+		logdevice_put(p->device, LOGDEVICE_RECORDS, line, len);
+		++*n;
+	}
+}
+
+static void
+assert_heard(const struct reader *r, unsigned n)
+{
+	char line[1024];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = numbered(line, i);
+
+		assert_true(at + len < r->len);
+		assert_memory_equal(r->text + at, line, len);
+		assert_int_equal(r->text[at + len], '\n');
+		at += len + 1;
+	}
+	assert_int_equal(at, r->len);
+}
+
+/* However much waits and however little is taken, no line is torn while the
+ * pipe is full, and none is lost or out of its place. */
+static void
+a_reader_that_takes_some(void **state)
+{
+	struct place *p = *state;
+	struct reader r;
+	unsigned n = 0;
+
+	reader_open(&r, open_fifo(p));
+	for (unsigned i = 0; i < 50; i++) {
+		put_numbered(p, &n);
+		flush(p);
+		if (i % 7 == 6)
+			hear_lines(&r);
+		else
+			hear(&r, i % 7 * 3001);
+	}
+	while (logdevice_waits(p->device)) {
+		flush(p);
+		hear_lines(&r);
+	}
+	hear_lines(&r);
+	assert_heard(&r, n);
+	assert_dropped(p, 0, 0);
+	reader_close(&r);
+}
+
+/* It was a file before: a pipe takes whole lines. */
+static void
+a_pipe_in_the_files_place(void **state)
+{
+	struct place *p = *state;
+	struct reader r;
+	unsigned n = 0;
+
+	open_at(p);
+	rename(p->path, p->other);
+	mkfifo(p->path, 0600);
+	reader_open(&r, open(p->path, O_RDONLY | O_NONBLOCK));
+	assert_int_equal(logdevice_reopen(p->device), 0);
+	for (int i = 0; i < 3; i++) {
+		put_numbered(p, &n);
+		flush(p);
+	}
+	hear_lines(&r);
+	reader_close(&r);
+}
+
+/* The buffer's last byte is one; what would be behind it is not. */
+static void
+full_to_the_last_byte(void **state)
+{
+	struct place *p = *state;
+	char line[LOGDEVICE_LINE];
+	int fd = open_fifo(p);
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	for (int i = 0; i < 2; i++) {
+		while (logdevice_room(p->device))
+			put(p, LOGDEVICE_RECORDS, line);
+		flush(p);
+	}
+	assert_true(logdevice_waits(p->device));
+	put(p, LOGDEVICE_RECORDS, "");
+	assert_true(logdevice_room(p->device));
+	put(p, LOGDEVICE_RECORDS, line);
 	assert_dropped(p, 0, 0);
 	close(fd);
 }
@@ -580,9 +798,15 @@ main(void)
 		ON_PLACE(a_disk_that_is_full_again),
 		ON_PLACE(a_disk_that_has_space_in_time),
 		ON_PLACE(opened_anew_on_a_full_disk),
+		ON_PLACE(opened_anew_where_it_was),
+		ON_PLACE(opened_anew_often),
+		ON_PLACE(the_kinds_of_a_full_buffer),
 		ON_PLACE(opened_anew_when_stuck),
 		ON_PLACE(a_stopped_reader),
 		ON_PLACE(a_slow_reader),
+		ON_PLACE(a_reader_that_takes_some),
+		ON_PLACE(a_pipe_in_the_files_place),
+		ON_PLACE(full_to_the_last_byte),
 		ON_PLACE(a_reader_that_left),
 		ON_PLACE(stderr_stays_as_it_is),
 		ON_PLACE(stderr_is_a_socket),

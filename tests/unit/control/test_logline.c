@@ -97,6 +97,23 @@ syslog_has_a_head(void **state)
 	    wanted);
 }
 
+/* RFC 3164 knows no zones: it is the machine's. */
+static void
+syslog_has_the_local_time(void **state)
+{
+	char wanted[256];
+
+	(void)state;
+	setenv("TZ", "XXX-5:30", 1);
+	tzset();
+	snprintf(wanted, sizeof(wanted),
+	    "<30>Jan  2 08:34:05 sluice[%d]: config '/x'", (int)getpid());
+	assert_message(LOGDEVICE_SYSLOG, LOG_FORMAT_TEXT, LOG_LEVEL_INFO,
+	    wanted);
+	setenv("TZ", "UTC", 1);
+	tzset();
+}
+
 static void
 hostile_message(void **state)
 {
@@ -162,6 +179,7 @@ main(void)
 		cmocka_unit_test(the_journal_is_told_the_level),
 		cmocka_unit_test(a_file_has_the_time),
 		cmocka_unit_test(syslog_has_a_head),
+		cmocka_unit_test(syslog_has_the_local_time),
 		cmocka_unit_test(hostile_message),
 		cmocka_unit_test(the_longest_fits),
 		cmocka_unit_test(records_have_a_level),

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+
 static int
 setup(void **state)
 {
@@ -84,6 +86,24 @@ full_means_dropped_and_counted(void **state)
 	assert_false(logqueue_take(q, &m, 0));
 }
 
+/* A count is of when it is told. */
+static void
+a_count_has_a_time(void **state)
+{
+	struct logqueue *q = *state;
+	uint64_t before, last;
+	struct message m;
+
+	put(q, LOG_LEVEL_WARN, "again");
+	put(q, LOG_LEVEL_WARN, "again");
+	assert_takes(q, 0, "again");
+	before = clock_wall();
+	memset(&m, 0, sizeof(m));
+	assert_true(logqueue_take(q, &m, UINT64_MAX));
+	last = clock_wall();
+	assert_in_range(m.time, before, last);
+}
+
 /* A flood of one message fills no queue. */
 static void
 repeats_do_not_fill_it(void **state)
@@ -114,6 +134,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ON_QUEUE(in_order),
 		ON_QUEUE(full_means_dropped_and_counted),
+		ON_QUEUE(a_count_has_a_time),
 		ON_QUEUE(repeats_do_not_fill_it),
 	};
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -109,6 +110,23 @@ old_text_goes(void **state)
 	pidfile_close(&conf, fd);
 }
 
+/* Anybody may know who runs; nobody else may say so. */
+static void
+others_may_read_it(void **state)
+{
+	mode_t old = umask(0);
+	struct stat st;
+	int fd;
+
+	(void)state;
+	unlink(path);
+	fd = pidfile_open(&conf);
+	umask(old);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	pidfile_close(&conf, fd);
+}
+
 static void
 no_file_is_fine(void **state)
 {
@@ -147,6 +165,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(nothing_stays_open, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(old_text_goes, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(others_may_read_it, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(no_file_is_fine, setup,
 		    teardown),

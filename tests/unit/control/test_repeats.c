@@ -74,6 +74,27 @@ after_a_while_it_is_news_again(void **state)
 	assert_true(warn(&r, "a", 1001 + REPEATS_MS));
 }
 
+/* Not the first that is found. */
+static void
+the_earliest_is_due(void **state)
+{
+	struct repeats r = { 0 };
+	char text[2] = "a";
+
+	(void)state;
+	for (unsigned i = 0; i < REPEATS_ROWS; i++, text[0]++)
+		assert_false(warn(&r, text, 100 + i));
+	assert_false(warn(&r, "new", 200)); /* where "a" was */
+	assert_true(warn(&r, "new", 201));
+	assert_int_equal(repeats_due(&r), 200 + REPEATS_MS);
+	assert_true(warn(&r, "c", 202));
+	assert_int_equal(repeats_due(&r), 102 + REPEATS_MS);
+	assert_true(warn(&r, "d", 203));
+	assert_int_equal(repeats_due(&r), 102 + REPEATS_MS);
+	assert_tells(&r, 102 + REPEATS_MS, "c (repeated 1 time)");
+	assert_int_equal(repeats_due(&r), 103 + REPEATS_MS);
+}
+
 /* Nobody took the count in time: it is not lost. */
 static void
 a_late_count_goes_on(void **state)
@@ -182,6 +203,7 @@ main(void)
 		cmocka_unit_test(the_first_is_never_held),
 		cmocka_unit_test(repeats_are_counted),
 		cmocka_unit_test(after_a_while_it_is_news_again),
+		cmocka_unit_test(the_earliest_is_due),
 		cmocka_unit_test(a_late_count_goes_on),
 		cmocka_unit_test(others_in_between_do_not_matter),
 		cmocka_unit_test(another_level_is_another_message),

@@ -69,6 +69,30 @@ upstreams_are_added_up(void **state)
 	assert_int_equal(histogram_count(&sum.connecting), 2);
 }
 
+/* Not one is left out, whatever it is called. */
+static void
+every_counter_is_added(void **state)
+{
+	struct listener_stats sum = { 0 }, row = { 0 };
+	struct upstream_stats up_sum = { 0 }, up_row = { 0 };
+	struct counter *of = (void *)&row, *up_of = (void *)&up_row;
+	const struct counter *to = (void *)&sum, *up_to = (void *)&up_sum;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(*of); i++)
+		counter_add(&of[i], i + 1);
+	for (size_t i = 0; i < sizeof(up_row) / sizeof(*up_of); i++)
+		counter_add(&up_of[i], i + 1);
+	for (int twice = 0; twice < 2; twice++) {
+		listener_stats_sum(&sum, &row);
+		upstream_stats_sum(&up_sum, &up_row);
+	}
+	for (size_t i = 0; i < sizeof(row) / sizeof(*of); i++)
+		assert_int_equal(counter_get(&to[i]), 2 * (i + 1));
+	for (size_t i = 0; i < sizeof(up_row) / sizeof(*up_of); i++)
+		assert_int_equal(counter_get(&up_to[i]), 2 * (i + 1));
+}
+
 static void
 failures_have_names(void **state)
 {
@@ -80,6 +104,8 @@ failures_have_names(void **state)
 		{ -ETIMEDOUT, "timeout" },
 		{ -EHOSTUNREACH, "unreachable" },
 		{ -ENETUNREACH, "unreachable" },
+		{ -EHOSTDOWN, "unreachable" },
+		{ -ENETDOWN, "unreachable" },
 		{ -ECONNRESET, "other" },
 		{ -ENOENT, "other" },
 	};
@@ -97,6 +123,7 @@ main(void)
 		cmocka_unit_test(rows_are_zero_and_alone),
 		cmocka_unit_test(listeners_are_added_up),
 		cmocka_unit_test(upstreams_are_added_up),
+		cmocka_unit_test(every_counter_is_added),
 		cmocka_unit_test(failures_have_names),
 	};
 
