@@ -104,7 +104,7 @@ syslog_has_the_local_time(void **state)
 	char wanted[256];
 
 	(void)state;
-	setenv("TZ", "XXX-5:30", 1);
+	setenv("TZ", "ABC-5:30", 1);
 	tzset();
 	snprintf(wanted, sizeof(wanted),
 	    "<30>Jan  2 08:34:05 sluice[%d]: config '/x'", (int)getpid());
