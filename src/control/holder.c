@@ -3,12 +3,14 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define TCP_LISTEN_STATE 0x0a
+#define NOBODY_KNOWN	 ((uid_t)-1)
 
 /* The tables show an address as hexadecimal words of the machine's order. */
 static void
@@ -43,7 +45,7 @@ holder_blocks(const struct addr *theirs, const struct addr *ours)
 
 /* The socket's inode number of whoever listens there, or 0. */
 static unsigned long
-holder_inode(const char *table, const struct addr *ours)
+holder_inode(const char *table, const struct addr *ours, uid_t *uid)
 {
 	unsigned long inode, found = 0;
 	unsigned port, state;
@@ -55,8 +57,8 @@ holder_inode(const char *table, const struct addr *ours)
 		return 0;
 	while (found == 0 && fgets(line, sizeof(line), f) != NULL) {
 		if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x "
-		    "%*s %*s %*s %*s %*s %lu", hex, &port, &state,
-		    &inode) != 4 || state != TCP_LISTEN_STATE)
+		    "%*s %*s %*s %u %*s %lu", hex, &port, &state, uid,
+		    &inode) != 5 || state != TCP_LISTEN_STATE)
 			continue;
 		holder_address(hex, &theirs, port);
 		if (holder_blocks(&theirs, ours))
@@ -90,14 +92,14 @@ holder_unix_inode(const char *path)
 }
 
 static unsigned long
-holder_socket(const struct addr *addr)
+holder_socket(const struct addr *addr, uid_t *uid)
 {
 	unsigned long inode;
 
 	if (addr->sa.sa_family == AF_UNIX)
 		return holder_unix_inode(addr->un.sun_path);
-	inode = holder_inode("/proc/net/tcp", addr);
-	return inode != 0 ? inode : holder_inode("/proc/net/tcp6", addr);
+	inode = holder_inode("/proc/net/tcp", addr, uid);
+	return inode != 0 ? inode : holder_inode("/proc/net/tcp6", addr, uid);
 }
 
 static bool
@@ -139,10 +141,25 @@ holder_name(const char *pid, char *text)
 	snprintf(text, HOLDER_TEXT, " (held by %s, pid %.20s)", name, pid);
 }
 
+/* What others run only root may look into, but the tables name the user. */
+static void
+holder_user(uid_t uid, char *text)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	if (user != NULL)
+		snprintf(text, HOLDER_TEXT, " (held by a process of %.32s)",
+		    user->pw_name);
+	else
+		snprintf(text, HOLDER_TEXT, " (held by a process of uid %u)",
+		    (unsigned)uid);
+}
+
 void
 holder_find(const struct addr *addr, char *text)
 {
-	unsigned long inode = holder_socket(addr);
+	uid_t uid = NOBODY_KNOWN;
+	unsigned long inode = holder_socket(addr, &uid);
 	struct dirent *e;
 	char socket[64];
 	DIR *proc;
@@ -157,4 +174,6 @@ holder_find(const struct addr *addr, char *text)
 		    holder_has(e->d_name, socket))
 			holder_name(e->d_name, text);
 	closedir(proc);
+	if (text[0] == '\0' && uid != NOBODY_KNOWN)
+		holder_user(uid, text);
 }

@@ -7,7 +7,8 @@
 
 #define HOLDER_TEXT 96
 
-/* Writes " (held by NAME, pid N)", or "" when it cannot be found out. */
+/* Writes " (held by NAME, pid N)", without the right to look for it
+ * " (held by a process of USER)", or "" when it cannot be found out. */
 void holder_find(const struct addr *, char *text);
 
 #endif

@@ -316,6 +316,15 @@ def test_another_program_with_the_port_is_named_too(stage, host):
                      rf"{os.getpid()}\): Address already in use", log), log
 
 
+def test_of_a_program_of_others_the_user_is_named(stage, host):
+    stage.server(echo, sock=host.socket(), port=7000)
+    code, log = fails_to_start(stage, prefix=host.prefix + NOBODY, args=[
+        "-L", "127.0.0.1:7000=127.0.0.1:9"])
+    assert code == 3
+    assert ("cannot bind 127.0.0.1:7000 (held by a process of root): Address "
+            "already in use") in log
+
+
 def test_a_restart_does_not_wait_for_old_sessions(stage, host):
     """What the kernel still remembers of them is no obstacle."""
     server = stage.server(greeter(b"hi"), sock=host.socket())
