@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,18 +50,22 @@ pidfile_is_current(const char *path, int fd)
 	    ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
+/* Not flock(2), which asks for no right to write: whoever may read the file
+ * could keep the daemon from starting.  Nor one of the process, which a child
+ * does not have. */
 static int
 pidfile_lock(const struct config *config, int fd)
 {
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
 		pidfile_fail(config, " is not a regular file", 0);
 		return -EINVAL;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
 		return 0;
-	return errno == EWOULDBLOCK ? pidfile_held(config, fd) :
+	return errno == EAGAIN || errno == EACCES ? pidfile_held(config, fd) :
 	    pidfile_fail(config, "", -errno);
 }
 
@@ -92,14 +95,18 @@ int
 pidfile_write(int fd)
 {
 	char text[16];
+	ssize_t n;
 	int len;
 
 	if (fd == NONE)
 		return 0;
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) < len)
-		return errno != 0 ? -errno : -ENOSPC;
-	return 0;
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	n = pwrite(fd, text, (size_t)len, 0);
+	if (n < 0)
+		return -errno;
+	return n < len ? -ENOSPC : 0;
 }
 
 void

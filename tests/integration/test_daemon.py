@@ -1,6 +1,7 @@
 """Life in the background: -d, the pid file, and who the daemon is."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -235,6 +236,18 @@ def test_a_pid_file_that_cannot_be(stage, tmp_path, kind, why):
     assert code == 3
     assert re.search(rf"proxy\.ini:2: pid_file {path}.*{why}", log), log
     assert kind != "link" or target.read_text() == "somebody's\n"
+
+
+@root_only
+def test_who_may_only_read_a_pid_file_cannot_hold_it(background, tmp_path):
+    """As the one that a daemon which gave up root leaves behind, empty."""
+    path = tmp_path / "sluice.pid"
+    path.touch(0o644)
+    tmp_path.chmod(0o755)
+    reader = os.open(path, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_EX)
+    assert background().code == 0
+    os.close(reader)
 
 
 # Where little is there (catalogue case 101).

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,14 +19,20 @@ static const struct config conf = { .global = { .pid_file = path } };
 static unsigned locks;	 /* that were asked for */
 static unsigned leaving; /* how many holders leave just before the lock */
 
-/* In place of flock(2): between the open and the lock of a second daemon the
- * first one ends, and removes its file. */
+/* Between the open and the lock of a second daemon the first one ends, and
+ * removes its file. */
 int
-flock(int fd, int how)
+fcntl(int fd, int command, ...)
 {
-	if (locks++ < leaving)
+	va_list args;
+	void *arg;
+
+	va_start(args, command);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (command == F_OFD_SETLK && locks++ < leaving)
 		unlink(path);
-	return (int)syscall(SYS_flock, fd, how);
+	return (int)syscall(SYS_fcntl, fd, command, arg);
 }
 
 static int
