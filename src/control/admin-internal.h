@@ -69,12 +69,13 @@ enum admin_more {
 struct admin_source {
 	enum admin_more (*fill)(void *, struct evbuffer *);
 	void (*done)(void *); /* frees; also when the client left */
+	bool endless; /* waits as long as the client stays; few may be such */
 };
 
 struct admin_stream;
 
 /* The reply is what the source gives.  NULL without memory, or while there are
- * many streams: done() was called and the failure replied. */
+ * many that are endless: done() was called and the failure replied. */
 struct admin_stream *admin_stream(struct admin_request *, const char *type,
     const struct admin_source *, void *);
 void admin_stream_wake(struct admin_stream *);

@@ -16,7 +16,7 @@ struct door {
 	struct evhttp	      *http;
 	struct evconnlistener *listener;
 	struct admin_conns     conns;
-	size_t		       streams; /* of these connections */
+	size_t		       endless; /* streams */
 	bool		       local;	/* the Unix socket */
 };
 

@@ -16,7 +16,10 @@
 #define BACKLOG	  256
 #define PATH_TEXT 256 /* longer than any that fits an address */
 
-static const struct sock_tcp TCP_OPTIONS = { .nodelay = true };
+/* Who watches events may be gone for hours before there is one to send. */
+static const struct sock_tcp TCP_OPTIONS = { .nodelay = true,
+	.keepalive = true, .keepalive_idle = 60, .keepalive_interval = 15,
+	.keepalive_count = 4 };
 static const struct sock_listen LISTEN_OPTIONS = { .tcp = &TCP_OPTIONS,
 	.backlog = BACKLOG };
 

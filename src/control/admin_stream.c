@@ -30,7 +30,7 @@ static void
 stream_free(struct admin_stream *s)
 {
 	TAILQ_REMOVE(&s->door->admin->streams, s, link);
-	s->door->streams--;
+	s->door->endless -= s->source->endless;
 	event_del(&s->turn);
 	s->source->done(s->arg);
 	free(s);
@@ -122,16 +122,26 @@ stream_sent(struct evhttp_connection *c, void *arg)
 	event_active(&s->turn, EV_TIMEOUT, 0);
 }
 
-/* Half of the places are for those who are gone in a moment: a health check
- * must not wait for the end of somebody's events. */
+/* Half of the places are for those who are gone in a moment: a health check,
+ * and Prometheus, must not wait for the end of somebody's events. */
+static bool
+door_is_full(const struct door *door)
+{
+	size_t most = door->conns.max / 2;
+
+	if (door->endless >= most)
+		streams_sweep(door->admin); /* some may have left by now */
+	return door->endless >= most;
+}
+
 static struct admin_stream *
-stream_new(struct admin_request *req)
+stream_new(struct admin_request *req, const struct admin_source *source)
 {
 	struct admin_stream *s = NULL;
 
-	if (req->door->streams >= req->door->conns.max / 2) {
+	if (source->endless && door_is_full(req->door)) {
 		admin_fail(req, 503, "too many long replies at a time: %zu",
-		    req->door->streams);
+		    req->door->endless);
 		return NULL;
 	}
 	s = calloc(1, sizeof(*s));
@@ -145,7 +155,7 @@ admin_stream(struct admin_request *req, const char *type,
     const struct admin_source *source, void *arg)
 {
 	struct admin *admin = req->door->admin;
-	struct admin_stream *s = stream_new(req);
+	struct admin_stream *s = stream_new(req, source);
 
 	if (s == NULL) {
 		source->done(arg);
@@ -159,7 +169,7 @@ admin_stream(struct admin_request *req, const char *type,
 	s->head = request_is_head(req);
 	event_assign(&s->turn, admin->base, -1, 0, stream_turn_event, s);
 	TAILQ_INSERT_TAIL(&admin->streams, s, link);
-	s->door->streams++;
+	s->door->endless += source->endless;
 	request_headers(req, type);
 	evhttp_send_reply_start(s->http, HTTP_OK, "OK");
 	http_deafen(http_bev(s->http));
@@ -174,12 +184,14 @@ admin_stream_wake(struct admin_stream *s)
 		event_active(&s->turn, EV_TIMEOUT, 0);
 }
 
-/* Nobody hears of a client that leaves while there is nothing to write. */
+/* Nobody hears of a client that leaves while there is nothing to write.  Where
+ * there will be, writing tells: it may only have said all that it wants. */
 static bool
 stream_left(const struct admin_stream *s)
 {
 	return evhttp_request_get_connection(s->http) == NULL ||
-	    (s->stage == STAGE_WAITING && admin_conn_left(s->conn));
+	    (s->source->endless && s->stage == STAGE_WAITING &&
+	    admin_conn_left(s->conn));
 }
 
 void

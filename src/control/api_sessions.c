@@ -136,7 +136,8 @@ listing_fill(void *arg, struct evbuffer *out)
 	return ADMIN_WAIT;
 }
 
-static const struct admin_source LISTING = { listing_fill, listing_done };
+static const struct admin_source LISTING = { .fill = listing_fill,
+	.done = listing_done };
 
 static struct listing *
 listing_new(const struct admin_view *view, const struct session_query *query)
@@ -238,7 +239,8 @@ killing_fill(void *arg, struct evbuffer *out)
 	return ADMIN_DONE;
 }
 
-static const struct admin_source KILLING = { killing_fill, killing_done };
+static const struct admin_source KILLING = { .fill = killing_fill,
+	.done = killing_done };
 
 static struct killing *
 killing_new(struct admin_request *req, const struct session_query *query)

@@ -110,7 +110,8 @@ watcher_done(void *arg)
 	free(w);
 }
 
-static const struct admin_source WATCHER = { watcher_fill, watcher_done };
+static const struct admin_source WATCHER = { .fill = watcher_fill,
+	.done = watcher_done, .endless = true };
 
 /* Only main changes the list. */
 static void

@@ -270,7 +270,8 @@ metrics_done(void *arg)
 	free(arg);
 }
 
-static const struct admin_source METRICS = { metrics_fill, metrics_done };
+static const struct admin_source METRICS = { .fill = metrics_fill,
+	.done = metrics_done };
 
 void
 api_metrics(struct admin_request *req)

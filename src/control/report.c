@@ -76,7 +76,8 @@ sending_done(void *arg)
 	free(s);
 }
 
-static const struct admin_source SENDING = { sending_fill, sending_done };
+static const struct admin_source SENDING = { .fill = sending_fill,
+	.done = sending_done };
 
 static void
 sending_stream(struct sending *s, struct admin_request *req, const char *type)

@@ -1,6 +1,7 @@
 """What is logged, watched over HTTP as it happens."""
 
 import json
+import pathlib
 import re
 import signal
 
@@ -204,6 +205,33 @@ def test_watchers_come_and_go(stage):
     task.result()
     wait_for(lambda: len(proxy.fds) <= fds, limit(5),
              "nothing is left of the watchers")
+
+
+def test_watchers_leave_room_for_others(stage):
+    proxy = watched(stage, stage.server(echo))
+    watchers = [Watcher(stage, proxy.tcp) for _ in range(16)]
+    assert ask(proxy.tcp, PATH).status == 503
+    assert ask(proxy.tcp, "/metrics").status == 200
+    assert Watcher(stage, proxy.unix).status == b"200"
+    watchers[3].close()
+    assert Watcher(stage, proxy.tcp).status == b"200"
+    client = one_session(stage, proxy)
+    assert watchers[15].event()["client"] == client.name
+
+
+def keepalive_runs(port):
+    """Of a connection of ours with that port: proc_net_tcp.txt."""
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[1].endswith(f":{port:04X}") and words[3] == "01":
+            return words[5].startswith("02:")
+    return False
+
+
+def test_a_watcher_whose_machine_is_gone_does_not_stay(stage):
+    proxy = watched(stage, stage.server(echo))
+    Watcher(stage, proxy.tcp)
+    wait_for(lambda: keepalive_runs(proxy.tcp[1]), 5, "TCP asks for it")
 
 
 def test_a_killed_session_is_an_event(stage):

@@ -6,11 +6,12 @@ import socket
 
 import pytest
 
-from lib.admin import ask, dial, find_doors, watched
+from lib.admin import Reply, ask, dial, find_doors, watched
 from lib.marks import both_crews, threads
 from lib.peers import FIN, RST, BusyServer, echo
 from lib.pinger import Pinger
 from lib.programs import free_port
+from lib.proxy import NO_LEAKS
 from lib.timing import (SLOW, Stopwatch, limit, nothing_happens_for, wait_for)
 
 PATH = "/api/sessions"
@@ -261,6 +262,22 @@ def test_pages_while_sessions_come_and_go(stage):
         assert set(names) <= set(found)
     stop.append(True)
     task.result()
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_who_has_said_all_is_told_all(stage, version):
+    """The client's FIN comes with its request, and the worker's answer later
+    than the admin server looks who has left."""
+    slow = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e",
+            "inject=epoll_wait:delay_exit=120000"]
+    server = stage.server()
+    proxy = watched(stage, server, prefix=slow, env=NO_LEAKS)
+    client, _ = stage.session(proxy, server)
+    with dial(proxy.tcp) as sock:
+        sock.sendall(f"GET {PATH} HTTP/{version}\r\n\r\n".encode())
+        sock.shutdown(socket.SHUT_WR)
+        reply = Reply(sock)
+    assert clients_of(reply.json["sessions"]) == [client.name]
 
 
 # Killing.
