@@ -41,6 +41,20 @@ struct logdevice {
 	char	       buffer[BUFFER];
 };
 
+/* Root writes where root's links lead, and not where somebody's do who owns the
+ * folder, as the daemon's user may: as protected_symlinks, proc(5). */
+static int
+link_open(const char *path, int flags)
+{
+	struct stat st;
+
+	if (geteuid() == 0 && lstat(path, &st) == 0 && st.st_uid != 0) {
+		errno = EACCES;
+		return -1;
+	}
+	return open(path, flags, 0640);
+}
+
 static int
 file_open(const char *path, bool *made)
 {
@@ -50,7 +64,9 @@ file_open(const char *path, bool *made)
 
 	*made = fd >= 0;
 	if (fd < 0 && errno == EEXIST)
-		fd = open(path, flags | O_CREAT, 0640);
+		fd = open(path, flags | O_CREAT | O_NOFOLLOW, 0640);
+	if (fd < 0 && errno == ELOOP)
+		fd = link_open(path, flags | O_CREAT);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -198,6 +198,26 @@ a_file_that_cannot_be_opened_anew(void **state)
 	rmdir(p->path);
 }
 
+/* Who owns the folder of a log must not choose what root writes to. */
+static void
+a_link_of_somebody_else(void **state)
+{
+	struct place *p = *state;
+
+	if (getuid() != 0)
+		skip();
+	assert_int_equal(symlink(p->other, p->path), 0);
+	assert_int_equal(open_at(p), 0); /* root's own is fine */
+	assert_int_equal(unlink(p->other), 0);
+	logdevice_close(p->device);
+	p->device = NULL;
+	assert_int_equal(lchown(p->path, 12, 34), 0);
+	assert_int_equal(open_at(p), -EACCES);
+	assert_int_equal(access(p->other, F_OK), -1);
+	close(open(p->other, O_WRONLY | O_CREAT, 0600));
+	assert_int_equal(open_at(p), -EACCES);
+}
+
 /* Only a file of our own making: in a folder of somebody else's, another could
  * be anything. */
 static void
@@ -793,6 +813,7 @@ main(void)
 		ON_PLACE(what_cannot_be_opened),
 		ON_PLACE(a_file_that_was_renamed),
 		ON_PLACE(a_file_that_cannot_be_opened_anew),
+		ON_PLACE(a_link_of_somebody_else),
 		ON_PLACE(only_what_we_made_is_given_away),
 		ON_PLACE(a_full_disk),
 		ON_PLACE(a_disk_that_is_full_again),
