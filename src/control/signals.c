@@ -77,8 +77,13 @@ signals_ignore(void)
 	static const int numbers[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2,
 		SIGALRM, SIGWINCH };
 
+	sigset_t none;
+
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		signal(numbers[i], SIG_IGN);
+	/* What starts us may block some, and we would inherit that. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 int

@@ -400,6 +400,20 @@ def test_a_default_user_is_no_must(stage):
 
 # Signals.
 
+def test_signals_that_the_parent_blocks_are_heard(stage):
+    """A mask is inherited through execve(2)."""
+    numbers = [signal.SIGTERM, signal.SIGHUP]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        proxy = stage.sluice(args=["-L", "127.0.0.1:0=127.0.0.1:9"])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_for_line("HUP: logs are opened anew")
+    proxy.signal(signal.SIGTERM)
+    assert proxy.wait(5) == 0
+
+
 def test_usr1_and_hup_end_nothing(stage):
     server = stage.server(echo)
     proxy = stage.proxy(server)
