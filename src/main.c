@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "config/option.h"
 #include "control/cli.h"
 #include "control/client.h"
@@ -35,9 +36,10 @@ load(const struct config_source *source)
 {
 	struct config_errors errors;
 	struct config *config = config_load(source, &errors);
+	const char *head = log_stderr_is_journal() ? "<3>" : "";
 
 	for (size_t i = 0; i < errors.count; i++)
-		fprintf(stderr, "%s\n", errors.lines[i]);
+		fprintf(stderr, "%s%s\n", head, errors.lines[i]);
 	config_errors_free(&errors);
 	return config;
 }

@@ -3,6 +3,7 @@
 #ifndef SLUICE_BASE_LOG_H
 #define SLUICE_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -18,6 +19,11 @@ typedef void log_sink(enum log_level, const char *line, size_t len);
  * start, and waits a second at most. */
 void log_set_sink(log_sink *);
 void log_write_stderr(enum log_level, const char *line, size_t len);
+
+/* Whether stderr is read by systemd's journal, to which "<3>" at the start of a
+ * line says that it is an error (sd-daemon(3); systemd.exec(5): JOURNAL_STREAM
+ * is its device and inode, unless it was redirected since). */
+bool log_stderr_is_journal(void);
 
 /* Lines above this level are dropped (default LOG_LEVEL_INFO). */
 void log_set_level(enum log_level);

@@ -3,20 +3,38 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
 
 #define PATIENCE_MS 1000
 
-static const char *const PREFIXES[] = {
-	[LOG_LEVEL_ERROR] = "error: ",
-	[LOG_LEVEL_WARN] = "warning: ",
-	[LOG_LEVEL_INFO] = "",
-	[LOG_LEVEL_DEBUG] = "",
+/* How lines begin: for people, and for the journal (sd-daemon(3)). */
+static const char *const PREFIXES[][2] = {
+	[LOG_LEVEL_ERROR] = { "error: ", "<3>" },
+	[LOG_LEVEL_WARN] = { "warning: ", "<4>" },
+	[LOG_LEVEL_INFO] = { "", "<6>" },
+	[LOG_LEVEL_DEBUG] = { "", "<7>" },
 };
+
+bool
+log_stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char text[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return strcmp(stream, text) == 0;
+}
 
 /* One call, so that lines of several threads do not mix; when it fails, or
  * nobody makes room in time, there is no one left to tell. */
@@ -25,8 +43,8 @@ log_write_stderr(enum log_level level, const char *line, size_t len)
 {
 	struct pollfd takes = { STDERR_FILENO, POLLOUT, 0 };
 	char out[LOG_LINE + 16];
-	int size = snprintf(out, sizeof(out), "%s%.*s\n", PREFIXES[level],
-	    (int)len, line);
+	int size = snprintf(out, sizeof(out), "%s%.*s\n",
+	    PREFIXES[level][log_stderr_is_journal()], (int)len, line);
 
 	if (poll(&takes, 1, PATIENCE_MS) <= 0 ||
 	    write(STDERR_FILENO, out, (size_t)size) < 0)

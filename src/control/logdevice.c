@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "syslogger.h"
 
 #define BUFFER	 (64 * 1024)
@@ -89,22 +90,6 @@ stderr_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* systemd.exec(5): JOURNAL_STREAM is the device and inode of the stream, if it
- * was not redirected since. */
-static bool
-stderr_is_journal(void)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	char text[64];
-	struct stat st;
-
-	if (stream == NULL || fstat(STDERR_FILENO, &st) < 0)
-		return false;
-	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
-	    (uintmax_t)st.st_ino);
-	return strcmp(stream, text) == 0;
-}
-
 static int
 logdevice_open_fd(struct logdevice *d)
 {
@@ -120,7 +105,7 @@ logdevice_open_fd(struct logdevice *d)
 	case LOG_TO_NOWHERE:
 		break;
 	}
-	d->style = stderr_is_journal() ? LOGDEVICE_JOURNAL : LOGDEVICE_PLAIN;
+	d->style = log_stderr_is_journal() ? LOGDEVICE_JOURNAL : LOGDEVICE_PLAIN;
 	return stderr_open();
 }
 

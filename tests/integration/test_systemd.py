@@ -207,6 +207,7 @@ def test_a_broken_configuration_is_refused_once(service):
     priority, match = service.wait_for_message(
         r"^(?:error: )?/etc/sluice/proxy.ini:3: (.*)")
     assert "wrokers" in match[1] and "workers" in match[1]
+    assert priority == ERROR
     nothing_happens_for(2, lambda: service.show("NRestarts") != "0",
                         "it is started again")
     assert service.show("ActiveState") == "failed"
