@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -89,13 +90,18 @@ def test_it_leaves_the_terminal(background):
 
 
 def test_it_keeps_nothing_of_the_start(background):
-    """No end of the pipe that the parent waited at, nor of its own ones."""
+    """No end of the pipe that the parent waited at, which it closes last, nor
+    more of /dev/null than it needs."""
     daemon = background()
-    open_files = [os.readlink(fd) for fd in
-                  pathlib.Path(f"/proc/{daemon.pid}/fd").iterdir()]
-    pipes = [name for name in open_files if name.startswith("pipe:")]
-    assert all(pipes.count(name) == 2 for name in pipes), open_files
-    assert open_files.count("/dev/null") == 3, open_files
+
+    def is_tidy():
+        files = [os.readlink(fd) for fd in
+                 pathlib.Path(f"/proc/{daemon.pid}/fd").iterdir()]
+        pipes = [name for name in files if name.startswith("pipe:")]
+        return (all(pipes.count(name) == 2 for name in pipes) and
+                files.count("/dev/null") == 3)
+
+    wait_for(is_tidy, 5, "only what it needs is open")
 
 
 def test_stderr_stays_where_it_is_the_log(tmp_path):
@@ -331,13 +337,20 @@ def can_bind(port):
             return False
 
 
+# A number may have a name as well, and that another group.
+ODD = next(user for user in pwd.getpwall() if user.pw_uid != user.pw_gid)
+
+
 @root_only
 @pytest.mark.parametrize("user, uid, gid", [
     ("daemon", 1, 1),
     ("daemon:nogroup", 1, 65534),
     ("4321:1234", 4321, 1234),
     ("4321", 4321, 4321),
+    ("4321:0", 4321, 0),
+    (str(ODD.pw_uid), ODD.pw_uid, ODD.pw_gid),
     ("root", 0, 0),
+    ("root:1234", 0, 1234),
 ])
 def test_the_user_of_the_command_line(background, tmp_path, user, uid, gid):
     tmp_path.chmod(0o777)
@@ -367,6 +380,7 @@ def test_a_pid_file_that_cannot_be_removed_any_more_is_emptied(
     ("user = nosuchuser", "user 'nosuchuser'"),
     ("group = nosuchgroup", "group 'nosuchgroup'"),
     ("user = -1", "user '-1'"),
+    ("user = -18446744073709550615", "user '-18446744073709550615'"),
     ("user = 4294967295", "user '4294967295'"),
 ])
 def test_accounts_that_do_not_exist(stage, line, wrong):
@@ -396,6 +410,21 @@ def test_a_default_user_is_no_must(stage):
         "port = 9\n", prefix=POWERLESS, stay_root=False)
     assert ids(proxy.pid)[0] == {0}
     assert "stays root: cannot become user" in proxy.log
+
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+@root_only
+@pytest.mark.parametrize("user, warned", [("daemon", 1), ("nobody", 0)])
+def test_only_root_becomes_somebody_else(stage, user, warned):
+    """Of whom it is already there is nothing to say."""
+    stage.folder.chmod(0o755)
+    proxy = stage.sluice(args=["-u", user, "-L", "127.0.0.1:0=127.0.0.1:9"],
+                         prefix=NOBODY, env=NO_LEAKS)
+    assert ids(proxy.pid) == ({65534}, {65534}, set())
+    assert proxy.log.count(f"user = {user} has no effect") == warned
+    assert "running as user" not in proxy.log
 
 
 # Signals.

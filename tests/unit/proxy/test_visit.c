@@ -372,9 +372,10 @@ filters_leave_out(void **state)
 
 	view->seen = 0;
 	view->visit.filter = (struct visit_filter){ .id = id_of(1) };
+	view->visit.most = 1;
 	turn(view);
 	assert_int_equal(view->visit.found, 1);
-	assert_true(view->visit.done); /* one that is older is not looked at */
+	assert_true(view->visit.done); /* there is no other of that id */
 	assert_int_equal(view->ids[0], id_of(1));
 	f.id = id_of(1); /* all at once */
 	assert_int_equal(found_by(view, &f), 1);
@@ -433,6 +434,32 @@ killed_by_id_and_told_by_whom(void **state)
 	assert_string_equal(r.detail, "killed by root");
 	assert_int_equal(to_the_end(view), 0); /* it is gone */
 	talk_end(&t[1]);
+	view_free(view);
+}
+
+/* All its time is in the queue: no server was tried. */
+static void
+killed_before_there_is_a_server(void **state)
+{
+	struct rig *rig = *state;
+	struct closerecord r;
+	uint64_t until = 0;
+	struct view *view;
+
+	rig_wait(rig);
+	view = view_new(rig);
+	begin(view, 0, 1);
+	view->visit.filter.min_age_ms = 30;
+	while (to_the_end(view) == 0 && patient(&until))
+		;
+	view->visit.action = VISIT_KILL;
+	assert_int_equal(to_the_end(view), 1);
+	r = next_record(rig, 0);
+	assert_string_equal(r.phase, "route");
+	assert_int_equal(r.attempts, 0);
+	assert_true(r.queue_ms >= 30);
+	assert_int_equal(r.queue_ms, r.total_ms);
+	assert_int_equal(r.connect_ms, 0);
 	view_free(view);
 }
 
@@ -572,6 +599,7 @@ main(void)
 		ON_RIG(filters_leave_out),
 		ON_RIG(no_server_is_no_match),
 		ON_RIG(killed_by_id_and_told_by_whom),
+		ON_RIG(killed_before_there_is_a_server),
 		ON_RIG(killing_takes_several_turns),
 		ON_RIG(killed_while_they_are_listed),
 		ON_RIG(cancelled_is_free_to_go),

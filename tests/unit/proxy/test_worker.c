@@ -117,6 +117,7 @@ reset_is_passed_on_as_reset(void **state)
 	r = next_record(rig, 0);
 	assert_int_equal(r.ending.by, BY_CLIENT);
 	assert_int_equal(r.ending.how, HOW_RST);
+	assert_string_equal(r.detail, "");
 	assert_int_equal(r.ending.error, -ECONNRESET);
 
 	talk_begin(rig, &t);
@@ -127,6 +128,7 @@ reset_is_passed_on_as_reset(void **state)
 	r = next_record(rig, 0);
 	assert_int_equal(r.ending.by, BY_UPSTREAM);
 	assert_int_equal(r.ending.how, HOW_RST);
+	assert_string_equal(r.detail, "");
 }
 
 /* Its reset is met by a send as well, which says EPIPE: no FIN for all that. */
@@ -249,6 +251,27 @@ no_byte_is_lost_in_small_buffers(void **state)
 	put_server(rig, &rig->server_at);
 	rig_start(rig);
 	assert_streams(rig);
+}
+
+/* A byte either way, and it is no probe any more. */
+static void
+a_greeting_is_logged(void **state)
+{
+	struct rig *rig = *state;
+	struct closerecord r;
+	struct talk t;
+
+	rig_run(rig, 1, "");
+	talk_begin(rig, &t);
+	peer_send(t.server, "220");
+	peer_expect(t.client, "220");
+	talk_end(&t);
+	wait_for_sessions(rig, 0);
+	assert_int_equal(counter_get(&counted(rig, 0)->probes), 0);
+	assert_int_equal(histogram_count(&counted(rig, 0)->lasted), 1);
+	r = next_record(rig, 0);
+	assert_int_equal(r.ending.by, BY_CLIENT);
+	assert_int_equal(r.bytes_to_client, 3);
 }
 
 static void
@@ -979,6 +1002,7 @@ main(void)
 		ON_RIG(reset_of_a_slow_reader_is_passed_on),
 		ON_RIG(no_byte_is_lost_to_a_slow_reader),
 		ON_RIG(no_byte_is_lost_in_small_buffers),
+		ON_RIG(a_greeting_is_logged),
 		ON_RIG(silence_is_counted_and_not_logged),
 		ON_RIG(no_record_without_an_access_log),
 		ON_RIG(idle_session_is_cut_by_its_rule),
