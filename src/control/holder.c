@@ -77,7 +77,7 @@ holder_unix_inode(const char *path)
 	unsigned long inode, found = 0;
 	char line[512], theirs[256];
 	unsigned flags;
-	FILE *f = fopen("/proc/net/unix", "re");
+	FILE *f = fopen("/proc/self/net/unix", "re");
 
 	if (f == NULL)
 		return 0;
@@ -98,8 +98,8 @@ holder_socket(const struct addr *addr, uid_t *uid)
 
 	if (addr->sa.sa_family == AF_UNIX)
 		return holder_unix_inode(addr->un.sun_path);
-	inode = holder_inode("/proc/net/tcp", addr, uid);
-	return inode != 0 ? inode : holder_inode("/proc/net/tcp6", addr, uid);
+	inode = holder_inode("/proc/self/net/tcp", addr, uid);
+	return inode != 0 ? inode : holder_inode("/proc/self/net/tcp6", addr, uid);
 }
 
 static bool

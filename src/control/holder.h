@@ -1,5 +1,5 @@
-/* Who listens on a port or a path that we cannot have (/proc/net/tcp and
- * /proc/net/unix, proc(5)). */
+/* Who listens on a port or a path that we cannot have (/proc/self/net/tcp and
+ * /proc/self/net/unix, proc(5)). */
 #ifndef SLUICE_CONTROL_HOLDER_H
 #define SLUICE_CONTROL_HOLDER_H
 

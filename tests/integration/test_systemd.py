@@ -221,7 +221,8 @@ def test_a_port_that_becomes_free_is_taken(service):
     squatter = service.stage.keep(Server(
         port=ADDRESS[1], sock=service.computer.host.socket()))
     service.fails_to("start")
-    service.wait_for_message(r"127.0.0.1:5432")
+    service.wait_for_message(
+        r"127.0.0.1:5432 \(held by a process of root\): Address already")
     wait_for(lambda: service.show("ExecMainStatus") == "3", 5, "it gives up")
     wait_for(lambda: int(service.show("NRestarts")) >= 9, 20, "more tries")
     squatter.close()
