@@ -92,6 +92,30 @@ help_all(FILE *out)
 	help_section(out, SECTION_UPSTREAM);
 }
 
+/* Listeners and upstreams have some in common. */
+static bool
+help_is_new(size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(OPTIONS[k].key, OPTIONS[i].key) == 0)
+			return false;
+	return true;
+}
+
+/* Those with the word in their names. */
+static void
+help_related(FILE *errors, const char *word)
+{
+	const char *before = "; there is ";
+
+	for (size_t i = 0; *word != '\0' && i < OPTION_COUNT; i++) {
+		if (strstr(OPTIONS[i].key, word) == NULL || !help_is_new(i))
+			continue;
+		fprintf(errors, "%s%s", before, OPTIONS[i].key);
+		before = ", ";
+	}
+}
+
 int
 option_help(FILE *out, FILE *errors, const char *key)
 {
@@ -118,6 +142,8 @@ option_help(FILE *out, FILE *errors, const char *key)
 	fprintf(errors, "there is no option '%s'", key);
 	if (guess.word != NULL)
 		fprintf(errors, "; did you mean '%s'?", guess.word);
+	else
+		help_related(errors, key);
 	fputc('\n', errors);
 	return -ENOENT;
 }

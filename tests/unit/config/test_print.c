@@ -218,6 +218,10 @@ test_help_of_one(void **state)
 	assert_string_equal(text, "there is no option 'conect_timeout'; did "
 	    "you mean 'connect_timeout'?\n");
 	free(text);
+	text = help("idle", -ENOENT);
+	assert_string_equal(text, "there is no option 'idle'; there is "
+	    "idle_timeout, keepalive_idle\n");
+	free(text);
 	text = help("", -ENOENT);
 	assert_string_equal(text, "there is no option ''\n");
 	free(text);
