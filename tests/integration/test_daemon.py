@@ -95,8 +95,11 @@ def test_it_keeps_nothing_of_the_start(background):
     daemon = background()
 
     def is_tidy():
-        files = [os.readlink(fd) for fd in
-                 pathlib.Path(f"/proc/{daemon.pid}/fd").iterdir()]
+        try:
+            files = [os.readlink(fd) for fd in
+                     pathlib.Path(f"/proc/{daemon.pid}/fd").iterdir()]
+        except FileNotFoundError:       # closed while we looked
+            return False
         pipes = [name for name in files if name.startswith("pipe:")]
         return (all(pipes.count(name) == 2 for name in pipes) and
                 files.count("/dev/null") == 3)
