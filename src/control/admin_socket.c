@@ -1,7 +1,6 @@
 #include "admin_socket.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,20 +99,6 @@ unix_make_folder(const struct identity *id)
 	return lchown(ADMIN_SOCKET_DIR, id->uid, id->gid) < 0 ? -errno : 0;
 }
 
-static bool
-unix_find_group(const char *name, gid_t *gid)
-{
-	const struct group *group = getgrnam(name);
-
-	if (group != NULL)
-		*gid = group->gr_gid;
-	else if (name[strspn(name, "0123456789")] == '\0')
-		*gid = (gid_t)strtoul(name, NULL, 10);
-	else
-		return false;
-	return true;
-}
-
 static int
 unix_group(const struct config *config, const struct identity *id, gid_t *gid)
 {
@@ -121,7 +106,7 @@ unix_group(const struct config *config, const struct identity *id, gid_t *gid)
 	char place[CONFIG_PLACE];
 
 	*gid = id->gid;
-	if (name == NULL || unix_find_group(name, gid))
+	if (name == NULL || identity_find_group(name, gid))
 		return 0;
 	log_error(0, "%s: there is no admin_group '%s' on this machine",
 	    config_place(config, config_global_origin(config, "admin_group"),

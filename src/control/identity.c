@@ -61,16 +61,16 @@ identity_find_user(struct identity *id, const char *user)
 	return account != NULL;
 }
 
-static bool
-identity_find_group(struct identity *id, const char *group)
+bool
+identity_find_group(const char *name, gid_t *gid)
 {
-	const struct group *account = getgrnam(group);
+	const struct group *account = getgrnam(name);
 	unsigned long number;
 
 	if (account != NULL)
-		id->gid = account->gr_gid;
-	else if (identity_number(group, &number))
-		id->gid = (gid_t)number;
+		*gid = account->gr_gid;
+	else if (identity_number(name, &number))
+		*gid = (gid_t)number;
 	else
 		return false;
 	return true;
@@ -96,7 +96,7 @@ identity_find(const struct config *config, struct identity *id)
 		return identity_unknown(config, "user", user);
 	if (user == NULL && geteuid() == 0 && !identity_find_user(id, "sluice"))
 		identity_find_user(id, "nobody");
-	if (group != NULL && !identity_find_group(id, group))
+	if (group != NULL && !identity_find_group(group, &id->gid))
 		return identity_unknown(config, "group", group);
 	if (geteuid() != 0) {
 		identity_stay(config, id);

@@ -17,6 +17,9 @@ struct identity {
 	char  name[IDENTITY_NAME]; /* of the user; "" where it has none */
 };
 
+/* A group by its name or number. */
+bool identity_find_group(const char *name, gid_t *gid);
+
 /* Who that is by 'user' and 'group'; for root without 'user': sluice, else
  * nobody.  Not root: who we are.  0, or -errno after it was logged: there is
  * no such account. */
