@@ -28,8 +28,9 @@ def status(pid, key):
 
 
 def runs(pid):
+    """Its other threads, and with them its files, may outlive the first."""
     try:
-        return status(pid, "State")[0] != "Z"
+        return status(pid, "State")[0] != "Z" or len(threads_of(pid)) > 1
     except FileNotFoundError:
         return False
 
