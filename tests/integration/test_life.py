@@ -115,6 +115,23 @@ def test_94_drain_timeout_is_honoured(stage, workers):
     assert [r.end for r in proxy.records] == ["proxy drain"] * 5
 
 
+@pytest.mark.parametrize("number, drain, least, cause", [
+    (signal.SIGTERM, "1200ms", 1.1, "drained for 1200ms (drain_timeout)"),
+    (signal.SIGINT, "60s", 0.9, "interrupted, drained for 1s"),
+])
+def test_94_the_record_says_how_long(stage, number, drain, least, cause):
+    server = stage.server()
+    proxy = patient(stage, server, drain)
+    client, _ = stage.session(proxy, server)
+    watch = Stopwatch()
+    proxy.signal(number)
+    assert client.read_all() == (b"", RST)
+    assert watch.seconds > least
+    ends(proxy, 5)
+    assert proxy.record(client).cause == cause
+    assert "draining, 1 session" in proxy.lines
+
+
 def test_94_a_stalled_session_does_not_hold_it_up(stage):
     server = stage.server()
     proxy = patient(stage, server, "500ms")

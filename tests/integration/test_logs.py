@@ -11,10 +11,11 @@ import subprocess
 import pytest
 
 from lib import logfmt
+from lib.admin import ask, watched
 from lib.logs import (DATA, check_shape, inside, load, room, session, start,
                       whole_lines)
 from lib.marks import threads
-from lib.peers import FIN, RST, echo
+from lib.peers import FIN, RST, BusyServer, echo
 from lib.programs import fails_to_start, free_port, run
 from lib.proxy import ALONE, BINARY, ROOT
 from lib.timing import limit, nothing_happens_for, wait_for
@@ -150,6 +151,20 @@ def test_the_end_is_told_of_what_was_told_to_begin(stage):
     proxy.wait_for_line("event=start")
     client.reset()
     assert proxy.record(client).end == "client rst"
+
+
+def test_who_gives_up_after_a_failure_is_no_probe(stage):
+    """The client said nothing, but a server has failed it."""
+    busy = stage.keep(BusyServer())
+    closed = "127.0.0.1", free_port()
+    proxy = watched(stage, [closed], upstream={"server": [
+        "%s:%d" % closed, "%s:%d backup" % busy.address]})
+    client = stage.connect(proxy)
+    wait_for(lambda: ask(proxy.unix, "/api/status").json["upstreams"][0]
+             ["failures"] == 1, 5, "the first server has failed")
+    client.reset()
+    record = proxy.record(client)
+    assert (record.end, record.attempts) == ("client rst", 2)
 
 
 def test_queue_time_ends_with_the_first_attempt(stage):
