@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "reserve.h"
 
 #define HEADERS_MAX 8192
 #define BODY_MAX    65536
@@ -142,7 +143,8 @@ static void
 door_request_event(struct evhttp_request *http, void *arg)
 {
 	struct door *door = arg;
-	struct admin_request req = { .door = door, .http = http };
+	struct admin_request req = { .door = door, .http = http,
+		.failures = reserve_failures() };
 
 	req.conn = admin_conn_find(&door->conns, http_bev(http));
 	req.body = evbuffer_new();
@@ -164,16 +166,24 @@ admin_hurry(struct admin *admin)
 	event_active(&admin->tick, EV_TIMEOUT, 0);
 }
 
-/* Whether anybody is there that has to be looked after. */
+/* Without memory those who are there already shall get what is left. */
+static bool
+door_has_room(const struct door *door)
+{
+	return door->conns.count < door->conns.max && !reserve_is_used();
+}
+
+/* Whether there is anything to look after. */
 static bool
 door_sweep(struct door *door)
 {
 	if (door->http == NULL)
 		return false;
 	admin_conns_sweep(&door->conns, clock_ms());
-	if (door->conns.count < door->conns.max && !door->admin->finishing)
-		evconnlistener_enable(door->listener);
-	return door->conns.count > 0;
+	if (door->admin->finishing || !door_has_room(door))
+		return true;
+	return evconnlistener_enable(door->listener) < 0 ||
+	    door->conns.count > 0;
 }
 
 static void
@@ -192,7 +202,7 @@ admin_tick_event(evutil_socket_t fd, short what, void *arg)
 		event_add(&admin->tick, &tv);
 }
 
-/* Too many: the rest waits in the kernel's queue until the sweep has made
+/* Too many, or no memory: the rest waits in the kernel's queue until the sweep has made
  * room. */
 static struct bufferevent *
 door_conn_event(struct event_base *base, void *arg)
@@ -201,17 +211,20 @@ door_conn_event(struct event_base *base, void *arg)
 	struct bufferevent *bev;
 
 	bev = admin_conn_open(&door->conns, base, clock_ms());
-	if (door->conns.count >= door->conns.max)
+	if (!door_has_room(door))
 		evconnlistener_disable(door->listener);
 	admin_hurry(door->admin);
 	return bev;
 }
 
+static void door_accept_error(struct evconnlistener *, void *);
+
 static void
 door_resume_event(evutil_socket_t fd, short what, void *listener)
 {
 	(void)fd, (void)what;
-	evconnlistener_enable(listener);
+	if (evconnlistener_enable(listener) < 0)
+		door_accept_error(listener, NULL);
 }
 
 /* Out of descriptors: without a pause the listener would spin. */

@@ -38,6 +38,7 @@ struct admin_request {
 	struct admin_conn     *conn;
 	struct evkeyvalq       query;
 	struct evbuffer	      *body;
+	uint64_t	       failures; /* of memory, when it began */
 	bool		       replied;
 };
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "json.h"
+#include "reserve.h"
 
 #define FAIL_TEXT 512
 
@@ -137,12 +138,25 @@ request_reason(int code)
 	return "Internal Server Error";
 }
 
+/* Half of a body must not look like all of it. */
+static bool
+request_is_short(const struct admin_request *req)
+{
+	return reserve_failures() != req->failures;
+}
+
 void
 admin_reply_as(struct admin_request *req, int code, const char *type)
 {
 	struct bufferevent *bev = http_bev(req->http);
 	char length[24];
 
+	if (request_is_short(req)) {
+		code = 500;
+		type = ADMIN_TEXT;
+		evbuffer_drain(req->body, evbuffer_get_length(req->body));
+		evbuffer_add(req->body, "out of memory\n", 14);
+	}
 	request_headers(req, type);
 	snprintf(length, sizeof(length), "%zu",
 	    evbuffer_get_length(req->body));

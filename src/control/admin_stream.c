@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "reserve.h"
 
 /* How long a client may take nothing: somebody with the socket may well page
  * through a list. */
@@ -23,6 +24,8 @@ struct admin_stream {
 	void			  *arg;
 	struct event		   turn;
 	enum stage		   stage;
+	uint64_t		   failures; /* of memory, before this turn */
+	bool			   broken;   /* its head is not whole */
 	bool			   head; /* only the headers were asked for */
 };
 
@@ -47,6 +50,21 @@ stream_end(struct admin_stream *s)
 	http_deafen(bev);
 }
 
+/* A part of it is missing: the client shall know. */
+static void
+stream_break(struct admin_stream *s)
+{
+	if (evhttp_request_get_connection(s->http) != NULL)
+		admin_conn_break(s->conn);
+	stream_end(s);
+}
+
+static bool
+stream_is_short(const struct admin_stream *s)
+{
+	return reserve_failures() != s->failures;
+}
+
 static void stream_sent(struct evhttp_connection *, void *);
 
 /* Sends a piece; nothing to send means another turn. */
@@ -63,6 +81,8 @@ stream_send(struct admin_stream *s, struct evbuffer *piece)
 	}
 	evhttp_send_reply_chunk_with_cb(s->http, piece, stream_sent, s);
 	http_deafen(http_bev(s->http));
+	if (stream_is_short(s))
+		stream_break(s);
 }
 
 static void
@@ -70,13 +90,15 @@ stream_fill(struct admin_stream *s, struct evbuffer *piece)
 {
 	enum admin_more more = s->source->fill(s->arg, piece);
 
-	if (more == ADMIN_BROKEN) {
-		admin_conn_break(s->conn);
-		stream_end(s);
+	if (more == ADMIN_BROKEN || stream_is_short(s)) {
+		stream_break(s);
 	} else if (more == ADMIN_DONE) {
 		if (evbuffer_get_length(piece) > 0)
 			evhttp_send_reply_chunk(s->http, piece);
-		stream_end(s);
+		if (stream_is_short(s))
+			stream_break(s);
+		else
+			stream_end(s);
 	} else if (more == ADMIN_MORE || evbuffer_get_length(piece) > 0) {
 		stream_send(s, piece);
 	} else {
@@ -94,10 +116,10 @@ stream_turn(struct admin_stream *s)
 		stream_end(s);
 		return;
 	}
-	piece = evbuffer_new();
+	s->failures = reserve_failures();
+	piece = s->broken ? NULL : evbuffer_new();
 	if (piece == NULL) {
-		admin_conn_break(s->conn);
-		stream_end(s);
+		stream_break(s);
 		return;
 	}
 	stream_fill(s, piece);
@@ -174,6 +196,7 @@ admin_stream(struct admin_request *req, const char *type,
 	evhttp_send_reply_start(s->http, HTTP_OK, "OK");
 	http_deafen(http_bev(s->http));
 	event_active(&s->turn, EV_TIMEOUT, 0);
+	s->broken = reserve_failures() != req->failures;
 	return s;
 }
 

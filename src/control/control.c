@@ -22,6 +22,7 @@
 #include "net/sock.h"
 #include "notify.h"
 #include "pidfile.h"
+#include "reserve.h"
 #include "resolver.h"
 #include "signals.h"
 #include "stop.h"
@@ -233,6 +234,7 @@ control_serve(struct control *c)
 		.rates = c->rates, .started_ms = clock_ms(),
 		.started_wall = clock_wall() };
 	clock_text(c->view.started_wall, c->view.started);
+	reserve_open();
 	c->admin = admin_new(c->base, &c->sockets, &c->view);
 	return c->admin == NULL ? -ENOMEM : 0;
 }
@@ -344,7 +346,6 @@ control_run_here(struct control *c)
 {
 	int error, code;
 
-	event_set_log_callback(control_libevent_log);
 	log_set_level(c->config->global.log_level);
 	error = control_start(c);
 	if (error == 0) {
@@ -365,8 +366,8 @@ control_run(struct config *config, bool background)
 
 	host_fill_standard_fds();
 	signals_ignore();
-	c.snapshot = snapshot_new(config);
-	if (c.snapshot == NULL) {
+	event_set_log_callback(control_libevent_log);
+	if (reserve_init() < 0 || (c.snapshot = snapshot_new(config)) == NULL) {
 		log_error(-ENOMEM, "cannot start");
 		config_free(config);
 		return EXIT_START_FAILED;
