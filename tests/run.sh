@@ -108,7 +108,7 @@ tier_integration() {
 	case $1 in
 	release)	binary=build/sluice; marks= ;;
 	tsan)		binary=build/tsan/sluice; marks=threads ;;
-	*)		binary=build/$1/sluice; marks= ;;
+	*)		binary=build/$1/sluice; marks="not plain" ;;
 	esac
 	log=$logs/pytest.log
 	results=$PWD/$logs/pytest.xml

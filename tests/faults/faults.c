@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -336,7 +337,7 @@ CALL(recv, ENOMEM, ENOBUFS, EINTR)
 CALL(send, ENOBUFS, ENOMEM, EINTR)
 CALL(recvfrom, ECONNREFUSED, ENOMEM, EAGAIN, EINTR)
 CALL(sendto, ECONNREFUSED, ENOBUFS, EAGAIN, EINTR)
-CALL(recvmsg, ECONNRESET, ENOMEM, EAGAIN, EINTR)
+CALL(recvmsg, ENOMEM, EAGAIN, EINTR)
 CALL(sendmsg, ECONNREFUSED, ENOBUFS, EAGAIN, EINTR)
 CALL(ioctl, EINVAL)
 
@@ -358,9 +359,8 @@ CALL(open, EMFILE, ENFILE, ENOMEM, EACCES, ENOSPC)
 CALL(openat, EMFILE, ENFILE, ENOMEM, EACCES, ENOSPC)
 POINTER(fopen, EMFILE, ENOMEM, EACCES)
 POINTER(opendir, EMFILE, ENOMEM, EACCES)
-CALL(read, EINTR, EIO)
-CALL(readv, ECONNRESET, ENOMEM, EAGAIN, EINTR)
-CALL(writev, EPIPE, ENOMEM, EAGAIN, EINTR)
+CALL(readv, ENOMEM, EAGAIN, EINTR)
+CALL(writev, ENOMEM, EAGAIN, EINTR)
 CALL(pread, EINTR, EIO)
 CALL(pwrite, ENOSPC, EIO, EINTR)
 CALL(ftruncate, EIO, EINTR)
@@ -430,12 +430,36 @@ from_libevent(void *caller)
 	return false;
 }
 
-/* libevent writes one byte into its own pipe, in a signal handler: that does
- * not fail. */
+static bool
+is_file(int fd)
+{
+	bool outer = inside, file;
+	struct stat st;
+
+	inside = true;
+	file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	inside = outer;
+	return file;
+}
+
+/* libevent writes one byte into its own pipe, in a signal handler, and reads it
+ * from there: that does not fail. */
+FUNCTION(read)
+{
+	int error = from_libevent(__builtin_return_address(0)) ? 0 :
+	    is_file((int)a) ? FAILS(read, EINTR, EIO) : FAILS(read, EINTR);
+
+	if (error == 0)
+		return FORWARD(read);
+	errno = error;
+	return -1;
+}
+
 FUNCTION(write)
 {
 	int error = from_libevent(__builtin_return_address(0)) ? 0 :
-	    FAILS(write, ENOSPC, EIO, EPIPE, EAGAIN, EINTR);
+	    is_file((int)a) ? FAILS(write, ENOSPC, EIO, EINTR) :
+	    FAILS(write, EINTR);
 
 	if (error == 0)
 		return FORWARD(write);

@@ -14,6 +14,8 @@ from lib.stage import Stage
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "threads: worth running under the thread sanitizer")
+    config.addinivalue_line(
+        "markers", "plain: cannot run under a sanitizer")
     if not os.access(BINARY, os.X_OK):
         raise pytest.UsageError(f"{BINARY} is not there: run make, or set"
                                 " SLUICE to the binary to test")

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from lib.marks import both_crews
+from lib.marks import both_crews, plain
 from lib.peers import FIN, MIB, complete, echo, payload
 from lib.proxy import Proxy
 from lib.strace import Injection
@@ -167,14 +167,13 @@ def peak(proxy):
     return proxy.status("VmPeak") * 1024
 
 
+@plain
 def test_63_a_start_without_memory_is_told(stage):
     """With less and less, down to where the loader gives up: it serves, or it
     says why it does not."""
     server = stage.server(echo)
     proxy = stage.proxy(server, workers=3)
     most = peak(proxy)
-    if most > 1 << 40:
-        pytest.skip("a sanitizer reserves all there is of addresses")
     served = told = 0
     for size in range(most, 0, -most // 80):
         code, log = start(stage, server, size)

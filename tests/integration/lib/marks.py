@@ -10,6 +10,9 @@ both_crews = pytest.mark.parametrize(
 # For what has to be right with threads, and is no different with one.
 threads = pytest.mark.threads
 
+# For what a sanitizer would answer in the daemon's place.
+plain = pytest.mark.plain
+
 # The same with client and server in each other's place.
 both_sides = pytest.mark.parametrize("first", ["client", "upstream"])
 

@@ -20,7 +20,7 @@ ALONE = ["--set", "global.admin_socket=off"]
 NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}
 
 FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
-SANITIZER = re.compile(r"Sanitizer|runtime error:|Assertion .* failed")
+SANITIZER = re.compile(r".*(Sanitizer|runtime error:|Assertion .* failed)")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
