@@ -1,4 +1,4 @@
-"""Catalogue cases 83-87 and 91: many sessions, and too many."""
+"""Catalogue cases 83-87, 89 and 91: many sessions, and too many."""
 
 import contextlib
 import re
@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from lib.admin import ask, watched
 from lib.marks import both_crews
 from lib.netns import cable
 from lib.peers import FIN, MIB, Peer, echo, sink
@@ -183,6 +184,33 @@ def test_87_by_default_the_limit_is_known_and_clients_wait(stage):
     assert server.accepted == 300
     assert "Too many open files" not in proxy.log
     assert proxy.log.count("max_sessions reached") == 1
+
+
+# 89: who comes to see whether somebody is there.
+
+@both_crews
+def test_89_300_probes_leave_nothing(stage, workers):
+    """Neither sockets nor lines; and each gives back the slot it had."""
+    server = stage.server(sink)
+    proxy = watched(stage, server, workers=workers,
+                    listener={"max_sessions": 3})
+    for i in range(300):
+        client = stage.connect(proxy)
+        if i % 2:
+            client.reset()
+        client.close()
+
+    def probes():
+        text = ask(proxy.tcp, "/metrics").body
+        return int(re.search(r"^sluice_listener_probes_total\S* (\d+)$", text,
+                             re.M)[1])
+
+    wait_for(lambda: probes() == 300, 10, "all were counted")
+    assert proxy.records == []
+    clients = [stage.connect(proxy) for _ in range(3)]
+    for client in clients:
+        client.close()
+    wait_for(lambda: probes() == 303, 10, "as many at a time as before")
 
 
 # 91: SYNs from nowhere.
