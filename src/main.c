@@ -40,6 +40,8 @@ load(const struct config_source *source)
 
 	for (size_t i = 0; i < errors.count; i++)
 		fprintf(stderr, "%s%s\n", head, errors.lines[i]);
+	if (config == NULL && errors.count == 0)
+		fprintf(stderr, "%ssluice: out of memory\n", head);
 	config_errors_free(&errors);
 	return config;
 }
