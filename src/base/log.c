@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -46,9 +47,10 @@ log_write_stderr(enum log_level level, const char *line, size_t len)
 	int size = snprintf(out, sizeof(out), "%s%.*s\n",
 	    PREFIXES[level][log_stderr_is_journal()], (int)len, line);
 
-	if (poll(&takes, 1, PATIENCE_MS) <= 0 ||
-	    write(STDERR_FILENO, out, (size_t)size) < 0)
+	if (poll(&takes, 1, PATIENCE_MS) == 0)
 		return;
+	while (write(STDERR_FILENO, out, (size_t)size) < 0 && errno == EINTR)
+		;
 }
 
 static _Atomic(log_sink *) log_to = log_write_stderr;

@@ -69,6 +69,17 @@ pidfile_lock(const struct config *config, int fd)
 	    pidfile_fail(config, "", -errno);
 }
 
+/* Nobody has written to it yet, so it is what we have just made. */
+static void
+pidfile_discard(const char *path, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0 &&
+	    pidfile_is_current(path, fd))
+		unlink(path);
+}
+
 int
 pidfile_open(const struct config *config)
 {
@@ -85,6 +96,8 @@ pidfile_open(const struct config *config)
 		error = pidfile_lock(config, fd);
 		if (error == 0 && pidfile_is_current(path, fd))
 			return fd;
+		if (error < 0 && error != -EEXIST)
+			pidfile_discard(path, fd);
 		close(fd);
 		if (error < 0)
 			return error;
