@@ -276,6 +276,8 @@ client_command(struct client *c, const char *name)
 		return false;
 	}
 	c->target = strdup(c->command->path);
+	if (c->target == NULL)
+		client_say("out of memory");
 	return c->target != NULL;
 }
 

@@ -72,12 +72,16 @@ daemon_ready(int ready_fd, bool keep_stderr)
 {
 	int null = host_open_nothing();
 	int last = keep_stderr ? STDOUT_FILENO : STDERR_FILENO;
+	ssize_t n;
 
 	for (int fd = STDIN_FILENO; null >= 0 && fd <= last; fd++)
 		dup2(null, fd);
 	if (null >= 0)
 		close(null);
-	if (write(ready_fd, "", 1) < 0)
+	do
+		n = write(ready_fd, "", 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
 		log_debug("nobody waits for the start");
 	close(ready_fd);
 }
