@@ -88,6 +88,9 @@ struct upstream_conf {
 	struct origin	   *origins; /* one for each row of the table */
 };
 
+/* How bytes are moved: by what suits them, or always so. */
+enum relay_kind { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE };
+
 struct listener_conf {
 	char			   *name;
 	size_t			    index; /* in config.listeners */
@@ -102,6 +105,7 @@ struct listener_conf {
 	uint64_t		    max_lifetime;
 	uint64_t		    stall_timeout;
 	uint64_t		    backlog; /* 0: somaxconn */
+	enum relay_kind		    relay;
 	struct tcp_conf		    tcp;
 	struct origin		   *origins;
 };
@@ -110,6 +114,7 @@ struct global_conf {
 	uint64_t       workers;	     /* 0: one for each CPU we may use */
 	uint64_t       max_sessions; /* 0: from the fd limit */
 	uint64_t       drain_timeout;
+	uint64_t       pipe_size;
 	char	      *user;	 /* NULL: not given */
 	char	      *group;	 /* NULL: that of the user */
 	char	      *pid_file; /* absolute, NULL: none */

@@ -59,6 +59,9 @@ void conn_reset(struct conn *); /* the same with a reset for the peer */
 /* Records the first error; a later one is ignored. */
 void conn_fail(struct conn *, int error);
 
+/* The same for an error of sending: EPIPE of a Unix socket ends only that. */
+void conn_fail_write(struct conn *, int error);
+
 /* Answers what was heard on a connection that nobody reads now, by asking the
  * socket for its error; true if the connection has one, of now or before. */
 bool conn_check(struct conn *);

@@ -31,6 +31,7 @@ struct shared {
 	size_t		      nupstreams;
 	struct worker	    **workers;
 	size_t		      nworkers;
+	unsigned	      max_pipes; /* that one worker may have open */
 	uint16_t	      boot; /* random, the head of every session id */
 	atomic_bool	      records_wanted; /* by the access log, or a tap */
 	int		      log_fd;	  /* eventfd: records wait in a ring */

@@ -58,6 +58,13 @@ static const char *const FORMAT_WORDS[] = {
 	[LOG_FORMAT_JSON + 1] = NULL,
 };
 
+static const char *const RELAY_WORDS[] = {
+	[RELAY_AUTO] = "auto",
+	[RELAY_COPY] = "copy",
+	[RELAY_SPLICE] = "splice",
+	[RELAY_SPLICE + 1] = NULL,
+};
+
 const struct option OPTIONS[] = {
 	{ SECTION_GLOBAL, "workers", &TYPE_NUMBER, GLOBAL(workers), "auto",
 	    .min = 1, .max = 256, .zero = "auto",
@@ -74,6 +81,12 @@ const struct option OPTIONS[] = {
 	    .doc = "How long a daemon that was told to stop lets sessions "
 		   "finish before it closes them. off, or 0, waits for the "
 		   "last." },
+	{ SECTION_GLOBAL, "pipe_size", &TYPE_SIZE, GLOBAL(pipe_size), "256k",
+	    .min = 4 << 10, .max = 1 << 20,
+	    .doc = "Size of the pipes that relay = splice moves bytes "
+		   "through. Where the kernel does not give one of this size "
+		   "(fs.pipe-max-size, and fs.pipe-user-pages-soft for all "
+		   "pipes of a user who is not root), bytes are copied." },
 	{ SECTION_GLOBAL, "user", &TYPE_ACCOUNT, GLOBAL(user), NULL,
 	    .example = "sluice",
 	    .doc = "Who the daemon is once its ports are bound, if it was "
@@ -173,6 +186,12 @@ const struct option OPTIONS[] = {
 	    .min = 1, .max = 1000000, .zero = "auto", .shared = true,
 	    .doc = "Clients that may wait to be accepted; auto is the "
 		   "kernel's limit, net.core.somaxconn." },
+	{ SECTION_LISTENER, "relay", &TYPE_WORD, LISTENER(relay), "auto",
+	    .words = RELAY_WORDS, .shared = true,
+	    .doc = "How bytes are moved: copy is cheaper for small messages, "
+		   "splice (through a pipe inside the kernel) for large "
+		   "transfers; auto finds out for each direction of each "
+		   "session, over and over." },
 	SOCKET_ROWS(SECTION_LISTENER, LISTENER),
 
 	{ SECTION_UPSTREAM, "host", &TYPE_HOST, UPSTREAM(host), NULL,

@@ -159,6 +159,7 @@ control_make_crew(struct control *c)
 	c->base = conn_base_new();
 	if (c->crew == NULL || c->base == NULL)
 		return -ENOMEM;
+	crew_shared(c->crew)->max_pipes = host_max_pipes(fds, nworkers);
 	return control_add_events(c);
 }
 

@@ -9,6 +9,8 @@
 #define FDS_MOST	(1024 * 1024)
 #define FDS_KEPT	112 /* 64 of the admin server */
 #define FDS_PER_SESSION 2
+#define FDS_PER_PIPE	2
+#define PIPES_SHARE	16
 
 int
 host_open_nothing(void)
@@ -56,12 +58,20 @@ host_listening(const struct config *config, size_t nworkers)
 	return fds;
 }
 
+unsigned
+host_max_pipes(uint64_t fds, size_t nworkers)
+{
+	uint64_t pipes = fds / PIPES_SHARE / FDS_PER_PIPE / nworkers;
+
+	return pipes > 0 ? (unsigned)pipes : 1;
+}
+
 uint64_t
 host_max_sessions(const struct config *config, uint64_t fds, size_t nworkers)
 {
 	/* a worker: epoll, its wake-up, the mailbox */
 	uint64_t kept = FDS_KEPT + 3 * nworkers +
-	    host_listening(config, nworkers);
+	    host_listening(config, nworkers) + fds / PIPES_SHARE;
 
 	return fds > kept + 2 * FDS_PER_SESSION ?
 	    (fds - kept) / FDS_PER_SESSION : 2;

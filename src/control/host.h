@@ -19,8 +19,12 @@ void host_fill_standard_fds(void);
  * most. */
 uint64_t host_raise_fds(void);
 
+/* The pipes, of two descriptors each, that one worker may have open: a
+ * sixteenth of all descriptors is for pipes. */
+unsigned host_max_pipes(uint64_t fds, size_t nworkers);
+
 /* The sessions that fit, two descriptors each, after those kept for listening
- * sockets, the admin page, logs and look-ups. */
+ * sockets, pipes, the admin page, logs and look-ups. */
 uint64_t host_max_sessions(const struct config *, uint64_t fds,
     size_t nworkers);
 

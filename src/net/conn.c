@@ -193,7 +193,7 @@ conn_recv(struct conn *c, void *data, size_t size)
 
 /* EPIPE of a Unix socket only says that the peer reads no more: it may have
  * done shutdown(SHUT_RD) and be about to answer. */
-static void
+void
 conn_fail_write(struct conn *c, int error)
 {
 	if (error == -EPIPE && sock_is_unix(c->fd))

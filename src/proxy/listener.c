@@ -105,6 +105,7 @@ listener_refused(struct listener *l, int error)
 	if (error == EAGAIN)
 		return ACCEPT_NONE;
 	if (sock_is_short(-error)) {
+		pipe_pool_shed(&l->worker->pipes, worker_now(l->worker));
 		listener_pause(l, &listener_stats(l)->paused_short,
 		    "cannot accept", -error);
 		return ACCEPT_LATER;

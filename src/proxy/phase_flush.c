@@ -91,7 +91,7 @@ phase_flush(struct session *s)
 	flush_discard(s, r->to);
 	if (conn_check(r->to))
 		return PHASE_END;
-	flush_note_progress(s, unsent + (r->spill ? r->spill->len : 0));
+	flush_note_progress(s, unsent + r->pending);
 	return PHASE_WAIT;
 }
 

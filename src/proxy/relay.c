@@ -3,7 +3,13 @@
 #include <errno.h>
 
 #include "relay_copy.h"
+#include "relay_splice.h"
 #include "worker-internal.h"
+
+/* Below, a copy is cheaper than a pipe's two calls; measured. */
+#define BULK_READ  (32 * 1024)
+#define BULK_READS 2 /* of them in a row: it is bulk */
+#define BULK_ENDS  3 /* pumps in a row that moved less: it is not */
 
 void
 relay_open(struct relay *r, struct session *s, struct conn *from,
@@ -18,20 +24,23 @@ relay_close(struct relay *r, struct worker *w)
 	if (r->queued)
 		TAILQ_REMOVE(&w->queue, r, link);
 	r->queued = false;
+	relay_splice_close(r, w);
 	spill_free(&w->spills, r->spill);
 	r->spill = NULL;
+	r->bytes -= r->pending;
+	r->pending = 0;
 }
 
 uint64_t
 relay_delivered(const struct relay *r)
 {
-	return r->bytes - (r->spill != NULL ? r->spill->len : 0);
+	return r->bytes - r->pending;
 }
 
 bool
 relay_drained(const struct relay *r)
 {
-	return r->done || (r->spill == NULL && (r->from->eof ||
+	return r->done || (r->pending == 0 && (r->from->eof ||
 	    (r->from->error != 0 && !r->from->readable)));
 }
 
@@ -39,7 +48,7 @@ bool
 relay_runnable(const struct relay *r)
 {
 	return !r->done && r->to->writable &&
-	    (r->spill != NULL || r->from->readable);
+	    (r->pending > 0 || r->from->readable);
 }
 
 static void
@@ -54,6 +63,56 @@ relay_note(struct relay *r, struct worker *w, uint64_t delivered)
 	    &s->stats->bytes_to_client, delivered);
 }
 
+static void
+relay_learn(struct relay *r, bool bulk, unsigned enough)
+{
+	r->streak = bulk == r->bulk ? 0 : r->streak + 1;
+	if (r->streak < enough)
+		return;
+	r->bulk = bulk;
+	r->streak = 0;
+}
+
+/* Whether nothing is in flight now. */
+static bool
+relay_flush(struct relay *r, struct worker *w)
+{
+	if (r->pending == 0)
+		return true;
+	if (r->spill != NULL)
+		relay_copy_flush(r, w);
+	else
+		relay_splice_flush(r);
+	return r->pending == 0;
+}
+
+/* One round.  Where a pipe gets nothing, recv says whether that is all. */
+static int
+relay_step(struct relay *r, struct worker *w, size_t *moved)
+{
+	*moved = relay_splice(r, w);
+	return *moved > 0 ? 0 : relay_copy(r, w, moved);
+}
+
+static int
+relay_move(struct relay *r, struct worker *w)
+{
+	size_t budget = r->bulk ? RELAY_BULK_BUDGET : RELAY_BUDGET, n, sum = 0;
+	int error = 0;
+
+	while (sum < budget && r->to->writable && relay_flush(r, w) &&
+	    r->from->readable && error == 0) {
+		error = relay_step(r, w, &n);
+		sum += n;
+		if (!r->bulk && n > 0)
+			relay_learn(r, n >= BULK_READ, BULK_READS);
+	}
+	relay_splice_rest(r, w);
+	if (r->bulk && sum > 0)
+		relay_learn(r, sum >= BULK_READ, BULK_ENDS);
+	return error;
+}
+
 int
 relay_pump(struct relay *r, struct worker *w)
 {
@@ -61,9 +120,9 @@ relay_pump(struct relay *r, struct worker *w)
 	int error = 0;
 
 	if (relay_runnable(r))
-		error = relay_copy(r, w, RELAY_BUDGET);
+		error = relay_move(r, w);
 	relay_note(r, w, relay_delivered(r) - before);
-	if (!r->done && r->from->eof && r->spill == NULL &&
+	if (!r->done && r->from->eof && r->pending == 0 &&
 	    r->to->error == 0 && r->to->write_error == 0) {
 		conn_shutdown(r->to);
 		r->done = true;

@@ -1,9 +1,12 @@
 /* A relay is one direction of a session: what is read from one side is sent to
  * the other, in order, and the end of the stream after the last byte.
  *
- *	from --recv--> scratch --send--> to
+ *	from --recv--> scratch --send--> to	a few bytes (relay_copy.c)
  *			  \--> spill ----^	what 'to' would not take
- */
+ *	from --splice--> pipe --splice--> to	many (relay_splice.c)
+ *
+ * What was taken on and is not sent yet is in the spill or in the pipe, never
+ * in both, and nothing more is read before it is gone. */
 #ifndef SLUICE_PROXY_RELAY_H
 #define SLUICE_PROXY_RELAY_H
 
@@ -12,30 +15,38 @@
 #include <sys/queue.h>
 
 #include "net/conn.h"
+#include "pipe.h"
 #include "spill.h"
 
 struct session;
 struct worker;
 
 /* How much one direction moves before others have their turn. */
-#define RELAY_BUDGET (256 * 1024)
+#define RELAY_READ	  (64 * 1024) /* at a time, but for bulk */
+#define RELAY_BUDGET	  (256 * 1024)
+#define RELAY_BULK_BUDGET (1024 * 1024)
 
 struct relay {
 	struct session *session;
 	struct conn    *from;
 	struct conn    *to;
-	struct spill   *spill; /* owned; NULL: no bytes in flight */
-	uint64_t	bytes; /* taken on: sent, or in the spill */
-	TAILQ_ENTRY(relay) link;
+	struct spill   *spill; /* owned; NULL: no bytes in it */
+	struct pipe    *pipe;  /* owned; NULL but for a pump, and while it
+				  holds bytes */
+	uint64_t	bytes; /* taken on: sent, or pending */
+	uint32_t	pending; /* bytes in the spill or in the pipe */
+	uint8_t		streak; /* of reads or pumps that speak against 'bulk' */
+	bool		bulk; /* moves much at a time */
 	bool		queued;
 	bool		done; /* everything delivered, FIN included */
+	TAILQ_ENTRY(relay) link;
 };
 TAILQ_HEAD(relay_queue, relay);
 
 void relay_open(struct relay *, struct session *, struct conn *from,
     struct conn *to);
 
-/* Gives back the spill and leaves the run queue. Closed already is fine. */
+/* Gives back spill and pipe and leaves the run queue. Closed already is fine. */
 void relay_close(struct relay *, struct worker *);
 
 /* Moves what can be moved within the budget, passes FIN on when all was sent.

@@ -5,48 +5,48 @@
 #include "relay.h"
 #include "worker-internal.h"
 
-/* Whether the spill is gone now. */
-static bool
+void
 relay_copy_flush(struct relay *r, struct worker *w)
 {
 	struct spill *s = r->spill;
-	size_t n;
+	size_t n = conn_send(r->to, s->data + s->start, s->len);
 
-	if (s == NULL)
-		return true;
-	n = conn_send(r->to, s->data + s->start, s->len);
 	s->start += (uint32_t)n;
 	s->len -= (uint32_t)n;
+	r->pending = s->len;
 	if (s->len > 0)
-		return false;
+		return;
 	spill_free(&w->spills, s);
 	r->spill = NULL;
-	return true;
 }
 
-/* Reading goes on after a short read: data and a reset may have come in one
- * edge, and only the next recv tells. */
-int
-relay_copy(struct relay *r, struct worker *w, size_t budget)
+/* What is left of a read goes to a spill; bytes for a side that takes no more
+ * are lost either way. */
+static int
+relay_copy_rest(struct relay *r, struct worker *w, const uint8_t *data,
+    size_t len)
 {
-	size_t moved = 0;
-
-	while (moved < budget && r->to->writable && relay_copy_flush(r, w) &&
-	    r->from->readable) {
-		size_t sent, n;
-
-		n = conn_recv(r->from, w->scratch, WORKER_SCRATCH);
-		if (n == 0)
-			break;
-		moved += n;
-		sent = conn_send(r->to, w->scratch, n);
-		r->bytes += sent;
-		if (sent == n || r->to->error != 0 || r->to->write_error != 0)
-			continue;
-		r->spill = spill_new(&w->spills, w->scratch + sent, n - sent);
-		if (r->spill == NULL)
-			return -ENOMEM;
-		r->bytes += n - sent;
-	}
+	if (len == 0 || r->to->error != 0 || r->to->write_error != 0)
+		return 0;
+	r->spill = spill_new(&w->spills, data, len);
+	if (r->spill == NULL)
+		return -ENOMEM;
+	r->bytes += len;
+	r->pending = (uint32_t)len;
 	return 0;
+}
+
+/* Bulk comes here where there is no pipe for it: the more at a time, the fewer
+ * calls.  Else little is read, since what cannot be sent takes memory. */
+int
+relay_copy(struct relay *r, struct worker *w, size_t *moved)
+{
+	size_t sent, size = r->bulk ? WORKER_SCRATCH : RELAY_READ;
+
+	*moved = conn_recv(r->from, w->scratch, size);
+	if (*moved == 0)
+		return 0;
+	sent = conn_send(r->to, w->scratch, *moved);
+	r->bytes += sent;
+	return relay_copy_rest(r, w, w->scratch + sent, *moved - sent);
 }

@@ -1,21 +1,32 @@
 #include "spill.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+static struct spill *
+spill_get(struct spill_pool *pool, size_t len)
+{
+	struct spill *s = pool->free;
+	size_t size = len > SPILL_SIZE ? len : SPILL_SIZE;
+
+	if (s != NULL && size == SPILL_SIZE) {
+		pool->free = s->next;
+		pool->count--;
+		return s;
+	}
+	s = malloc(sizeof(*s) + size);
+	if (s != NULL)
+		s->size = (uint32_t)size;
+	return s;
+}
 
 struct spill *
 spill_new(struct spill_pool *pool, const uint8_t *data, size_t len)
 {
-	struct spill *s = pool->free;
+	struct spill *s = spill_get(pool, len);
 
-	assert(len <= SPILL_SIZE);
-	if (s != NULL) {
-		pool->free = s->next;
-		pool->count--;
-	} else if ((s = malloc(sizeof(*s))) == NULL) {
+	if (s == NULL)
 		return NULL;
-	}
 	s->start = 0;
 	s->len = (uint32_t)len;
 	memcpy(s->data, data, len);
@@ -27,7 +38,7 @@ spill_free(struct spill_pool *pool, struct spill *s)
 {
 	if (s == NULL)
 		return;
-	if (pool->count >= SPILL_KEPT) {
+	if (pool->count >= SPILL_KEPT || s->size > SPILL_SIZE) {
 		free(s);
 		return;
 	}

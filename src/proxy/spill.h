@@ -11,8 +11,9 @@
 
 struct spill {
 	struct spill *next; /* in the pool */
+	uint32_t      size; /* SPILL_SIZE, or one that is not kept */
 	uint32_t      start, len;
-	uint8_t	      data[SPILL_SIZE];
+	uint8_t	      data[];
 };
 
 struct spill_pool {
@@ -20,7 +21,7 @@ struct spill_pool {
 	unsigned      count;
 };
 
-/* One holding a copy of 'len' bytes (at most SPILL_SIZE), or NULL. */
+/* One holding a copy of 'len' bytes, or NULL. */
 struct spill *spill_new(struct spill_pool *, const uint8_t *, size_t len);
 void spill_free(struct spill_pool *, struct spill *); /* NULL is fine */
 void spill_pool_done(struct spill_pool *);

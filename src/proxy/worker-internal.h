@@ -11,7 +11,7 @@
 #include "spill.h"
 #include "visit-internal.h"
 
-#define WORKER_SCRATCH (64 * 1024)
+#define WORKER_SCRATCH (256 * 1024)
 
 LIST_HEAD(listener_list, listener);
 
@@ -50,7 +50,9 @@ struct worker {
 	uint64_t	      random;
 
 	struct spill_pool     spills;
-	uint8_t		      scratch[WORKER_SCRATCH];
+	struct pipe_pool      pipes;
+	uint8_t		      scratch[WORKER_SCRATCH]; /* not zeroed: pages
+					that nobody needs take no memory */
 };
 
 /* One turn: events (waiting for one unless the run queue holds work), a pass

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -298,7 +299,7 @@ worker_new(struct shared *shared, unsigned index)
 
 	if (w == NULL)
 		return NULL;
-	memset(w, 0, sizeof(*w));
+	memset(w, 0, offsetof(struct worker, scratch));
 	w->shared = shared;
 	w->index = index;
 	w->random = clock_ms() * 0x9e3779b97f4a7c15ULL + shared->boot + index;
@@ -365,6 +366,7 @@ worker_free(struct worker *w)
 	ring_free(w->records);
 	snapshot_unref(w->snapshot);
 	spill_pool_done(&w->spills);
+	pipe_pool_done(&w->pipes);
 	stats_done(&w->stats);
 	free(w->pools);
 	free(w->routing);
