@@ -129,7 +129,7 @@ def test_63_without_memory_live_sessions_are_unharmed(stage):
     """What a server does not read is kept, 64K a direction: that ends."""
     server = stage.server()
     options = os.environ.get("ASAN_OPTIONS", "")
-    proxy = stage.proxy(server, env={
+    proxy = stage.proxy(server, listener={"relay": "copy"}, env={
         "ASAN_OPTIONS": f"{options}:allocator_may_return_null=1"})
     proxy.may_log_errors = True
     client, upstream = stage.session(proxy, server)

@@ -15,6 +15,9 @@ BINARY = os.environ.get("SLUICE", str(ROOT / "build" / "sluice"))
 # The admin socket that a daemon has by default is one for the machine.
 ALONE = ["--set", "global.admin_socket=off"]
 
+# How bytes are moved where a test does not say it: copy, splice, or auto.
+RELAY = os.environ.get("SLUICE_RELAY")
+
 # Leaks cannot be looked for in who is traced, or has given up root and is not
 # dumpable any more.
 NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}
@@ -65,6 +68,8 @@ class Proxy:
             path.write_text(config)
             command += ["-c", str(path)]
         command += args
+        if RELAY is not None:
+            command += ["--set", f"defaults.relay={RELAY}"]
         if stay_root:
             command += self.stay_root(config or "", command)
         with open(self.log_path, "wb") as log:
