@@ -27,10 +27,23 @@ spill_new(struct spill_pool *pool, const uint8_t *data, size_t len)
 
 	if (s == NULL)
 		return NULL;
+	pool->used++;
 	s->start = 0;
 	s->len = (uint32_t)len;
 	memcpy(s->data, data, len);
 	return s;
+}
+
+static void
+spill_keep(struct spill_pool *pool, unsigned most)
+{
+	while (pool->count > most) {
+		struct spill *s = pool->free;
+
+		pool->free = s->next;
+		pool->count--;
+		free(s);
+	}
 }
 
 void
@@ -38,23 +51,20 @@ spill_free(struct spill_pool *pool, struct spill *s)
 {
 	if (s == NULL)
 		return;
-	if (pool->count >= SPILL_KEPT || s->size > SPILL_SIZE) {
+	pool->used--;
+	if (s->size > SPILL_SIZE) {
 		free(s);
-		return;
+	} else {
+		s->next = pool->free;
+		pool->free = s;
+		pool->count++;
 	}
-	s->next = pool->free;
-	pool->free = s;
-	pool->count++;
+	spill_keep(pool, pool->used < SPILL_KEPT ? pool->used + 1 :
+	    SPILL_KEPT);
 }
 
 void
 spill_pool_done(struct spill_pool *pool)
 {
-	while (pool->free != NULL) {
-		struct spill *s = pool->free;
-
-		pool->free = s->next;
-		free(s);
-	}
-	pool->count = 0;
+	spill_keep(pool, 0);
 }

@@ -1,5 +1,7 @@
 /* Bytes that were read and could not be sent at once.  A spill exists only
- * while there are such bytes; a few free ones are kept for the next. */
+ * while there are such bytes.  Free ones are kept for the next: as many as are
+ * in use and one more, so that a worker whose sessions are all idle holds one
+ * and not what its busiest time took. */
 #ifndef SLUICE_PROXY_SPILL_H
 #define SLUICE_PROXY_SPILL_H
 
@@ -18,7 +20,8 @@ struct spill {
 
 struct spill_pool {
 	struct spill *free;
-	unsigned      count;
+	unsigned      count; /* free ones */
+	unsigned      used;
 };
 
 /* One holding a copy of 'len' bytes, or NULL. */

@@ -76,25 +76,46 @@ given_back_is_used_again(void **state)
 	spill_pool_done(&pool);
 }
 
-static void
-keeps_a_few(void **state)
+/* The free ones that are left when 'used' were in use and 'freed' came back. */
+static unsigned
+kept(size_t used, size_t freed)
 {
-	struct spill *spills[SPILL_KEPT + 5];
-	size_t n = sizeof(spills) / sizeof(spills[0]), length = 0;
+	struct spill *spills[2 * SPILL_KEPT + 5];
 	struct spill_pool pool = { 0 };
+	unsigned count, length = 0;
 
-	(void)state;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < used; i++)
 		spills[i] = spill_new(&pool, some, 1);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < freed; i++)
 		spill_free(&pool, spills[i]);
-	assert_int_equal(pool.count, SPILL_KEPT);
+	count = pool.count;
 	for (struct spill *s = pool.free; s != NULL; s = s->next)
 		length++;
-	assert_int_equal(length, SPILL_KEPT);
+	assert_int_equal(length, count);
+	for (size_t i = freed; i < used; i++)
+		spill_free(&pool, spills[i]);
 	spill_pool_done(&pool);
 	assert_int_equal(pool.count, 0);
 	assert_null(pool.free);
+	return count;
+}
+
+static void
+keeps_a_few_while_it_is_busy(void **state)
+{
+	(void)state;
+	assert_int_equal(kept(6, 2), 2);
+	assert_int_equal(kept(6, 4), 3);
+	assert_int_equal(kept(2 * SPILL_KEPT + 5, SPILL_KEPT + 5), SPILL_KEPT);
+}
+
+static void
+keeps_one_when_all_came_back(void **state)
+{
+	(void)state;
+	assert_int_equal(kept(1, 1), 1);
+	assert_int_equal(kept(6, 6), 1);
+	assert_int_equal(kept(2 * SPILL_KEPT + 5, 2 * SPILL_KEPT + 5), 1);
 }
 
 static void
@@ -118,7 +139,8 @@ main(void)
 		cmocka_unit_test(holds_a_copy),
 		cmocka_unit_test(holds_the_most_and_nothing),
 		cmocka_unit_test(given_back_is_used_again),
-		cmocka_unit_test(keeps_a_few),
+		cmocka_unit_test(keeps_a_few_while_it_is_busy),
+		cmocka_unit_test(keeps_one_when_all_came_back),
 		cmocka_unit_test(none_and_empty_are_fine),
 	};
 
