@@ -35,6 +35,11 @@ void wheel_init(struct wheel *, uint64_t now);
 void wheel_set(struct wheel *, struct wheel_entry *, uint64_t deadline);
 void wheel_clear(struct wheel *, struct wheel_entry *); /* not set is fine */
 
+/* Whether the entry comes up later than if it were set to 'deadline'; one that
+ * is not set never comes up. */
+bool wheel_misses(const struct wheel *, const struct wheel_entry *,
+    uint64_t deadline);
+
 /* Unlinks and returns an entry whose time has come, or NULL when there is none
  * up to 'now'.  Call until NULL; entries may be set and cleared between. */
 struct wheel_entry *wheel_expire(struct wheel *, uint64_t now);

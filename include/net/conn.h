@@ -12,6 +12,7 @@
 #include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct conn;
@@ -24,8 +25,8 @@ struct conn {
 	conn_wake   *wake;
 	void	    *owner;
 	int	     fd;	/* owned; -1: closed.  Valid only if 'open' */
-	int	     error;	/* the first, -errno; sticky */
-	int	     write_error; /* a Unix peer reads no more, and may still
+	int16_t	     error;	/* the first, -errno; sticky */
+	int16_t	     write_error; /* a Unix peer reads no more, and may still
 				     speak; 0: none */
 	bool	     open;
 	bool	     readable;

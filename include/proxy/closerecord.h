@@ -40,12 +40,12 @@ struct ending {
 	enum closed_by by;
 	enum close_how how;
 	int	       error;	 /* -errno, or 0 */
+	bool	       of_upstream; /* whose rule: upstream's or listener's, */
+	bool	       of_global;   /* or that of [global] */
 	const char    *cause;	 /* in words, "idle"; NULL: 'how' says it */
 	const char    *detail;	 /* more words, not static: for as long as the
 				    call that ends the session; or NULL */
 	const char    *rule;	 /* the option, "idle_timeout", or NULL */
-	bool	       of_upstream; /* whose option: upstream's or listener's, */
-	bool	       of_global;   /* or that of [global] */
 	uint64_t       limit_ms; /* what the rule allowed */
 };
 

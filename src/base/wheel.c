@@ -29,6 +29,18 @@ wheel_distance(const struct wheel *wheel)
 	return WHEEL_SLOTS;
 }
 
+/* Ticks from the wheel's hand to where 'deadline' is kept. */
+static uint64_t
+wheel_ahead(const struct wheel *wheel, uint64_t deadline)
+{
+	uint64_t tick = tick_after(deadline);
+
+	if (tick < wheel->tick)
+		return 0;
+	tick -= wheel->tick;
+	return tick < WHEEL_SLOTS ? tick : WHEEL_SLOTS - 1;
+}
+
 void
 wheel_init(struct wheel *wheel, uint64_t now)
 {
@@ -39,12 +51,8 @@ wheel_init(struct wheel *wheel, uint64_t now)
 void
 wheel_set(struct wheel *wheel, struct wheel_entry *entry, uint64_t deadline)
 {
-	uint64_t tick = tick_after(deadline);
+	uint64_t tick = wheel->tick + wheel_ahead(wheel, deadline);
 
-	if (tick < wheel->tick)
-		tick = wheel->tick;
-	else if (tick - wheel->tick >= WHEEL_SLOTS)
-		tick = wheel->tick + WHEEL_SLOTS - 1;
 	wheel_clear(wheel, entry);
 	entry->slot = (uint32_t)(tick & SLOT_MASK);
 	entry->set = true;
@@ -62,6 +70,14 @@ wheel_clear(struct wheel *wheel, struct wheel_entry *entry)
 	if (LIST_EMPTY(&wheel->slots[entry->slot]))
 		wheel->occupied[entry->slot / 64] &=
 		    ~(UINT64_C(1) << entry->slot % 64);
+}
+
+bool
+wheel_misses(const struct wheel *wheel, const struct wheel_entry *entry,
+    uint64_t deadline)
+{
+	return !entry->set || ((entry->slot - wheel->tick) & SLOT_MASK) >
+	    wheel_ahead(wheel, deadline);
 }
 
 struct wheel_entry *

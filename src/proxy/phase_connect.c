@@ -18,8 +18,6 @@ connect_answer(struct session *s, enum race_result result)
 		break;
 	}
 	race_free(s);
-	pool_unref(s->pool);
-	s->pool = NULL;
 	return PHASE_NEXT;
 }
 

@@ -30,6 +30,7 @@ flush_begin(struct session *s)
 
 	s->flushing = true;
 	s->progress = worker_now(s->worker);
+	s->look_at = s->progress + FLUSH_POLL_MS;
 	s->unsent = UINT64_MAX;
 	s->ending = (struct ending){ .by = client ? BY_CLIENT : BY_UPSTREAM,
 		.how = HOW_RST, .error = r->from->error };
@@ -110,9 +111,9 @@ flush_limit(const struct session *s)
 uint64_t
 phase_flush_deadline(const struct session *s)
 {
-	uint64_t at = flush_limit(s), poll = s->phase_started + FLUSH_POLL_MS;
+	uint64_t at = flush_limit(s);
 
-	return at < poll ? at : poll;
+	return at < s->look_at ? at : s->look_at;
 }
 
 enum phase_answer
@@ -122,7 +123,7 @@ phase_flush_expire(struct session *s)
 
 	conn_catch_up(&s->client);
 	conn_catch_up(&s->upstream);
-	s->phase_started = now;
+	s->look_at = now + FLUSH_POLL_MS;
 	if (phase_flush(s) == PHASE_END || flush_limit(s) <= now)
 		return PHASE_END;
 	return PHASE_WAIT;

@@ -18,7 +18,7 @@ relay_plan_report(struct session *s)
 {
 	uint64_t interval = relay_global(s)->access_log_interval;
 
-	s->report_at = interval == 0 ? UINT64_MAX :
+	s->look_at = interval == 0 ? UINT64_MAX :
 	    worker_now(s->worker) + interval;
 }
 
@@ -31,6 +31,7 @@ relay_begin(struct session *s)
 	if (relay_global(s)->access_log_start)
 		session_record_start(s);
 	s->active = s->progress = worker_now(s->worker);
+	s->unsent = 0;
 	s->client.readable = s->client.writable = true;
 	s->upstream.readable = s->upstream.writable = true;
 }
@@ -38,12 +39,13 @@ relay_begin(struct session *s)
 static int
 relay_pump_both(struct session *s)
 {
+	bool silent = s->to_client.bytes == 0;
 	int error = relay_pump(&s->to_upstream, s->worker);
 
 	if (error == 0)
 		error = relay_pump(&s->to_client, s->worker);
-	if (s->first_byte == 0 && s->to_client.bytes > 0)
-		s->first_byte = worker_now(s->worker);
+	if (silent && s->to_client.bytes > 0)
+		s->first_byte_ms = session_age(s);
 	return error;
 }
 
@@ -97,13 +99,26 @@ phase_relay(struct session *s)
 	return PHASE_WAIT;
 }
 
+/* max_lifetime less up to a tenth, so that what began together does not end
+ * together: the id spread over 32 bits (Fibonacci hashing) says how much. */
+static uint64_t
+relay_lives_until(const struct session *s)
+{
+	uint64_t life = s->listener->max_lifetime;
+
+	if (life == 0)
+		return UINT64_MAX;
+	return s->started + life -
+	    (session_id(s) * 0x9e3779b97f4a7c15ULL >> 32) % (life / 10 + 1);
+}
+
 /* The rule that will end the session if nothing moves, and when. */
 static uint64_t
 relay_limit(const struct session *s, struct ending *e)
 {
 	const struct listener_conf *conf = s->listener;
 	bool half = s->client.eof || s->upstream.eof;
-	uint64_t at = UINT64_MAX, silence;
+	uint64_t at = UINT64_MAX, silence, lives_until = relay_lives_until(s);
 
 	silence = half ? conf->half_close_timeout : conf->idle_timeout;
 	*e = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
@@ -112,12 +127,12 @@ relay_limit(const struct session *s, struct ending *e)
 		.limit_ms = silence };
 	if (silence != 0)
 		at = s->active + silence;
-	if (s->lives_until >= at)
+	if (lives_until >= at)
 		return at;
 	e->cause = "lived";
 	e->rule = "max_lifetime";
 	e->limit_ms = conf->max_lifetime;
-	return s->lives_until;
+	return lives_until;
 }
 
 static uint64_t
@@ -134,8 +149,8 @@ phase_relay_deadline(const struct session *s)
 	struct ending ignored;
 	uint64_t at = relay_limit(s, &ignored), stall = relay_stall_check(s);
 
-	if (s->report_at < at)
-		at = s->report_at;
+	if (s->look_at < at)
+		at = s->look_at;
 	return at < stall ? at : stall;
 }
 
@@ -191,16 +206,17 @@ enum phase_answer
 phase_relay_expire(struct session *s)
 {
 	uint64_t now = worker_now(s->worker);
+	bool lived = relay_lives_until(s) <= now;
 	struct ending e;
 
-	if (s->lives_until > now && relay_catch_up(s))
+	if (!lived && relay_catch_up(s))
 		return phase_relay(s);
-	if (s->report_at <= now) {
+	if (s->look_at <= now) {
 		session_record_interval(s);
 		relay_plan_report(s);
 	}
 	if (relay_limit(s, &e) <= now &&
-	    (s->lives_until <= now || !relay_still_drains(s))) {
+	    (lived || !relay_still_drains(s))) {
 		s->ending = e;
 		return PHASE_END;
 	}

@@ -21,17 +21,17 @@ route_wait(struct session *s)
 }
 
 static enum phase_answer
-route_fail(struct session *s)
+route_fail(struct session *s, const struct endpoint_set *set)
 {
 	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
-		.cause = "no server" };
+		.cause = "no server", .detail = set->why };
 	return PHASE_END;
 }
 
 enum phase_answer
 phase_route(struct session *s)
 {
-	struct pool *pool = s->worker->pools[route_upstream(s)->index];
+	const struct pool *pool = s->worker->pools[route_upstream(s)->index];
 
 	if (conn_check(&s->client)) {
 		s->ending = (struct ending){ .by = BY_CLIENT, .how = HOW_RST,
@@ -45,14 +45,13 @@ phase_route(struct session *s)
 	if (s->is_waiting)
 		LIST_REMOVE(s, waiting);
 	s->is_waiting = false;
-	s->pool = pool_ref(pool);
-	return pool->set->count == 0 ? route_fail(s) : PHASE_NEXT;
+	return pool->set->count == 0 ? route_fail(s, pool->set) : PHASE_NEXT;
 }
 
 uint64_t
 phase_route_deadline(const struct session *s)
 {
-	return s->phase_started + route_upstream(s)->connect_timeout;
+	return s->started + route_upstream(s)->connect_timeout;
 }
 
 enum phase_answer

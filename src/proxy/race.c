@@ -17,6 +17,7 @@ enum race_state { RACE_IDLE, RACE_TRYING, RACE_PAUSED, RACE_RETRYING };
 
 struct race {
 	enum race_state state;
+	struct pool    *pool;  /* one reference */
 	struct event	timer; /* PAUSED, RETRYING: finer than the wheel */
 	uint64_t	started;
 	uint64_t	attempt_started;
@@ -62,12 +63,14 @@ race_pause(struct session *s, enum race_state state, uint64_t ms)
 bool
 race_new(struct session *s)
 {
-	size_t words = BALANCE_WORDS(s->pool->set->count);
+	struct pool *pool = s->worker->pools[race_conf(s)->index];
+	size_t words = BALANCE_WORDS(pool->set->count);
 	struct race *race;
 
 	race = calloc(1, sizeof(*race) + words * sizeof(race->tried[0]));
 	if (race == NULL)
 		return false;
+	race->pool = pool_ref(pool);
 	race->started = worker_now(s->worker);
 	race->source = s->worker->sequence;
 	event_assign(&race->timer, s->worker->base, -1, 0, race_timer, s);
@@ -81,6 +84,7 @@ race_free(struct session *s)
 	if (s->race == NULL)
 		return;
 	event_del(&s->race->timer);
+	pool_unref(s->race->pool);
 	free(s->race);
 	s->race = NULL;
 }
@@ -92,8 +96,8 @@ race_may_try(const struct session *s)
 	const struct upstream_conf *conf = race_conf(s);
 	uint64_t attempts = conf->connect_attempts;
 
-	if (attempts < s->pool->set->count)
-		attempts = s->pool->set->count;
+	if (attempts < s->race->pool->set->count)
+		attempts = s->race->pool->set->count;
 	return s->attempts < attempts && worker_now(s->worker) -
 	    s->race->started < conf->connect_timeout * conf->connect_attempts;
 }
@@ -201,9 +205,9 @@ race_take(struct session *s, size_t i)
 	race->attempt_us = clock_us();
 	race->backoff = 0;
 	server_state_unref(s->server);
-	s->server = server_state_ref(s->pool->set->endpoints[i].server);
+	s->server = server_state_ref(race->pool->set->endpoints[i].server);
 	if (s->attempts++ == 0)
-		s->dialed = race->attempt_started;
+		s->dialed_ms = session_age(s);
 	counter_add(&race_stats(s)->attempts, 1);
 }
 
@@ -212,7 +216,7 @@ static enum race_result
 race_next(struct session *s)
 {
 	struct race *race = s->race;
-	struct pool *pool = s->pool;
+	struct pool *pool = race->pool;
 	size_t i;
 
 	if (!race_may_try(s))
@@ -234,7 +238,8 @@ race_won(struct session *s)
 {
 	struct upstream_stats *stats = race_stats(s);
 
-	s->connected = worker_now(s->worker);
+	s->connected = true;
+	s->connected_ms = session_age(s);
 	server_state_join(s->server);
 	counter_add(&stats->sessions, 1);
 	histogram_add(&stats->connecting, clock_us() - s->race->attempt_us);

@@ -18,7 +18,7 @@ struct race;
 
 enum race_result { RACE_WON, RACE_RUNNING, RACE_LOST };
 
-/* Begins; needs s->pool.  False without memory. */
+/* Begins, with the addresses that are known now.  False without memory. */
 bool race_new(struct session *);
 
 /* Looks at what came of the attempt and goes on; RACE_LOST has set s->ending.

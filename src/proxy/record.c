@@ -21,12 +21,6 @@ record_copy(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from);
 }
 
-static uint64_t
-record_since(const struct session *s, uint64_t when)
-{
-	return when == 0 ? 0 : when - s->started;
-}
-
 static void
 record_names(const struct session *s, struct closerecord *r)
 {
@@ -35,8 +29,6 @@ record_names(const struct session *s, struct closerecord *r)
 	    s->listener->upstream->name);
 	if (s->server != NULL)
 		record_copy(r->server, sizeof(r->server), s->server->text);
-	if (s->pool != NULL)
-		record_copy(r->detail, sizeof(r->detail), s->pool->set->why);
 	r->client = s->peer;
 	r->phase = session_phase(s);
 }
@@ -75,11 +67,11 @@ record_tcp(const struct session *s, struct closerecord *r)
 static void
 record_fill(const struct session *s, struct closerecord *r)
 {
-	uint64_t now = worker_now(s->worker);
+	uint64_t age = worker_now(s->worker) - s->started;
 
 	memset(r, 0, sizeof(*r));
 	r->time = clock_wall();
-	r->id = s->id;
+	r->id = session_id(s);
 	r->ending = s->ending;
 	r->ending.detail = NULL;
 	record_names(s, r);
@@ -90,10 +82,10 @@ record_fill(const struct session *s, struct closerecord *r)
 	r->bytes_to_upstream = relay_delivered(&s->to_upstream);
 	r->bytes_to_client = relay_delivered(&s->to_client);
 	r->attempts = s->attempts;
-	r->queue_ms = record_since(s, s->attempts > 0 ? s->dialed : now);
-	r->connect_ms = record_since(s, s->connected);
-	r->first_byte_ms = record_since(s, s->first_byte);
-	r->total_ms = record_since(s, now);
+	r->queue_ms = s->attempts > 0 ? s->dialed_ms : age;
+	r->connect_ms = s->connected_ms;
+	r->first_byte_ms = s->first_byte_ms;
+	r->total_ms = age;
 	record_tcp(s, r);
 }
 
@@ -119,14 +111,15 @@ record_put(struct session *s, enum record_event event)
 void
 session_record(struct session *s)
 {
+	struct listener_stats *stats = session_stats(s);
 	bool probe = record_is_probe(s);
 
-	counter_add(&s->stats->ended[s->ending.by][s->ending.how], 1);
+	counter_add(&stats->ended[s->ending.by][s->ending.how], 1);
 	if (probe)
-		counter_add(&s->stats->probes, 1);
+		counter_add(&stats->probes, 1);
 	else
-		histogram_add(&s->stats->lasted,
-		    record_since(s, worker_now(s->worker)) * 1000);
+		histogram_add(&stats->lasted, 1000 *
+		    (worker_now(s->worker) - s->started));
 	/* who was told of a session hears of its end, too */
 	if (!probe || s->recorded)
 		record_put(s, RECORD_END);

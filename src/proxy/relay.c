@@ -55,12 +55,13 @@ static void
 relay_note(struct relay *r, struct worker *w, uint64_t delivered)
 {
 	struct session *s = r->session;
+	struct listener_stats *stats = session_stats(s);
 
 	if (delivered == 0)
 		return;
 	s->active = worker_now(w);
-	counter_add(r == &s->to_upstream ? &s->stats->bytes_to_upstream :
-	    &s->stats->bytes_to_client, delivered);
+	counter_add(r == &s->to_upstream ? &stats->bytes_to_upstream :
+	    &stats->bytes_to_client, delivered);
 }
 
 static void

@@ -22,24 +22,27 @@ session_phase(const struct session *s)
 	return s->phase->name;
 }
 
-static uint64_t
-session_next_id(struct worker *w)
+uint64_t
+session_id(const struct session *s)
 {
+	const struct worker *w = s->worker;
+
 	return (uint64_t)w->shared->boot << 48 |
-	    (uint64_t)(w->index & 0xfff) << 36 |
-	    (++w->sequence & 0xfffffffffULL);
+	    (uint64_t)(w->index & 0xfff) << 36 | (s->order & 0xfffffffffULL);
 }
 
-/* max_lifetime less up to a tenth, so that what began together does not end
- * together. */
-static uint64_t
-session_lives_until(struct worker *w, const struct listener_conf *conf)
+uint32_t
+session_age(const struct session *s)
 {
-	uint64_t life = conf->max_lifetime;
+	uint64_t age = worker_now(s->worker) - s->started;
 
-	if (life == 0)
-		return UINT64_MAX;
-	return worker_now(w) + life - worker_random(w) % (life / 10 + 1);
+	return age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
+}
+
+struct listener_stats *
+session_stats(const struct session *s)
+{
+	return &s->worker->stats.listeners[s->listener->index];
 }
 
 bool
@@ -56,19 +59,16 @@ session_new(struct worker *w, const struct listener_conf *conf,
 	}
 	s->worker = w;
 	s->listener = conf;
-	s->stats = &w->stats.listeners[conf->index];
 	s->phase = phases;
 	s->peer = *peer;
-	s->id = session_next_id(w);
-	s->order = w->sequence;
-	s->started = s->phase_started = s->active = worker_now(w);
-	s->lives_until = session_lives_until(w, conf);
+	s->order = ++w->sequence;
+	s->started = s->active = worker_now(w);
 	s->ending.by = BY_PROXY;
 	relay_open(&s->to_upstream, s, &s->client, &s->upstream);
 	relay_open(&s->to_client, s, &s->upstream, &s->client);
 	LIST_INSERT_HEAD(&w->sessions, s, link);
 	atomic_fetch_add_explicit(&w->live, 1, memory_order_relaxed);
-	counter_add(&s->stats->begun, 1);
+	counter_add(&session_stats(s)->begun, 1);
 	session_advance(s);
 	return true;
 }
@@ -94,10 +94,8 @@ session_settle(struct session *s)
 {
 	uint64_t at = s->phase->deadline(s);
 
-	if (at != UINT64_MAX && (!s->timer.set || at < s->timer_at)) {
-		s->timer_at = at;
+	if (at != UINT64_MAX && wheel_misses(&s->worker->wheel, &s->timer, at))
 		worker_set_timer(s->worker, &s->timer, at);
-	}
 	session_queue(s, &s->to_upstream);
 	session_queue(s, &s->to_client);
 }
@@ -107,7 +105,6 @@ session_answer(struct session *s, enum phase_answer answer)
 {
 	while (answer == PHASE_NEXT) {
 		s->phase++;
-		s->phase_started = worker_now(s->worker);
 		answer = s->phase->run(s);
 	}
 	if (answer == PHASE_END)
@@ -164,14 +161,12 @@ session_leave_route(struct session *s)
 	if (s->is_waiting)
 		LIST_REMOVE(s, waiting);
 	s->is_waiting = false;
-	pool_unref(s->pool);
-	s->pool = NULL;
 }
 
 static void
 session_leave_server(struct session *s)
 {
-	if (s->server != NULL && s->connected != 0)
+	if (s->connected)
 		server_state_leave(s->server,
 		    relay_delivered(&s->to_upstream),
 		    relay_delivered(&s->to_client));

@@ -18,13 +18,15 @@
 #include "config/config.h"
 #include "net/conn.h"
 #include "phase.h"
-#include "pool.h"
 #include "proxy/closerecord.h"
 #include "proxy/stats.h"
 #include "relay.h"
 
 struct race;
 
+/* Thousands of these are idle: what can be computed is not kept, and what only
+ * CONNECT needs is in the race.  Times are worker_now(), or milliseconds since
+ * 'started' (session_age). */
 struct session {
 	struct worker		   *worker;
 	const struct phase	   *phase;
@@ -33,38 +35,38 @@ struct session {
 	struct conn		    upstream;
 	struct relay		    to_upstream;
 	struct relay		    to_client;
-	struct listener_stats	   *stats; /* the worker's row */
 
-	LIST_ENTRY(session) link;    /* worker->sessions, ->ended */
-	LIST_ENTRY(session) waiting; /* worker->routing */
-	bool		    is_waiting;
-	bool		    ended;
-	bool		    relaying; /* both sides were pumped once */
-	bool		    flushing; /* one side was reset */
-	bool		    failed;   /* an attempt to connect did */
-	bool		    recorded; /* it is in the access log */
-
-	struct pool	    *pool;   /* ROUTE, CONNECT: one reference */
+	LIST_ENTRY(session)  link;   /* worker->sessions, ->ended */
 	struct race	    *race;   /* CONNECT: owned */
 	struct server_state *server; /* from CONNECT on: one reference */
+	struct wheel_entry   timer;
 
-	struct wheel_entry timer;
-	uint64_t	   timer_at;
-	uint64_t	   started;
-	uint64_t	   phase_started;
-	uint64_t	   dialed;     /* the first attempt; 0: not yet */
-	uint64_t	   connected;  /* 0: not yet */
-	uint64_t	   first_byte; /* of the upstream; 0: not yet */
-	uint64_t	   active;     /* the last time bytes moved */
-	uint64_t	   lives_until; /* max_lifetime with its jitter, or max */
-	uint64_t	   report_at;  /* RELAY: access_log_interval, or max */
-	uint64_t	   progress;   /* RELAY: stall check; FLUSH: last one */
-	uint64_t	   unsent;     /* by the kernels, at the last look */
-	uint64_t	   id;
-	uint64_t	   order; /* in worker->sessions, falling */
-	unsigned	   attempts;
-	struct peer	   peer;
-	struct ending	   ending; /* set by whoever answers PHASE_END */
+	uint64_t order;	  /* in worker->sessions, falling */
+	uint64_t started;
+	uint64_t active;  /* the last time bytes moved */
+	uint64_t look_at; /* RELAY: access_log_interval, or max; FLUSH: poll */
+	union {
+		LIST_ENTRY(session) waiting; /* ROUTE: worker->routing */
+		struct {
+			uint64_t progress; /* RELAY: stall check; FLUSH: last */
+			uint64_t unsent;   /* by the kernels, at the last look */
+		};
+	};
+
+	uint32_t attempts;
+	uint32_t dialed_ms;	/* the first attempt */
+	uint32_t connected_ms;
+	uint32_t first_byte_ms; /* of the upstream, if there was one */
+	bool	 is_waiting;
+	bool	 ended;
+	bool	 connected;
+	bool	 relaying; /* both sides were pumped once */
+	bool	 flushing; /* one side was reset */
+	bool	 failed;   /* an attempt to connect did */
+	bool	 recorded; /* it is in the access log */
+
+	struct peer   peer;
+	struct ending ending; /* set by whoever answers PHASE_END */
 };
 LIST_HEAD(session_list, session);
 
@@ -89,6 +91,16 @@ bool session_cuts(const struct relay *);
 
 /* Frees what ended. */
 void session_reap(struct worker *);
+
+/* As people see it (closerecord_id). */
+uint64_t session_id(const struct session *);
+
+/* Milliseconds since accept; those that have no room, from 49 days on, are told
+ * as the most that has. */
+uint32_t session_age(const struct session *);
+
+/* The worker's row of its listener. */
+struct listener_stats *session_stats(const struct session *);
 
 /* The name of the phase, as records have it. */
 const char *session_phase(const struct session *);

@@ -40,7 +40,7 @@ visit_matches(const struct visit *v, const struct session *s)
 
 	if (v->below != 0 && s->order >= v->below)
 		return false;
-	if (f->id != 0 && s->id != f->id)
+	if (f->id != 0 && session_id(s) != f->id)
 		return false;
 	return worker_now(s->worker) - s->started >= f->min_age_ms &&
 	    prefix_has(&f->client, &s->peer) &&
@@ -62,7 +62,7 @@ visit_list(struct visit *v, const struct session *s)
 	struct session_info *info = &v->infos[v->found];
 	uint64_t now = worker_now(s->worker);
 
-	info->id = s->id;
+	info->id = session_id(s);
 	info->order = s->order;
 	visit_copy(info->listener, sizeof(info->listener), s->listener->name);
 	visit_copy(info->upstream, sizeof(info->upstream),

@@ -101,6 +101,34 @@ test_clear_and_move(void **state)
 
 /* After a suspend the hand is far behind; an entry set meanwhile may come up at
  * the rim of the old time, but only so often. */
+/* It misses just the deadlines that would have brought it up earlier. */
+static void
+test_misses_what_is_earlier(void **state)
+{
+	struct wheel_entry entry = { 0 };
+	uint64_t day = 86400000;
+
+	(void)state;
+	wheel_init(&wheel, 1000);
+	assert_true(wheel_misses(&wheel, &entry, day));
+	wheel_set(&wheel, &entry, 5000);
+	assert_true(wheel_misses(&wheel, &entry, 0));
+	assert_true(wheel_misses(&wheel, &entry, 4900));
+	assert_false(wheel_misses(&wheel, &entry, 4901)); /* the same tick */
+	assert_false(wheel_misses(&wheel, &entry, 5000));
+	assert_false(wheel_misses(&wheel, &entry, 1000 + RIM + 5000));
+	assert_false(wheel_misses(&wheel, &entry, day));
+	assert_null(wheel_expire(&wheel, 4800)); /* its slot stays, time goes */
+	assert_true(wheel_misses(&wheel, &entry, 4850));
+	assert_false(wheel_misses(&wheel, &entry, 4950));
+	assert_ptr_equal(wheel_expire(&wheel, 5000), &entry);
+	assert_true(wheel_misses(&wheel, &entry, day));
+
+	wheel_set(&wheel, &entry, day); /* at the rim */
+	assert_false(wheel_misses(&wheel, &entry, 2 * day));
+	assert_true(wheel_misses(&wheel, &entry, RIM / 2));
+}
+
 static void
 test_a_long_sleep(void **state)
 {
@@ -185,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_every_distance),
 		cmocka_unit_test(test_beyond_the_rim),
 		cmocka_unit_test(test_clear_and_move),
+		cmocka_unit_test(test_misses_what_is_earlier),
 		cmocka_unit_test(test_a_long_sleep),
 		cmocka_unit_test(test_time_never_turns_back),
 		cmocka_unit_test(test_against_a_model),
