@@ -31,7 +31,7 @@ struct conn {
 	bool	     open;
 	bool	     readable;
 	bool	     writable;
-	bool	     heard;	/* data, a FIN or a reset came: not looked at yet */
+	bool	     heard;	/* data or a reset came: not looked at yet */
 	bool	     hung_up;	/* the peer's FIN was heard of */
 	bool	     eof;	/* and read */
 	bool	     shut;	/* our own FIN was sent */

@@ -55,8 +55,9 @@ int sock_probe_unix(const struct addr *);
 int sock_connect(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
 
-/* 0 once the connection stands, else -errno.  SO_ERROR alone does not tell: a
- * socket that was never connected has none. */
+/* 0 once the connection stands, else -errno: -ENOTCONN for as long as it may
+ * still come.  The peer's name tells, which a socket on its way has not, nor one
+ * that has failed (inet_getname()); then SO_ERROR says why. */
 int sock_connected(int fd);
 
 /* Takes (and thereby clears) the socket's pending error: 0 or -errno. */

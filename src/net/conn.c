@@ -28,6 +28,9 @@ conn_base_new(void)
 	return base;
 }
 
+/* libevent tells a reset as if it were data, for as long as nobody has taken
+ * its error, and without EV_CLOSED: an edge with that hides none, and one that
+ * comes later has an edge of its own. */
 static void
 conn_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -35,7 +38,7 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	if (what & (EV_READ | EV_CLOSED)) {
-		c->heard = true;
+		c->heard = !(what & EV_CLOSED);
 		c->readable = !c->eof;
 	}
 	if (what & EV_WRITE)
@@ -170,8 +173,8 @@ conn_catch_up(struct conn *c)
 }
 
 /* What was heard is answered by EAGAIN or an error alone.  Data may have a reset
- * right behind it, and behind a FIN recv says 0 for ever: both are left for
- * conn_check(). */
+ * right behind it, and behind a FIN recv says 0 for ever, a reset or not: both
+ * are left for conn_check(). */
 size_t
 conn_recv(struct conn *c, void *data, size_t size)
 {
@@ -182,7 +185,8 @@ conn_recv(struct conn *c, void *data, size_t size)
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return (size_t)n;
-	c->heard = n == 0;
+	if (n < 0)
+		c->heard = false;
 	if (n == 0 && c->error == 0)
 		c->eof = true;
 	else if (n < 0 && errno != EAGAIN)

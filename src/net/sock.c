@@ -228,10 +228,12 @@ sock_connected(int fd)
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
-	int error = sock_error(fd);
+	int error = 0, why;
 
-	if (error == 0 && getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
 		error = -errno;
+	if (error == -ENOTCONN && (why = sock_error(fd)) < 0)
+		error = why;
 	return error;
 }
 

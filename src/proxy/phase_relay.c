@@ -22,7 +22,6 @@ relay_plan_report(struct session *s)
 	    worker_now(s->worker) + interval;
 }
 
-/* The edges of the time before are gone: look once at everything. */
 static void
 relay_begin(struct session *s)
 {
@@ -32,8 +31,6 @@ relay_begin(struct session *s)
 		session_record_start(s);
 	s->active = s->progress = worker_now(s->worker);
 	s->unsent = 0;
-	s->client.readable = s->client.writable = true;
-	s->upstream.readable = s->upstream.writable = true;
 }
 
 static int

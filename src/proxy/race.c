@@ -257,21 +257,27 @@ race_was_accepted(struct session *s, int error)
 	return true;
 }
 
-/* Nothing was heard of the attempt yet, or what was heard was not it. */
 static enum race_result
-race_look(struct session *s)
+race_judge(struct session *s, int error)
 {
-	int error;
-
-	if (!s->upstream.writable && !s->upstream.heard)
-		return RACE_RUNNING;
-	error = sock_connected(s->upstream.fd);
 	if (error == 0 || race_was_accepted(s, error))
 		return race_won(s);
-	s->upstream.writable = s->upstream.heard = false;
 	if (error != -ENOTCONN)
 		race_fail(s, error, false);
 	return RACE_RUNNING;
+}
+
+/* Writable and no more than that is connected: on its way a socket is not, and
+ * an error would make it readable as well.  Registered before connect(2) it
+ * would be both. */
+static enum race_result
+race_look(struct session *s)
+{
+	const struct conn *c = &s->upstream;
+
+	if (c->readable)
+		return race_judge(s, sock_connected(c->fd));
+	return c->writable ? race_won(s) : RACE_RUNNING;
 }
 
 enum race_result
@@ -304,15 +310,6 @@ race_deadline(const struct session *s)
 	return s->race->state != RACE_PAUSED && one < all ? one : all;
 }
 
-/* After a stop of the process the time is up before we are told that a server
- * has answered. */
-static bool
-race_is_late(struct session *s)
-{
-	s->upstream.writable = true;
-	return race_look(s) == RACE_WON;
-}
-
 enum race_result
 race_expire(struct session *s)
 {
@@ -324,7 +321,10 @@ race_expire(struct session *s)
 			.error = race->error, .cause = "cannot connect" };
 		return RACE_LOST;
 	}
-	if (race->state == RACE_TRYING && race_is_late(s))
+	/* after a stop of the process the time is up before we are told that a
+	 * server has answered */
+	if (race->state == RACE_TRYING &&
+	    race_judge(s, sock_connected(s->upstream.fd)) == RACE_WON)
 		return RACE_WON;
 	if (race->state == RACE_TRYING || race->state == RACE_RETRYING)
 		race_fail(s, -ETIMEDOUT, true);

@@ -276,8 +276,8 @@ is_stuck(const struct session *s, const struct side *from)
 	const struct conn *sent_to = to == &client ? &s->client : &s->upstream;
 
 	return s->relaying && !s->flushing && to->room > 0 && !to->reset &&
-	    from->coming == 0 && sent_to->write_error == 0 &&
-	    to->taken < from->said;
+	    from->coming == 0 && to->coming == 0 &&
+	    sent_to->write_error == 0 && to->taken < from->said;
 }
 
 static void
@@ -295,13 +295,25 @@ run_until_quiet(void)
 	assert(!is_stuck(session(), &upstream));
 }
 
-/* What libevent makes of an edge. */
+/* What libevent makes of an edge, which repeats all that is true of a socket: a
+ * reset is no FIN, until a call has taken its error. */
+static short
+edge_of(const struct side *x, short what)
+{
+	if (x->error != 0)
+		return EV_READ | EV_WRITE;
+	if (x->reset)
+		return EV_READ | EV_WRITE | EV_CLOSED;
+	return x->fin ? what | EV_READ | EV_CLOSED : what;
+}
+
 static void
 edge(struct side *x, short what)
 {
-	if (session() == NULL || x->fd < 0 || !conn_of(x)->open)
+	what = edge_of(x, what | x->coming);
+	if (what == 0 || session() == NULL || x->fd < 0 || !conn_of(x)->open)
 		return;
-	event_active(&conn_of(x)->event, what | x->coming, 1);
+	event_active(&conn_of(x)->event, what, 1);
 	x->coming = 0;
 	run_until_quiet();
 }
@@ -325,17 +337,18 @@ speak(struct side *x, size_t size)
 	edge(x, EV_READ);
 }
 
+/* A call of ours may meet it before epoll tells. */
 static void
 end(struct side *x)
 {
 	if (!x->connected || x->fin || x->reset)
 		return;
 	x->fin = true;
-	edge(x, EV_READ | EV_CLOSED);
+	x->coming |= EV_READ;
 }
 
-/* ECONNRESET, or EPIPE behind a FIN (tcp_reset()).  A call of ours may meet it
- * before epoll tells. */
+/* ECONNRESET, or EPIPE behind a FIN (tcp_reset()).  Here, too, a call of ours may
+ * come first. */
 static void
 reset(struct side *x, size_t last_words)
 {
@@ -347,7 +360,7 @@ reset(struct side *x, size_t last_words)
 		x->said += last_words;
 	x->reset = true;
 	x->error = x->fin ? EPIPE : ECONNRESET;
-	x->coming = EV_READ | EV_WRITE;
+	x->coming |= EV_READ;
 }
 
 static void
@@ -357,7 +370,7 @@ take(struct side *x, size_t size)
 
 	x->room += size;
 	x->unsent = 0;
-	if (was_full)
+	if (was_full && x->connected)
 		edge(x, EV_WRITE);
 }
 
@@ -368,7 +381,7 @@ connected(int error)
 		return;
 	upstream.connected = error == 0;
 	upstream.error = error;
-	edge(&upstream, error == 0 ? EV_WRITE : EV_READ | EV_WRITE);
+	edge(&upstream, EV_WRITE); /* and no more, when it is connected */
 }
 
 static void
@@ -392,10 +405,10 @@ do_kill(void)
 static void
 step(unsigned op, struct side *x, unsigned n)
 {
-	switch (op % 14) {
+	switch (op % 16) {
 	case 0: speak(x, n); break;
 	case 1: speak(x, (size_t)n << 10); break;
-	case 2: end(x); break;
+	case 2: end(x); edge(x, 0); break;
 	case 3: reset(x, n); edge(x, 0); break;
 	case 4: take(x, n); break;
 	case 5: take(x, (size_t)n << 10); break;
@@ -407,6 +420,8 @@ step(unsigned op, struct side *x, unsigned n)
 	case 11: hurry((uint64_t)n << 8); break;
 	case 12: do_kill(); break;
 	case 13: reset(x, n); break;
+	case 14: end(x); break;
+	case 15: edge(x, 0); break;
 	}
 }
 
@@ -421,6 +436,8 @@ finish(void)
 	edge(&upstream, EV_READ);
 	end(&client);
 	end(&upstream);
+	edge(&client, 0);
+	edge(&upstream, 0);
 	client.unsent = upstream.unsent = 0;
 	for (int i = 0; i < 100 && session() != NULL; i++)
 		pass_time(100);
@@ -446,7 +463,7 @@ begin(void)
 
 	hurried = false;
 	client = (struct side){ .fd = dup(silent_fd), .connected = true,
-		.room = ROOM_MAX, .piece = SIZE_MAX };
+		.room = ROOM_MAX, .piece = SIZE_MAX, .coming = EV_WRITE };
 	upstream = (struct side){ .fd = -1 };
 	conn_hold(&held, client.fd);
 	worker->now = 0;

@@ -83,6 +83,17 @@ hear(struct rig *rig)
 	assert_true(rig->conn.heard);
 }
 
+/* Waits for the edge of a FIN. */
+static void
+hear_fin(struct rig *rig)
+{
+	uint64_t until = 0;
+
+	while (!rig->conn.hung_up && turn(rig->base, &until))
+		;
+	assert_true(rig->conn.hung_up);
+}
+
 /* Takes the edge that every new connection gets, since it can be written. */
 static void
 settle(struct rig *rig)
@@ -229,6 +240,82 @@ full_is_unwritable_until_there_is_room(void **state)
 	assert_true(c->writable);
 }
 
+/* --- connecting */
+
+/* Waits for the first edge of a connection on its way to 'to'. */
+static void
+dial(struct rig *rig, struct conn *c, const struct addr *to)
+{
+	static const struct sock_tcp plain;
+	uint64_t until = 0;
+	int fd = sock_connect(to, NULL, &plain);
+
+	assert_true(fd >= 0);
+	rig->wakes = 0;
+	assert_int_equal(conn_open(c, rig->base, fd, rig_wake, rig), 0);
+	while (rig->wakes == 0 && turn(rig->base, &until))
+		;
+	assert_ptr_equal(rig->woken, c);
+}
+
+static void
+connected_is_writable_alone(void **state)
+{
+	struct rig *rig = *state;
+	int listening = peer_listen(16);
+	struct addr to = addr_of(listening);
+	struct conn c;
+
+	settle(rig);
+	dial(rig, &c, &to);
+	assert_true(c.writable);
+	assert_false(c.readable);
+	assert_int_equal(sock_connected(c.fd), 0);
+	conn_close(&c);
+	close(listening);
+}
+
+static void
+refused_is_readable_as_well(void **state)
+{
+	struct rig *rig = *state;
+	int closed = peer_listen(16);
+	struct addr to = addr_of(closed);
+	struct conn c;
+
+	settle(rig);
+	close(closed);
+	dial(rig, &c, &to);
+	assert_true(c.writable);
+	assert_true(c.readable);
+	assert_true(c.heard);
+	assert_int_equal(sock_connected(c.fd), -ECONNREFUSED);
+	conn_close(&c);
+}
+
+/* A path that leads nowhere has no edge, and one that has an answer has. */
+static void
+on_its_way_is_nothing(void **state)
+{
+	struct rig *rig = *state;
+	int listening = peer_listen(0), queued;
+	struct addr to = addr_of(listening);
+	static const struct sock_tcp plain;
+	struct conn c;
+	int fd;
+
+	settle(rig);
+	queued = peer_connect(&to); /* behind it a SYN gets no answer */
+	fd = sock_connect(&to, NULL, &plain);
+	assert_true(fd >= 0);
+	assert_int_equal(conn_open(&c, rig->base, fd, rig_wake, rig), 0);
+	turns(rig->base, 100);
+	assert_false(c.writable || c.readable || c.heard);
+	conn_close(&c);
+	close(queued);
+	close(listening);
+}
+
 /* --- FIN */
 
 static void
@@ -241,8 +328,8 @@ fin_after_data(void **state)
 	peer_send(rig->theirs, "bye");
 	shutdown(rig->theirs, SHUT_WR);
 	arrived(rig, POLLRDHUP);
-	hear(rig);
-	assert_true(c->hung_up);
+	hear_fin(rig);
+	assert_false(c->heard); /* no reset may hide behind it */
 	assert_false(c->eof); /* heard of, not read */
 	assert_recv(c, "bye");
 	assert_false(c->eof);
@@ -263,7 +350,7 @@ half_closed_does_not_spin(void **state)
 
 	settle(rig);
 	shutdown(rig->theirs, SHUT_WR);
-	hear(rig);
+	hear_fin(rig);
 	rig->wakes = 0;
 	turns(rig->base, 100); /* unread */
 	assert_int_equal(rig->wakes, 0);
@@ -281,7 +368,7 @@ nothing_to_read_behind_a_fin(void **state)
 
 	settle(rig);
 	shutdown(rig->theirs, SHUT_WR);
-	hear(rig);
+	hear_fin(rig);
 	assert_recv(c, "");
 	assert_true(c->eof);
 	fill(c);
@@ -366,6 +453,7 @@ error_taken_by_send_is_no_fin(void **state)
 {
 	struct rig *rig = *state;
 	struct conn *c = &rig->conn;
+	uint64_t until = 0;
 
 	settle(rig);
 	peer_send(rig->theirs, "bytes");
@@ -375,7 +463,9 @@ error_taken_by_send_is_no_fin(void **state)
 	assert_int_equal(conn_send(c, "x", 1), 0);
 	assert_int_equal(c->error, -ECONNRESET);
 	assert_false(c->writable);
-	hear(rig);
+	while (!c->readable && turn(rig->base, &until))
+		;
+	assert_false(c->hung_up); /* though it looks like that now */
 	assert_recv(c, "bytes");
 	assert_recv(c, "");
 	assert_false(c->eof);
@@ -392,7 +482,7 @@ reset_behind_a_fin_that_was_read(void **state)
 
 	settle(rig);
 	shutdown(rig->theirs, SHUT_WR);
-	hear(rig);
+	hear_fin(rig);
 	assert_recv(c, "");
 	assert_true(c->eof);
 	assert_false(conn_check(c));
@@ -403,6 +493,54 @@ reset_behind_a_fin_that_was_read(void **state)
 	assert_true(conn_check(c));
 	assert_int_equal(c->error, -EPIPE); /* the kernel's, behind a FIN */
 	assert_true(c->eof);
+	assert_false(c->readable);
+}
+
+/* The edge of the FIN told that no reset had come; one that does tells itself,
+ * whether the FIN was read or not. */
+static void
+reset_behind_a_fin_that_was_heard(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	settle(rig);
+	shutdown(rig->theirs, SHUT_WR);
+	hear_fin(rig);
+	assert_false(c->heard);
+	assert_false(conn_check(c));
+
+	their_reset(rig);
+	arrived(rig, POLLERR);
+	hear(rig);
+	assert_recv(c, "");
+	assert_true(c->eof);
+	assert_true(c->heard); /* recv has not told of it */
+	assert_true(conn_check(c));
+	assert_int_equal(c->error, -EPIPE);
+}
+
+/* Read before its edge was told, behind data whose edge may have been that of a
+ * reset as well. */
+static void
+fin_that_was_read_unheard(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	settle(rig);
+	peer_send(rig->theirs, "bye");
+	hear(rig);
+	shutdown(rig->theirs, SHUT_WR);
+	arrived(rig, POLLRDHUP);
+	assert_recv(c, "bye");
+	assert_recv(c, "");
+	assert_true(c->eof);
+	assert_true(c->heard);
+	assert_false(conn_check(c));
+	assert_false(c->heard);
+	hear_fin(rig);
+	assert_false(c->heard);
 	assert_false(c->readable);
 }
 
@@ -610,7 +748,7 @@ shutdown_sends_fin_once(void **state)
 	close(rig->theirs);
 	rig->theirs = -1;
 	arrived(rig, POLLRDHUP);
-	hear(rig);
+	hear_fin(rig);
 	assert_recv(c, "");
 	conn_shutdown(c);
 	assert_int_equal(c->error, 0);
@@ -832,7 +970,7 @@ moved_keeps_everything(void **state)
 
 	settle(rig);
 	shutdown(rig->theirs, SHUT_WR);
-	hear(rig);
+	hear_fin(rig);
 	assert_recv(c, "");
 	conn_shutdown(c);
 	conn_fail(c, -EPIPE);
@@ -1053,6 +1191,9 @@ main(void)
 		ON_RIG(data_is_readable_until_eagain),
 		ON_RIG(unread_data_wakes_once),
 		ON_RIG(full_is_unwritable_until_there_is_room),
+		ON_RIG(connected_is_writable_alone),
+		ON_RIG(refused_is_readable_as_well),
+		ON_RIG(on_its_way_is_nothing),
 		ON_RIG(fin_after_data),
 		ON_RIG(half_closed_does_not_spin),
 		ON_RIG(nothing_to_read_behind_a_fin),
@@ -1061,6 +1202,8 @@ main(void)
 		ON_RIG(error_taken_by_check_is_no_fin),
 		ON_RIG(error_taken_by_send_is_no_fin),
 		ON_RIG(reset_behind_a_fin_that_was_read),
+		ON_RIG(reset_behind_a_fin_that_was_heard),
+		ON_RIG(fin_that_was_read_unheard),
 		ON_RIG(fin_is_known_behind_its_reset),
 		ON_RIG(reset_behind_a_fin_in_one_edge),
 		ON_RIG(reset_behind_data_and_fin),

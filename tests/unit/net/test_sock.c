@@ -479,6 +479,22 @@ refused_is_told_once(void **state)
 	close(closed);
 }
 
+/* A server that accepts and resets at once has had the connection. */
+static void
+reset_of_what_stood_is_no_refusal(void **state)
+{
+	int listening = peer_listen(16), fd;
+	struct addr at = addr_of(listening);
+
+	(void)state;
+	fd = connect_to(&at);
+	peer_reset(peer_accept(listening));
+	assert_true(comes_readable(fd));
+	assert_int_equal(sock_connected(fd), -ECONNRESET);
+	close(fd);
+	close(listening);
+}
+
 static void
 full_unix_backlog(void **state)
 {
@@ -815,6 +831,7 @@ main(void)
 		cmocka_unit_test(abstract_name_needs_no_removal),
 		cmocka_unit_test(connected_only_when_it_is),
 		cmocka_unit_test(refused_is_told_once),
+		cmocka_unit_test(reset_of_what_stood_is_no_refusal),
 		IN_FOLDER(full_unix_backlog),
 		IN_FOLDER(unix_connect_says_why_not),
 		cmocka_unit_test(options_on_both_sides),
