@@ -1,7 +1,6 @@
 #include "session.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "race.h"
 #include "record.h"
@@ -49,12 +48,12 @@ bool
 session_new(struct worker *w, const struct listener_conf *conf,
     struct conn *client, const struct peer *peer)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct session *s = slab_take(&w->slab);
 
 	if (s == NULL)
 		return false;
 	if (conn_move(&s->client, w->base, client, session_wake, s) < 0) {
-		free(s);
+		slab_give(&w->slab, s);
 		return false;
 	}
 	s->worker = w;
@@ -206,6 +205,6 @@ session_reap(struct worker *w)
 
 	while ((s = LIST_FIRST(&w->ended)) != NULL) {
 		LIST_REMOVE(s, link);
-		free(s);
+		slab_give(&w->slab, s);
 	}
 }

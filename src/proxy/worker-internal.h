@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/slab.h"
 #include "base/wheel.h"
 #include "pool.h"
 #include "proxy/worker.h"
@@ -37,6 +38,7 @@ struct worker {
 	bool		      draining;
 	bool		      killed; /* who still comes by mail ends at once */
 
+	struct slab	      slab; /* what the sessions are made of */
 	struct session_list   sessions;
 	struct session_list   ended;
 	struct visit_list     visits; /* that have begun and not ended */

@@ -284,6 +284,7 @@ static void
 worker_init_lists(struct worker *w)
 {
 	LIST_INIT(&w->listeners);
+	slab_init(&w->slab, sizeof(struct session));
 	LIST_INIT(&w->sessions);
 	LIST_INIT(&w->ended);
 	LIST_INIT(&w->visits);
@@ -365,6 +366,7 @@ worker_free(struct worker *w)
 		event_base_free(w->base);
 	ring_free(w->records);
 	snapshot_unref(w->snapshot);
+	slab_done(&w->slab);
 	spill_pool_done(&w->spills);
 	pipe_pool_done(&w->pipes);
 	stats_done(&w->stats);
