@@ -130,9 +130,9 @@ $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/flags $(call archives,$(layers))
 
 # What the measurements of tests/bench load the proxies with.
 LOAD := $(dir $(BIN))load
-$(LOAD): tests/bench/load.c $(O)/flags
+$(LOAD): $(wildcard tests/bench/load/*.[ch]) $(O)/flags
 	@echo "  LINK  $@"
-	$Q$(compile) $(link) -o $@ $<
+	$Q$(compile) $(link) -o $@ $(filter %.c,$^)
 
 load: $(LOAD)
 

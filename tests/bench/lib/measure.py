@@ -18,7 +18,7 @@ def build():
                    stdout=subprocess.DEVNULL, check=True)
 
 
-# --- Load (tests/bench/load.c says what it does).
+# --- Load (tests/bench/load/main.c says what it does).
 
 @contextlib.contextmanager
 def load_server(kind):
@@ -32,8 +32,8 @@ def load_server(kind):
 
 
 def load(kind, port, seconds=1, **options):
-    """Runs "connections" or "bulk"; options are c, n and s.  Returns what it
-    reports: done, failed, bytes, seconds."""
+    """Runs a client; options are c, n, s and so on.  Returns what it reports:
+    done, failed, bytes, seconds and more."""
     command = [LOAD, kind, "-t", str(seconds)]
     for name, value in options.items():
         command += [f"-{name}", str(value)]
