@@ -34,7 +34,7 @@ struct conn {
 	bool	     heard;	/* data or a reset came: not looked at yet */
 	bool	     hung_up;	/* the peer's FIN was heard of */
 	bool	     eof;	/* and read */
-	bool	     shut;	/* our own FIN was sent */
+	bool	     shut;	/* our own FIN was sent, or the close does */
 };
 
 /* The events above; bases need EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE. */

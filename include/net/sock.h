@@ -51,9 +51,15 @@ int sock_probe_unix(const struct addr *);
 /* A socket on its way to 'to', from 'source' if that is not NULL (without
  * taking a port before it must: IP_BIND_ADDRESS_NO_PORT, ip(7)).  The fd, or
  * -errno; EINPROGRESS is not an error.  -EAGAIN is a Unix server whose backlog
- * is full: no event will tell, try again later (connect(2)). */
+ * is full: no event will tell, try again later (connect(2)).  Without keepalive
+ * so far. */
 int sock_connect(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
+
+/* Has TCP probe a silent peer, as long as it has been silent already.  What is
+ * accepted has that from its listener; for what connects it is four system calls
+ * that only a long session needs. */
+void sock_keep_alive(int fd, const struct sock_tcp *);
 
 /* 0 once the connection stands, else -errno: -ENOTCONN for as long as it may
  * still come.  The peer's name tells, which a socket on its way has not, nor one

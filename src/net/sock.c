@@ -27,8 +27,10 @@ sock_new(const struct addr *addr)
 	return fd < 0 ? -errno : fd;
 }
 
-static void
-sock_set_keepalive(int fd, const struct sock_tcp *tcp)
+/* TCP_KEEPIDLE comes second: it starts the clock anew, from the peer's last sign
+ * of life (tcp_sock_set_keepidle_locked()). */
+void
+sock_keep_alive(int fd, const struct sock_tcp *tcp)
 {
 	sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, tcp->keepalive_idle);
@@ -43,8 +45,6 @@ sock_set_tcp(int fd, const struct sock_tcp *tcp)
 	sock_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 	if (tcp->nodelay)
 		sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (tcp->keepalive)
-		sock_set_keepalive(fd, tcp);
 }
 
 /* Buffers are plain socket options, so Unix sockets have them too. */
@@ -81,6 +81,8 @@ sock_bound(const struct addr *addr, const struct sock_listen *opts)
 	if (fd < 0)
 		return fd;
 	sock_set_up(fd, addr, opts->tcp);
+	if (opts->tcp->keepalive && addr->sa.sa_family != AF_UNIX)
+		sock_keep_alive(fd, opts->tcp);
 	if (opts->reuseport)
 		error = sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (error == 0)

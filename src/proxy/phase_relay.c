@@ -3,6 +3,7 @@
 
 #include "config/snapshot.h"
 #include "net/sock.h"
+#include "proxy/tcp_options.h"
 #include "record.h"
 #include "session.h"
 #include "worker-internal.h"
@@ -26,6 +27,8 @@ static void
 relay_begin(struct session *s)
 {
 	s->relaying = true;
+	s->probed = !s->listener->upstream->tcp.keepalive ||
+	    s->server->addr.sa.sa_family == AF_UNIX;
 	relay_plan_report(s);
 	if (relay_global(s)->access_log_start)
 		session_record_start(s);
@@ -140,15 +143,39 @@ relay_stall_check(const struct session *s)
 	return stall == 0 ? UINT64_MAX : s->progress + stall / 2 + 1;
 }
 
+/* Keepalive costs calls that a short session never needs.  It counts from the
+ * last sign of life whenever it is asked for, if that is before the first probe
+ * is due; no sooner, so that the timer of CONNECT need not be moved. */
+static uint64_t
+relay_keepalive_at(const struct session *s)
+{
+	return s->probed ? UINT64_MAX : s->started + s->connected_ms +
+	    s->listener->upstream->tcp.keepalive_idle / 2;
+}
+
+static void
+relay_keep_alive(struct session *s)
+{
+	struct sock_tcp tcp;
+
+	tcp_options(&s->listener->upstream->tcp, &tcp);
+	sock_keep_alive(s->upstream.fd, &tcp);
+	s->probed = true;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t
 phase_relay_deadline(const struct session *s)
 {
 	struct ending ignored;
-	uint64_t at = relay_limit(s, &ignored), stall = relay_stall_check(s);
 
-	if (s->look_at < at)
-		at = s->look_at;
-	return at < stall ? at : stall;
+	return earlier(earlier(relay_limit(s, &ignored), s->look_at),
+	    earlier(relay_stall_check(s), relay_keepalive_at(s)));
 }
 
 /* A closed window is answered at every probe and is no stall; only a peer that
@@ -206,6 +233,8 @@ phase_relay_expire(struct session *s)
 	bool lived = relay_lives_until(s) <= now;
 	struct ending e;
 
+	if (relay_keepalive_at(s) <= now)
+		relay_keep_alive(s);
 	if (!lived && relay_catch_up(s))
 		return phase_relay(s);
 	if (s->look_at <= now) {

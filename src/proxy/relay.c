@@ -114,6 +114,28 @@ relay_move(struct relay *r, struct worker *w)
 	return error;
 }
 
+/* With its second FIN the session ends, and close(2) sends that: what 'to' said
+ * was read to its end, so it is no reset. */
+static bool
+relay_is_last(const struct relay *r)
+{
+	const struct session *s = r->session;
+	const struct relay *back = r == &s->to_upstream ? &s->to_client :
+	    &s->to_upstream;
+
+	return back->done && !s->flushing;
+}
+
+static void
+relay_pass_fin(struct relay *r)
+{
+	if (relay_is_last(r))
+		r->to->shut = true;
+	else
+		conn_shutdown(r->to);
+	r->done = true;
+}
+
 int
 relay_pump(struct relay *r, struct worker *w)
 {
@@ -124,9 +146,7 @@ relay_pump(struct relay *r, struct worker *w)
 		error = relay_move(r, w);
 	relay_note(r, w, relay_delivered(r) - before);
 	if (!r->done && r->from->eof && r->pending == 0 &&
-	    r->to->error == 0 && r->to->write_error == 0) {
-		conn_shutdown(r->to);
-		r->done = true;
-	}
+	    r->to->error == 0 && r->to->write_error == 0)
+		relay_pass_fin(r);
 	return error;
 }

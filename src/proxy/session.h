@@ -64,6 +64,7 @@ struct session {
 	bool	 flushing; /* one side was reset */
 	bool	 failed;   /* an attempt to connect did */
 	bool	 recorded; /* it is in the access log */
+	bool	 probed;   /* keepalive is on for the upstream, or unwanted */
 
 	struct peer   peer;
 	struct ending ending; /* set by whoever answers PHASE_END */

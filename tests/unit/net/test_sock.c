@@ -564,6 +564,9 @@ options_on_both_sides(void **state)
 		ours = sock_connect(&at, NULL, opts.tcp);
 		assert_true(ours >= 0);
 		accepted = peer_accept(listening);
+		assert_int_equal(option_of(ours, SOL_SOCKET, SO_KEEPALIVE), 0);
+		if (on)
+			sock_keep_alive(ours, opts.tcp);
 		(on ? assert_tuned : assert_plain)(ours);
 		(on ? assert_tuned : assert_plain)(accepted);
 		close(ours);
