@@ -366,6 +366,7 @@ control_run(struct config *config, bool background)
 	int code;
 
 	host_fill_standard_fds();
+	host_return_memory();
 	signals_ignore();
 	event_set_log_callback(control_libevent_log);
 	if (reserve_init() < 0 || (c.snapshot = snapshot_new(config)) == NULL) {

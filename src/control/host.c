@@ -1,11 +1,13 @@
 #include "host.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define BIG_BLOCK	(64 * 1024) /* a spill is one */
 #define FDS_MOST	(1024 * 1024)
 #define FDS_KEPT	112 /* 64 of the admin server */
 #define FDS_PER_SESSION 2
@@ -30,6 +32,14 @@ host_fill_standard_fds(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* glibc would raise its own threshold with the first big block that is freed,
+ * and keep all that is below the highest one in use (mallopt(3)). */
+void
+host_return_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, BIG_BLOCK);
 }
 
 uint64_t

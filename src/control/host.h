@@ -15,6 +15,10 @@ int host_open_nothing(void);
  * of them and a stray message never enters a client's stream. */
 void host_fill_standard_fds(void);
 
+/* Has big blocks of the heap given back to the system when they are freed,
+ * whatever lies around them. */
+void host_return_memory(void);
+
 /* Raises the soft limit of descriptors to the hard one and returns it, 1M at
  * most. */
 uint64_t host_raise_fds(void);

@@ -184,6 +184,12 @@ class Proxy:
         return self.status("VmRSS") * 1024
 
     @property
+    def anonymous(self):
+        """Resident bytes that are its own and no file's."""
+        text = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Anonymous:\s*(\d+)", text, re.M)[1]) * 1024
+
+    @property
     def threads(self):
         return self.status("Threads")
 
