@@ -1,7 +1,6 @@
 """Catalogue cases 56-61: a peer that does not read costs memory that is
 bounded, no processor time, and nobody else's patience."""
 
-import select
 import socket
 import statistics
 import threading
@@ -9,7 +8,7 @@ import threading
 import pytest
 
 from lib.marks import both_crews
-from lib.peers import MIB, complete, echo, payload
+from lib.peers import MIB, complete, echo, fill, payload
 from lib.timing import SLOW, Stopwatch, limit, nothing_happens_for
 
 # More than all buffers of a session hold.
@@ -31,26 +30,6 @@ def hello(client, upstream):
     for a, b in (client, upstream), (upstream, client):
         a.send(b"x")
         assert b.recv_exact(1) == b"x"
-
-
-def fill(peers, data):
-    """All write what fits while nobody reads: until nothing went for half a
-    second.  Returns what each has sent."""
-    start = {peer: peer.sent for peer in peers}
-    poll = select.poll()
-    by_fd = {peer.sock.fileno(): peer for peer in peers}
-    for peer in peers:
-        peer.sock.setblocking(False)
-        poll.register(peer.sock, select.POLLOUT)
-    while ready := poll.poll(500):
-        for fd, _ in ready:
-            peer = by_fd[fd]
-            at = peer.sent - start[peer]
-            peer.sent += peer.sock.send(data[at:at + 65536])
-            assert peer.sent - start[peer] < len(data), "nothing stops it"
-    for peer in peers:
-        peer.sock.settimeout(limit(30))
-    return [peer.sent - start[peer] for peer in peers]
 
 
 def round_trip(peer):

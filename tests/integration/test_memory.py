@@ -2,12 +2,11 @@
 whatever it has been through, and nothing when it is over."""
 
 import resource
-import select
 
 import pytest
 
 from lib.marks import plain
-from lib.peers import payload
+from lib.peers import MIB, fill, payload
 from lib.timing import wait_for
 
 pytestmark = plain
@@ -63,18 +62,6 @@ def costs(proxy, before, most):
              f"{(proxy.anonymous - before) / COUNT}")
 
 
-def fill(peer):
-    """Writes until nothing has gone for 0.2 s.  Returns how much it was."""
-    before = peer.sent
-    poll = select.poll()
-    poll.register(peer.sock, select.POLLOUT)
-    peer.sock.setblocking(False)
-    while poll.poll(200):
-        peer.sent += peer.sock.send(DATA)
-    peer.sock.setblocking(True)
-    return peer.sent - before
-
-
 def test_an_idle_session_costs_a_kibibyte(stage):
     server, proxy = warm(stage, **NARROW)
     before = proxy.anonymous
@@ -86,7 +73,7 @@ def test_an_idle_session_costs_a_kibibyte(stage):
     costs(proxy, before, KIB)
 
     busy = sessions[::COUNT // 50]
-    waiting = [fill(client) for client, _ in busy]
+    waiting = fill([client for client, _ in busy], bytes(16 * MIB))
     assert proxy.anonymous - before > KIB * COUNT   # spills are in use
     for (_, upstream), size in zip(busy, waiting):
         upstream.recv_exact(size)

@@ -250,6 +250,26 @@ class Task(threading.Thread):
         return self.value
 
 
+def fill(peers, data):
+    """All write what fits while nobody reads: until nothing went for half a
+    second.  Returns what each has sent."""
+    start = {peer: peer.sent for peer in peers}
+    poll = select.poll()
+    by_fd = {peer.sock.fileno(): peer for peer in peers}
+    for peer in peers:
+        peer.sock.setblocking(False)
+        poll.register(peer.sock, select.POLLOUT)
+    while ready := poll.poll(500):
+        for fd, _ in ready:
+            peer = by_fd[fd]
+            at = peer.sent - start[peer]
+            peer.sent += peer.sock.send(data[at:at + 65536])
+            assert peer.sent - start[peer] < len(data), "nothing stops it"
+    for peer in peers:
+        peer.sock.settimeout(limit(PATIENCE))
+    return [peer.sent - start[peer] for peer in peers]
+
+
 class Server:
     """A listening socket.
 
