@@ -9,18 +9,20 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/line.h"
 
 /* Made by the main thread, counted by endpoint sets and sessions; the counters
  * are relaxed and may be read by anyone. */
 struct server_state {
-	atomic_int	 refs;
+	alignas(LINE) atomic_int refs;
 	_Atomic uint64_t sessions; /* now */
 	_Atomic uint64_t connects; /* since the start */
 	_Atomic uint64_t failures; /* attempts to connect */
 	_Atomic uint64_t bytes_to_upstream; /* of sessions that ended */
 	_Atomic uint64_t bytes_to_client;
 	_Atomic int	 last_error; /* -errno of the last failure, 0: none */
-	struct addr	 addr;
+
+	alignas(LINE) struct addr addr; /* from here on only read */
 	char		 text[ADDR_TEXT]; /* of the address */
 };
 

@@ -4,14 +4,12 @@
 #ifndef SLUICE_PROXY_STATS_H
 #define SLUICE_PROXY_STATS_H
 
-#include <stdalign.h>
 #include <stddef.h>
 
 #include "base/counter.h"
 #include "base/histogram.h"
+#include "base/line.h"
 #include "proxy/closerecord.h"
-
-#define STATS_LINE 64
 
 /* Why an attempt to connect failed. */
 enum connect_failure {
@@ -24,7 +22,7 @@ enum connect_failure {
 
 /* Nothing but counters: listener_stats_sum() takes it as an array of them. */
 struct listener_stats {
-	alignas(STATS_LINE) struct counter bytes_to_upstream;
+	alignas(LINE) struct counter bytes_to_upstream;
 	struct counter	 bytes_to_client;
 	struct counter	 begun;	      /* sessions, on this worker */
 	struct counter	 handed_over; /* accepted here, given to another */
@@ -39,7 +37,7 @@ struct listener_stats {
 
 /* As above. */
 struct upstream_stats {
-	alignas(STATS_LINE) struct counter attempts; /* to connect */
+	alignas(LINE) struct counter attempts; /* to connect */
 	struct counter	 failures[CONNECT_FAILURES];
 	struct counter	 sessions;   /* connected */
 	struct histogram connecting; /* how long, the attempt that did it */

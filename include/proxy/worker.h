@@ -4,12 +4,13 @@
 #ifndef SLUICE_PROXY_WORKER_H
 #define SLUICE_PROXY_WORKER_H
 
-#include <stdalign.h>
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/line.h"
 #include "base/ring.h"
 #include "proxy/mail.h"
 #include "proxy/stats.h"
@@ -19,11 +20,14 @@ struct worker;
 /* Slots of sessions, taken before accept(2) and given back when the session is
  * freed.  Alone on its cache line: every worker writes it. */
 struct session_limit {
-	alignas(64) _Atomic uint64_t used;
+	alignas(LINE) _Atomic uint64_t used;
 	uint64_t max; /* 0: no limit of its own */
 };
+static_assert(sizeof(struct session_limit) == LINE, "limits share a line");
 
-/* What all workers share; filled by the main thread before they start. */
+/* What all workers share; filled by the main thread before they start.  What
+ * they write is on lines of its own: all the rest is read for each client or
+ * pump. */
 struct shared {
 	struct session_limit  sessions;	 /* the global one */
 	struct session_limit *listeners; /* by index in the config */
@@ -35,9 +39,13 @@ struct shared {
 	uint16_t	      boot; /* random, the head of every session id */
 	atomic_bool	      records_wanted; /* by the access log, or a tap */
 	int		      log_fd;	  /* eventfd: records wait in a ring */
-	atomic_bool	      log_asleep; /* the log writer wants to be told */
 	int		      done_fd;	  /* eventfd: a worker has ended */
+
+	alignas(LINE) atomic_bool log_asleep; /* the log writer wants to be
+						 told */
 };
+static_assert(sizeof(struct shared) - offsetof(struct shared, log_asleep) ==
+    LINE, "log_asleep has company on its line");
 
 /* Makes a worker that does not run yet; NULL without memory. */
 struct worker *worker_new(struct shared *, unsigned index);

@@ -1,5 +1,7 @@
 #include "base/box.h"
 
+#include "base/line.h"
+
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@ struct box {
 struct box *
 box_new(box_drop *drop)
 {
-	struct box *box = calloc(1, sizeof(*box));
+	struct box *box = line_alloc(sizeof(*box));
 
 	if (box == NULL)
 		return NULL;

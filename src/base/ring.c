@@ -1,14 +1,11 @@
 #include "base/ring.h"
 
 #include "base/counter.h"
+#include "base/line.h"
 
 #include <assert.h>
-#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define CACHE_LINE 64
 
 /* head and tail only ever grow; their difference is the number of records in
  * the ring.  Each is written by one thread and has a cache line of its own. */
@@ -16,13 +13,16 @@ struct ring {
 	size_t slots;
 	size_t record_size; /* a multiple of the strictest alignment */
 
-	alignas(CACHE_LINE) _Atomic size_t head; /* next to fill; the writer's */
+	alignas(LINE) _Atomic size_t head; /* next to fill; the writer's */
 	struct counter dropped;			 /* the writer's */
 
-	alignas(CACHE_LINE) _Atomic size_t tail; /* next to read; the reader's */
+	alignas(LINE) _Atomic size_t tail; /* next to read; the reader's */
 
-	alignas(CACHE_LINE) unsigned char records[];
+	alignas(LINE) unsigned char records[];
 };
+static_assert(offsetof(struct ring, tail) - offsetof(struct ring, head) >=
+    LINE && offsetof(struct ring, records) - offsetof(struct ring, tail) >=
+    LINE, "writer and reader share a line");
 
 static void *
 ring_record(struct ring *ring, size_t index)
@@ -42,13 +42,11 @@ ring_new(size_t slots, size_t record_size)
 		return NULL;
 	record_size = (record_size + align - 1) & ~(align - 1);
 	if (__builtin_mul_overflow(slots, record_size, &size) ||
-	    __builtin_add_overflow(size, sizeof(*ring) + CACHE_LINE, &size))
+	    __builtin_add_overflow(size, sizeof(*ring), &size))
 		return NULL;
-	size &= ~(size_t)(CACHE_LINE - 1);
-	ring = aligned_alloc(CACHE_LINE, size);
+	ring = line_alloc(size);
 	if (ring == NULL)
 		return NULL;
-	memset(ring, 0, size);
 	ring->slots = slots;
 	ring->record_size = record_size;
 	return ring;

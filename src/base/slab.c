@@ -1,5 +1,7 @@
 #include "base/slab.h"
 
+#include "base/line.h"
+
 #include <assert.h>
 #include <stdalign.h>
 #include <stdbool.h>
@@ -28,7 +30,7 @@ struct slab_page {
 	struct slab_item *free;
 	size_t		  used;
 	size_t		  fresh; /* from this one on they never were used */
-	alignas(64) unsigned char items[];
+	alignas(LINE) unsigned char items[];
 };
 
 static size_t

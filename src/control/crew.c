@@ -44,12 +44,10 @@ static struct session_limit *
 crew_limits(const struct config *config)
 {
 	struct session_limit *limits;
-	size_t size = config->nlisteners * sizeof(*limits);
 
-	limits = aligned_alloc(alignof(struct session_limit), size);
+	limits = line_alloc(config->nlisteners * sizeof(*limits));
 	if (limits == NULL)
 		return NULL;
-	memset(limits, 0, size);
 	for (size_t i = 0; i < config->nlisteners; i++)
 		limits[i].max = config->listeners[i].max_sessions;
 	return limits;
@@ -58,12 +56,11 @@ crew_limits(const struct config *config)
 struct crew *
 crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 {
-	struct crew *crew = aligned_alloc(alignof(struct crew), sizeof(*crew));
+	struct crew *crew = line_alloc(sizeof(*crew));
 	struct shared *s;
 
 	if (crew == NULL)
 		return NULL;
-	memset(crew, 0, sizeof(*crew));
 	s = &crew->shared;
 	s->sessions.max = max_sessions;
 	s->listeners = crew_limits(config);

@@ -2,9 +2,7 @@
  * configuration names, servers and workers: their number is bounded. */
 #include "metrics.h"
 
-#include <stdalign.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "logwriter.h"
 
@@ -278,13 +276,12 @@ static const struct admin_source METRICS = { .fill = metrics_fill,
 void
 api_metrics(struct admin_request *req)
 {
-	struct metrics *m = aligned_alloc(alignof(struct metrics), sizeof(*m));
+	struct metrics *m = line_alloc(sizeof(*m));
 
 	if (m == NULL) {
 		admin_fail(req, 500, "out of memory");
 		return;
 	}
-	memset(m, 0, sizeof(*m));
 	m->view = admin_view(req);
 	process_look(&m->process);
 	admin_stream(req, PROMTEXT_TYPE, &METRICS, m);

@@ -5,7 +5,7 @@
 struct server_state *
 server_state_new(const struct addr *addr)
 {
-	struct server_state *server = calloc(1, sizeof(*server));
+	struct server_state *server = line_alloc(sizeof(*server));
 
 	if (server == NULL)
 		return NULL;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/line.h"
 #include "proxy/balance.h"
 
 static void
@@ -22,7 +23,7 @@ pool_new(struct endpoint_set *set, uint64_t random)
 {
 	struct pool *pool;
 
-	pool = calloc(1, sizeof(*pool) + set->count * sizeof(int64_t));
+	pool = line_alloc(sizeof(*pool) + set->count * sizeof(int64_t));
 	if (pool == NULL)
 		return NULL;
 	pool->refs = 1;

@@ -1,27 +1,19 @@
 #include "proxy/stats.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* At least one row, since aligned_alloc(3) of nothing may be NULL. */
-static void *
-stats_rows(size_t count, size_t size)
-{
-	size_t bytes = (count > 0 ? count : 1) * size;
-	void *rows = aligned_alloc(STATS_LINE, bytes);
-
-	if (rows != NULL)
-		memset(rows, 0, bytes);
-	return rows;
-}
+static_assert(sizeof(struct listener_stats) % LINE == 0 &&
+    sizeof(struct upstream_stats) % LINE == 0, "rows share a line");
 
 bool
 stats_init(struct worker_stats *stats, size_t nlisteners, size_t nupstreams)
 {
-	stats->listeners = stats_rows(nlisteners,
+	stats->listeners = line_alloc(nlisteners *
 	    sizeof(struct listener_stats));
-	stats->upstreams = stats_rows(nupstreams,
+	stats->upstreams = line_alloc(nupstreams *
 	    sizeof(struct upstream_stats));
 	if (stats->listeners != NULL && stats->upstreams != NULL)
 		return true;

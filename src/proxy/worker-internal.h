@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/line.h"
 #include "base/slab.h"
 #include "base/wheel.h"
 #include "pool.h"
@@ -17,8 +18,10 @@
 LIST_HEAD(listener_list, listener);
 
 struct worker {
-	alignas(64) _Atomic uint64_t live; /* sessions, and clients coming */
-	alignas(64) struct worker_stats stats; /* its rows are read by others */
+	/* Others read the first at each client they accept, and write it when
+	 * they hand one over. */
+	alignas(LINE) _Atomic uint64_t live; /* sessions, and clients coming */
+	alignas(LINE) struct worker_stats stats; /* its rows are read by others */
 
 	struct shared	     *shared;
 	unsigned	      index;

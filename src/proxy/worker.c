@@ -308,8 +308,8 @@ worker_new(struct shared *shared, unsigned index)
 	w->base = conn_base_new();
 	w->mailbox = mail_box_new();
 	w->records = ring_new(RECORDS, sizeof(struct closerecord));
-	w->pools = calloc(shared->nupstreams, sizeof(*w->pools));
-	w->routing = calloc(shared->nupstreams, sizeof(*w->routing));
+	w->pools = line_alloc(shared->nupstreams * sizeof(*w->pools));
+	w->routing = line_alloc(shared->nupstreams * sizeof(*w->routing));
 	if (stats_init(&w->stats, shared->nlisteners, shared->nupstreams) &&
 	    w->base != NULL && w->mailbox != NULL && w->records != NULL &&
 	    w->pools != NULL && w->routing != NULL &&
