@@ -34,7 +34,7 @@ def load_server(kind):
 def load(kind, port, seconds=1, **options):
     """Runs a client; options are c, n, s and so on.  Returns what it reports:
     done, failed, bytes, seconds and more."""
-    command = [LOAD, kind, "-t", str(seconds)]
+    command = [LOAD, kind, "-t", str(round(seconds * 1000))]
     for name, value in options.items():
         command += [f"-{name}", str(value)]
     done = subprocess.run([*command, str(port)], stdin=subprocess.DEVNULL,

@@ -55,6 +55,7 @@ client_rests(struct load *l, struct peer *peer)
 static void
 client_close(struct load *l, struct peer *peer)
 {
+	congestion_note(l, peer->fd);
 	close(peer->fd);
 	peer->fd = -1;
 	client_rests(l, peer);
@@ -127,7 +128,7 @@ next:
 		connections_begin(l, peer);
 }
 
-/* --- pingpong: send, receive, again; hold is the first of these alone */
+/* --- pingpong: send, receive, again */
 
 static void
 pingpong_open(struct load *l, struct peer *peer)
@@ -191,6 +192,38 @@ pingpong_end(struct load *l, struct peer *peer)
 	if (peer->asked == 0)
 		client_rests(l, peer);
 }
+
+/* --- hold: stay; each sends and receives once, some of them at a time */
+
+static void
+hold_next(struct load *l)
+{
+	if (l->turn < l->npeers)
+		pingpong_ask(l, &l->peers[l->turn++], now_ns());
+}
+
+static void
+hold_event(struct load *l, struct peer *peer, uint32_t events)
+{
+	uint64_t done = l->done;
+
+	pingpong_event(l, peer, events);
+	if (l->done > done)
+		hold_next(l);
+}
+
+static void
+hold_begin(struct load *l, struct peer *peer)
+{
+	if (l->size == 0)
+		return;
+	l->ending = true;
+	client_goes(l, peer);
+	if (l->turn < TOGETHER)
+		hold_next(l);
+}
+
+/* --- pingpong at a pace */
 
 /* Who is still waiting when the next request is due sends it when he has the
  * answer, and its time counts from when it was due. */
@@ -322,8 +355,8 @@ const struct role CLIENTS[] = {
 	    connections_begin, nothing },
 	{ "pingpong", false, 64, 1, EDGES, pingpong_event, pingpong_open,
 	    pingpong_begin, pingpong_end },
-	{ "hold", false, 0, 1000, EDGES, pingpong_event, pingpong_open,
-	    nothing, nothing },
+	{ "hold", false, 0, 1000, EDGES, hold_event, client_open, hold_begin,
+	    nothing },
 	{ "upload", false, 128 << 10, 1, EPOLLIN | EPOLLOUT, upload_event,
 	    client_open, upload_begin, upload_end },
 	{ "download", false, STREAM_HEAD, 1, EPOLLIN | EPOLLOUT,

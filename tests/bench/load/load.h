@@ -82,13 +82,14 @@ struct load {
 	const struct role *role;
 	struct sockaddr_in addr;
 	size_t		   size;
-	const char	  *congestion; /* control; NULL: the machine's */
+	const char	  *congestion; /* control that is wanted, or NULL */
+	char		   controlled[16]; /* that of the first connection */
 	bool		   waits;      /* for a line of stdin */
 	enum look	   look;
 	uint64_t	   count;   /* clients: how many may still begin */
 	uint64_t	   open;    /* connections that are under way */
 	uint64_t	   begun, ready;
-	uint64_t	   started, until, seconds; /* ns, ns, s */
+	uint64_t	   started, until, ms; /* the first two in ns */
 	uint64_t	   pace, due; /* ns from a request to the next, or 0 */
 	uint64_t	   turn;      /* whose request is next */
 	bool		   ending;
@@ -116,7 +117,7 @@ void   load_run(struct load *);
 void   load_watch(struct load *, struct peer *, int how, uint32_t events);
 double load_cpu(void); /* seconds that we used */
 void   socket_prepare(const struct load *, int fd);
-void   congestion_of(int fd, char name[static 16]);
+void   congestion_note(struct load *, int fd);
 
 uint64_t      now_ns(void);
 noreturn void die(const char *what);

@@ -11,6 +11,7 @@
 #include "load.h"
 
 #define SECOND	1000000000ull
+#define MS	1000000ull
 #define OPENING (30 * SECOND) /* that all get to be connected */
 #define GRACE	(3 * SECOND)  /* for what is under way at the end */
 #define EVENTS	256
@@ -55,13 +56,14 @@ socket_prepare(const struct load *l, int fd)
 }
 
 void
-congestion_of(int fd, char name[static 16])
+congestion_note(struct load *l, int fd)
 {
-	socklen_t len = 15;
+	socklen_t len = sizeof(l->controlled) - 1;
 
-	memset(name, 0, 16);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) < 0)
-		strcpy(name, "?");
+	/* a route may have its own, so only one that is connected knows */
+	if (l->controlled[0] == '\0')
+		getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, l->controlled,
+		    &len);
 }
 
 void
@@ -100,7 +102,7 @@ load_turn(struct load *l)
 static void
 serve(struct load *l)
 {
-	l->until = now_ns() + l->seconds * SECOND;
+	l->until = now_ns() + l->ms * MS;
 	server_open(l);
 	while (!l->ending && now_ns() < l->until)
 		load_turn(l);
@@ -139,7 +141,7 @@ clients_run(struct load *l)
 {
 	l->cpu = load_cpu();
 	l->started = now_ns();
-	l->until = l->started + l->seconds * SECOND;
+	l->until = l->started + l->ms * MS;
 	client_begin(l);
 	while (l->open > 0) {
 		uint64_t now = now_ns();

@@ -11,19 +11,20 @@
  * pingpong: N connections send SIZE bytes, receive as many, again; all at once
  * or, with -r, RATE of them a second in all, each timed from when it was due.
  * upload and download: N streams carry as much as goes, SIZE bytes a call.
- * hold: N connections move SIZE bytes each way (or none) and stay until stdin
- * ends; only with -w, and at most 600 s.
+ * hold: N connections are made, move SIZE bytes each way, 64 of them at a time,
+ * and stay.
  * answer is the server for connections, pingpong and hold, sink that for upload
  * and source that for download.  They print their port, a line of JSON for each
- * line of stdin, and end when stdin ends.
+ * line of stdin (of which "a" and "s" say to compare all or spots from now on),
+ * and end when stdin ends.
  *
- * OPTIONS: -t SECONDS; -C NAME is the congestion control of its sockets; -v
+ * OPTIONS: -t MILLISECONDS; -C NAME is the congestion control of its sockets; -v
  * compares all that is received, not just 4 KiB of each MiB of a stream (all
  * of what is answered is compared in any case); -w waits, once all connections
  * are made, which "ready" tells, for a line of stdin, and at the end for
  * stdin's end before it closes them.
  *
- * All of it on 127.0.0.1.  Ends after SECONDS at the latest (and COUNT); what
+ * All of it on 127.0.0.1.  Ends after the time at the latest (and COUNT); what
  * is under way then gets 3 s more.  A client prints one line of JSON; there
  * busy is how much of the time its one thread had the processor, and
  * latencies are microseconds. */
@@ -32,7 +33,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -57,8 +57,6 @@ static void
 report(struct load *l)
 {
 	double seconds = (double)(now_ns() - l->started) / 1e9;
-	char congestion[16] = "?";
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	/* those that the grace was too short for */
 	if (l->open > 0 && l->failed == 0)
@@ -66,16 +64,15 @@ report(struct load *l)
 	l->failed += l->open;
 	if (l->started == 0)
 		seconds = 0;
-	if (fd >= 0) {
-		socket_prepare(l, fd);
-		congestion_of(fd, congestion);
-	}
+	if (l->npeers > 0 && l->peers[0].fd >= 0)
+		congestion_note(l, l->peers[0].fd);
 	printf("{\"done\": %llu, \"failed\": %llu, \"wrong\": %llu, "
 	    "\"bytes\": %llu, \"seconds\": %.4f, \"busy\": %.3f, "
 	    "\"congestion\": \"%s\"", (unsigned long long)l->done,
 	    (unsigned long long)l->failed, (unsigned long long)l->wrong,
 	    (unsigned long long)l->bytes, seconds,
-	    seconds > 0 ? (load_cpu() - l->cpu) / seconds : 0, congestion);
+	    seconds > 0 ? (load_cpu() - l->cpu) / seconds : 0,
+	    l->controlled);
 	report_latency(&l->latency);
 	if (l->failed > 0)
 		printf(", \"error\": \"%s\"", strerror(l->error));
@@ -87,8 +84,8 @@ report(struct load *l)
 
 static const char USAGE[] =
     "usage: load connections|pingpong|upload|download|hold [-c N] [-n COUNT]\n"
-    "            [-s SIZE] [-r RATE] [-t SECONDS] [-C NAME] [-v] [-w] PORT\n"
-    "       load answer|sink|source [-s SIZE] [-t SECONDS] [-C NAME] [-v] "
+    "            [-s SIZE] [-r RATE] [-t MS] [-C NAME] [-v] [-w] PORT\n"
+    "       load answer|sink|source [-s SIZE] [-t MS] [-C NAME] [-v] "
     "PORT\n";
 
 static noreturn void
@@ -135,7 +132,7 @@ load_option(struct load *l, int option)
 	else if (option == 's')
 		l->size = number(optarg, STREAM_HEAD, CHUNK_MAX);
 	else if (option == 't')
-		l->seconds = number(optarg, 1, 86400);
+		l->ms = number(optarg, 1, 86400000);
 	else if (option == 'C')
 		l->congestion = optarg;
 	else if (option == 'v')
@@ -195,7 +192,7 @@ main(int argc, char **argv)
 	load.role = role_find(argv[1]);
 	load.size = load.role->size;
 	load.npeers = load.role->peers;
-	load.seconds = load.role->serves ? 3600 : 5;
+	load.ms = load.role->serves ? 3600000 : 5000;
 	load_options(&load, argc - 1, argv + 1);
 	raise_descriptors();
 	stream_init();

@@ -13,6 +13,7 @@
 static void
 server_close(struct load *l, struct peer *peer, int error)
 {
+	congestion_note(l, peer->fd);
 	close(peer->fd);
 	free(peer);
 	l->open--;
@@ -133,23 +134,25 @@ server_open(struct load *l)
 	fflush(stdout);
 }
 
-/* A line of stdin asks what there was since the last; its end ends all. */
+/* A line of stdin asks what there was since the last, and its first letter says
+ * how closely to look from now on; its end ends all. */
 void
 server_report(struct load *l)
 {
-	char line[16], congestion[16];
+	char line[16];
 
 	if (read(l->input.fd, line, sizeof(line)) <= 0) {
 		l->ending = true;
 		return;
 	}
-	congestion_of(l->listener.fd, congestion);
+	if (line[0] == 'a' || line[0] == 's')
+		l->look = line[0] == 'a' ? LOOK_AT_ALL : LOOK_AT_SPOTS;
 	printf("{\"open\": %llu, \"done\": %llu, \"failed\": %llu, "
 	    "\"wrong\": %llu, \"bytes\": %llu, \"cpu\": %.6f, "
 	    "\"congestion\": \"%s\"}\n", (unsigned long long)l->open,
 	    (unsigned long long)l->done, (unsigned long long)l->failed,
 	    (unsigned long long)l->wrong, (unsigned long long)l->bytes,
-	    load_cpu() - l->cpu, congestion);
+	    load_cpu() - l->cpu, l->controlled);
 	fflush(stdout);
 	l->done = l->failed = l->wrong = l->bytes = 0;
 	l->cpu = load_cpu();
