@@ -222,13 +222,13 @@ papers: $(O)/papers
 	$< man <conf/proxy.ini.5 >$(O)/paper.new && \
 		cp $(O)/paper.new conf/proxy.ini.5
 
-##bench		compare with other proxies
+##bench		compare with other proxies; BENCH="-r 30 -w pingpong" (--help tells)
 ##soak		an hour under load, or SOAK_TIME seconds
 bench soak:
 	@test -x tests/$@/run || { echo "make $@: no tests/$@/run yet"; exit 1; }
 	@$(MAKE) --no-print-directory $(jobs) deps-test
 	@$(MAKE) --no-print-directory $(jobs) all
-	@SLUICE=$(CURDIR)/$(BIN) tests/$@/run
+	@SLUICE=$(CURDIR)/$(BIN) tests/$@/run $(if $(filter bench,$@),$(BENCH))
 
 # --- Installing.
 

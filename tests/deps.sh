@@ -45,6 +45,7 @@ test_packages() {
 	openssl               have openssl
 	iperf3                have iperf3
 	prometheus            have prometheus && have promtool
+	wrk                   have wrk
 	curl                  have curl
 	chromium              have chromium
 	iproute2              have ip

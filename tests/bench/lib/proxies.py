@@ -27,9 +27,10 @@ class Way:
 
 class Column:
     """A proxy as it comes, but for the connect timeout (seconds); more are
-    lines of its configuration about all of its ways."""
+    lines of its configuration about all of its ways, each those about each."""
 
     name = None
+    each = ""
     binary = None
     version_flag = "-V"
     attempts = 1
@@ -65,7 +66,7 @@ class Column:
 
     def lines(self, way):
         """What it is told about this way alone."""
-        return way.more.get(self.name, "")
+        return self.each + way.more.get(self.name, "")
 
     def log_lines(self):
         return (self.folder / "log").read_text(errors="replace").splitlines()
@@ -171,6 +172,7 @@ class HAProxy(Column):
 class Nginx(Column):
     name = "nginx"
     binary = "nginx"
+    events = ""                     # lines of the section of this name
     drain_signal = signal.SIGQUIT
 
     def commands(self, ways):
@@ -181,7 +183,7 @@ class Nginx(Column):
             load = f"load_module {modules[1]}/ngx_stream_module.so;\n"
         text = (f"{load}daemon off;\npid {self.folder}/pid;\n"
                 "worker_shutdown_timeout 1s;\n"
-                "error_log stderr;\nevents {}\nstream {\n"
+                f"error_log stderr;\nevents {{{self.events}}}\nstream {{\n"
                 f"proxy_connect_timeout {self.connect_timeout}s;\n{self.more}")
         for way in ways:
             text += (f"server {{ listen 127.0.0.1:{way.port};"
@@ -223,6 +225,22 @@ class Socat(Column):
                  "reuseaddr,backlog=100",
                  "TCP:%s:%d,connect-timeout=%d" % (
                      *way.server, self.connect_timeout)] for way in ways]
+
+
+class SocketProxyd(Column):
+    """systemd's, started by its first connection."""
+
+    name = "systemd-socket-proxyd"
+    binary = "/lib/systemd/systemd-socket-proxyd"
+    version_flag = "--version"
+
+    def commands(self, ways):
+        return [["systemd-socket-activate", "-l", f"127.0.0.1:{way.port}",
+                 self.binary, "--connections-max=10000",
+                 "%s:%d" % way.server] for way in ways]
+
+    def version(self):
+        return re.search(r"\d+", output([self.binary, "--version"]))[0]
 
 
 COLUMNS = [Sluice, HAProxy, Nginx, NginxHalfClose, Socat]
