@@ -115,6 +115,7 @@ struct global_conf {
 	uint64_t       max_sessions; /* 0: from the fd limit */
 	uint64_t       drain_timeout;
 	uint64_t       pipe_size;
+	uint64_t       bulk_share; /* percent */
 	char	      *user;	 /* NULL: not given */
 	char	      *group;	 /* NULL: that of the user */
 	char	      *pid_file; /* absolute, NULL: none */

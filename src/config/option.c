@@ -87,6 +87,12 @@ const struct option OPTIONS[] = {
 		   "through. Where the kernel does not give one of this size "
 		   "(fs.pipe-max-size, and fs.pipe-user-pages-soft for all "
 		   "pipes of a user who is not root), bytes are copied." },
+	{ SECTION_GLOBAL, "bulk_share", &TYPE_NUMBER, GLOBAL(bulk_share),
+	    "25", .min = 1, .max = 100,
+	    .doc = "How much of a worker's time, in percent, large transfers "
+		   "may take while other sessions exchange small messages, "
+		   "which would wait for them. 100 gives all that is left to "
+		   "transfers." },
 	{ SECTION_GLOBAL, "user", &TYPE_ACCOUNT, GLOBAL(user), NULL,
 	    .example = "sluice",
 	    .doc = "Who the daemon is once its ports are bound, if it was "

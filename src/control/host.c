@@ -79,8 +79,8 @@ host_max_pipes(uint64_t fds, size_t nworkers)
 uint64_t
 host_max_sessions(const struct config *config, uint64_t fds, size_t nworkers)
 {
-	/* a worker: epoll, its wake-up, the mailbox */
-	uint64_t kept = FDS_KEPT + 3 * nworkers +
+	/* a worker: epoll, its wake-up, the mailbox, the gate's timer */
+	uint64_t kept = FDS_KEPT + 4 * nworkers +
 	    host_listening(config, nworkers) + fds / PIPES_SHARE;
 
 	return fds > kept + 2 * FDS_PER_SESSION ?

@@ -37,13 +37,19 @@ relay_begin(struct session *s)
 }
 
 static int
+relay_pump_if_let(struct session *s, struct relay *r)
+{
+	return gate_lets(&s->worker->gate, r) ? relay_pump(r, s->worker) : 0;
+}
+
+static int
 relay_pump_both(struct session *s)
 {
 	bool silent = s->to_client.bytes == 0;
-	int error = relay_pump(&s->to_upstream, s->worker);
+	int error = relay_pump_if_let(s, &s->to_upstream);
 
 	if (error == 0)
-		error = relay_pump(&s->to_client, s->worker);
+		error = relay_pump_if_let(s, &s->to_client);
 	if (silent && s->to_client.bytes > 0)
 		s->first_byte_ms = session_age(s);
 	return error;
@@ -76,6 +82,14 @@ relay_note_broken(struct session *s, const struct relay *r)
 			.error = r->to->write_error };
 }
 
+/* What waits for its turn will be read, and need not be asked for its error. */
+static bool
+relay_is_cut(const struct relay *r)
+{
+	return r->from->error != 0 ||
+	    (!relay_runnable(r) && conn_check(r->from));
+}
+
 enum phase_answer
 phase_relay(struct session *s)
 {
@@ -94,7 +108,7 @@ phase_relay(struct session *s)
 	relay_note_broken(s, &s->to_client);
 	if (relay_is_over(&s->to_upstream) && relay_is_over(&s->to_client))
 		return PHASE_END;
-	if (conn_check(&s->client) || conn_check(&s->upstream))
+	if (relay_is_cut(&s->to_upstream) || relay_is_cut(&s->to_client))
 		return PHASE_NEXT;
 	return PHASE_WAIT;
 }

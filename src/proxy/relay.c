@@ -19,11 +19,21 @@ relay_open(struct relay *r, struct session *s, struct conn *from,
 }
 
 void
+relay_wait(struct relay *r, struct relay_queue *queue)
+{
+	if (r->queue == queue)
+		return;
+	if (r->queue != NULL)
+		TAILQ_REMOVE(r->queue, r, link);
+	if (queue != NULL)
+		TAILQ_INSERT_TAIL(queue, r, link);
+	r->queue = queue;
+}
+
+void
 relay_close(struct relay *r, struct worker *w)
 {
-	if (r->queued)
-		TAILQ_REMOVE(&w->queue, r, link);
-	r->queued = false;
+	relay_wait(r, NULL);
 	relay_splice_close(r, w);
 	spill_free(&w->spills, r->spill);
 	r->spill = NULL;
@@ -98,7 +108,7 @@ relay_step(struct relay *r, struct worker *w, size_t *moved)
 static int
 relay_move(struct relay *r, struct worker *w)
 {
-	size_t budget = r->bulk ? RELAY_BULK_BUDGET : RELAY_BUDGET, n, sum = 0;
+	size_t budget = r->bulk ? w->gate.quantum : RELAY_BUDGET, n, sum = 0;
 	int error = 0;
 
 	while (sum < budget && r->to->writable && relay_flush(r, w) &&

@@ -21,10 +21,12 @@
 struct session;
 struct worker;
 
-/* How much one direction moves before others have their turn. */
+/* How much one direction moves before others have their turn; of bulk, the
+ * gate says it. */
 #define RELAY_READ	  (64 * 1024) /* at a time, but for bulk */
 #define RELAY_BUDGET	  (256 * 1024)
-#define RELAY_BULK_BUDGET (1024 * 1024)
+
+TAILQ_HEAD(relay_queue, relay);
 
 struct relay {
 	struct session *session;
@@ -37,14 +39,16 @@ struct relay {
 	uint32_t	pending; /* bytes in the spill or in the pipe */
 	uint8_t		streak; /* of reads or pumps that speak against 'bulk' */
 	bool		bulk; /* moves much at a time */
-	bool		queued;
 	bool		done; /* everything delivered, FIN included */
+	struct relay_queue *queue; /* that it waits in, or NULL */
 	TAILQ_ENTRY(relay) link;
 };
-TAILQ_HEAD(relay_queue, relay);
 
 void relay_open(struct relay *, struct session *, struct conn *from,
     struct conn *to);
+
+/* Goes to the end of a queue, out of the one that it waits in; or only that. */
+void relay_wait(struct relay *, struct relay_queue *);
 
 /* Gives back spill and pipe and leaves the run queue. Closed already is fine. */
 void relay_close(struct relay *, struct worker *);

@@ -76,13 +76,10 @@ static void
 session_queue(struct session *s, struct relay *r)
 {
 	struct worker *w = s->worker;
+	struct relay_queue *queue = r->bulk ? &w->gate.queue : &w->queue;
 	bool runnable = s->relaying && relay_runnable(r);
 
-	if (runnable && !r->queued)
-		TAILQ_INSERT_TAIL(&w->queue, r, link);
-	else if (!runnable && r->queued)
-		TAILQ_REMOVE(&w->queue, r, link);
-	r->queued = runnable;
+	relay_wait(r, runnable ? queue : NULL);
 }
 
 /* What happens next follows from the state, computed here and only here.  The

@@ -202,15 +202,14 @@ worker_mail_event(evutil_socket_t fd, short what, void *arg)
 static void
 worker_run_queue(struct worker *w)
 {
-	struct relay mark = { .queued = true }, *r;
+	struct relay mark = { 0 }, *r;
 
-	TAILQ_INSERT_TAIL(&w->queue, &mark, link);
+	relay_wait(&mark, &w->queue);
 	while ((r = TAILQ_FIRST(&w->queue)) != &mark) {
-		TAILQ_REMOVE(&w->queue, r, link);
-		r->queued = false;
+		relay_wait(r, NULL);
 		session_advance(r->session);
 	}
-	TAILQ_REMOVE(&w->queue, &mark, link);
+	relay_wait(&mark, NULL);
 }
 
 static bool
@@ -231,16 +230,25 @@ worker_tell_log(struct worker *w)
 		eventfd_write(w->shared->log_fd, 1);
 }
 
+/* Before the first configuration there is no bulk. */
+static unsigned
+worker_bulk_share(const struct worker *w)
+{
+	return w->snapshot == NULL ? 100 :
+	    (unsigned)snapshot_config(w->snapshot)->global.bulk_share;
+}
+
 void
 worker_turn(struct worker *w)
 {
 	int flags = EVLOOP_ONCE;
 
-	if (!TAILQ_EMPTY(&w->queue))
+	if (!TAILQ_EMPTY(&w->queue) || gate_ready(&w->gate))
 		flags |= EVLOOP_NONBLOCK;
 	w->now = 0;
 	event_base_loop(w->base, flags);
 	worker_run_queue(w);
+	gate_run(&w->gate, worker_bulk_share(w));
 	session_reap(w);
 	worker_tell_log(w);
 }
@@ -277,7 +285,8 @@ worker_init_events(struct worker *w)
 	event_assign(&w->resume_event, w->base, -1, 0, worker_resume_event, w);
 	event_assign(&w->mail_event, w->base, box_fd(w->mailbox),
 	    EV_READ | EV_PERSIST, worker_mail_event, w);
-	return worker_reserve_timers(w) | event_add(&w->mail_event, NULL);
+	return worker_reserve_timers(w) | event_add(&w->mail_event, NULL) |
+	    gate_open(&w->gate, w->base);
 }
 
 static void
@@ -362,6 +371,7 @@ worker_free(struct worker *w)
 	for (size_t i = 0; w->pools != NULL && i < w->shared->nupstreams; i++)
 		pool_unref(w->pools[i]);
 	box_unref(w->mailbox);
+	gate_close(&w->gate);
 	if (w->base != NULL)
 		event_base_free(w->base);
 	ring_free(w->records);

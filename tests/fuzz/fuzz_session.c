@@ -299,7 +299,8 @@ run_until_quiet(void)
 	do {
 		worker_turn(worker);
 		assert(++turns < QUIET_TURNS);
-	} while (!TAILQ_EMPTY(&worker->queue));
+	} while (!TAILQ_EMPTY(&worker->queue) ||
+	    !TAILQ_EMPTY(&worker->gate.queue));
 	if (session() == NULL)
 		return;
 	assert(!is_stuck(session(), &client));
@@ -526,6 +527,7 @@ int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const char text[] = "[global]\naccess_log_start = on\n"
+	    "bulk_share = 100\n"
 	    "access_log_interval = 1s\n[listener]\nbind = 127.0.0.1:1\n"
 	    "idle_timeout = 10s\nhalf_close_timeout = 5s\nmax_lifetime = 1m\n"
 	    "stall_timeout = 3s\n[upstream]\nserver = 127.0.0.1:9\n"

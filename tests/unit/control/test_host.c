@@ -120,7 +120,7 @@ assert_sessions_fit(const struct config *config, uint64_t fds,
     size_t nworkers, uint64_t listening)
 {
 	uint64_t sessions = host_max_sessions(config, fds, nworkers);
-	uint64_t open = 2 * sessions + listening * nworkers + 3 * nworkers +
+	uint64_t open = 2 * sessions + listening * nworkers + 4 * nworkers +
 	    2 * host_max_pipes(fds, nworkers) * nworkers;
 
 	assert_true(open + 32 <= fds); /* standard, logs, admin, look-ups */
