@@ -120,7 +120,7 @@ $(O)/unit/%: tests/unit/%.c $(O)/flags $$(call below,$$(*D))
 # Its sockets are played by the fuzzer.
 $(O)/fuzz_session: link += $(patsubst %,-Wl$(comma)--wrap=%,recv send \
 	shutdown close socket connect getsockopt getpeername setsockopt ioctl \
-	clock_ms)
+	splice pipe2 fcntl clock_ms)
 comma := ,
 
 $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/flags $(call archives,$(layers))

@@ -1,267 +1,31 @@
 /* The session's state machine between two scripted sockets.
  *
  * The input is a script of what client and server do: speak, end, reset, take
- * bytes, let time pass.  The system calls on their sockets are answered here;
- * the rest (events, sessions, relays) is the real thing.  Whatever the script,
+ * bytes, let time pass.  The system calls on their sockets are answered by
+ * sockets.h; the rest (events, sessions, relays) is the real thing.  Whatever the script,
  *
  * - each side gets what the other said, in order, and nothing else;
  * - a FIN is passed on after the last byte, and only where one came;
  * - a stream that was cut short ends with a reset;
  * - what can move has moved once the worker is quiet;
- * - every socket is closed once, and nothing spins. */
+ * - every socket and pipe is closed once, and nothing spins;
+ * - a pipe is held only while bytes are in it, and then by nobody else.
+ *
+ * The first byte says how the bytes are moved. */
 #include "../../src/proxy/limit.h"
 #include "../../src/proxy/worker-internal.h"
 
-#include <arpa/inet.h>
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "sockets.h"
 
 #define QUIET_TURNS 10000
-#define ROOM_MAX    (1 << 20)
 #define SAID_MAX    (1 << 20)
+#define BULK	    (128 << 10) /* two large reads, and splicing begins */
 
-struct side {
-	int	 fd;	   /* -1: none */
-	uint64_t said;	   /* by the peer, in all */
-	uint64_t heard;	   /* of that, by us */
-	uint64_t taken;	   /* of ours, by the peer's kernel */
-	uint64_t unsent;   /* of that, not acknowledged */
-	size_t	 room;	   /* for more */
-	size_t	 piece;	   /* the most that one recv gives */
-	int	 error;	   /* pending, an errno */
-	bool	 connected;
-	bool	 fin;	   /* the peer ends behind what it said */
-	bool	 reset;	   /* the peer did */
-	bool	 shut;	   /* we sent a FIN */
-	bool	 linger;   /* closing will reset */
-	short	 coming;   /* an edge that epoll has not told yet */
-};
-
-static struct side client, upstream;
 static struct worker *worker;
 static struct config *config;
-static uint64_t now = 1000000;
-static bool hurried; /* time passed or somebody killed: bytes may be lost */
-static int silent_fd; /* never ready: what libevent watches */
-
-static struct side *
-side_of(int fd)
-{
-	if (fd == client.fd)
-		return &client;
-	return fd == upstream.fd ? &upstream : NULL;
-}
-
-static struct side *
-other(const struct side *x)
-{
-	return x == &client ? &upstream : &client;
-}
-
-/* What a side says, by position. */
-static uint8_t
-byte_of(const struct side *x, uint64_t at)
-{
-	return (uint8_t)(at * 31 + (at >> 8) + (x == &client ? 7 : 100));
-}
-
-/* --- The system calls. */
-
-int __real_close(int);
-int __real_getsockopt(int, int, int, void *, socklen_t *);
-
-ssize_t __wrap_recv(int, void *, size_t, int);
-ssize_t __wrap_send(int, const void *, size_t, int);
-int	__wrap_shutdown(int, int);
-int	__wrap_close(int);
-int	__wrap_socket(int, int, int);
-int	__wrap_connect(int, const struct sockaddr *, socklen_t);
-int	__wrap_getpeername(int, struct sockaddr *, socklen_t *);
-int	__wrap_getsockopt(int, int, int, void *, socklen_t *);
-int	__wrap_setsockopt(int, int, int, const void *, socklen_t);
-int	__wrap_ioctl(int, unsigned long, int *);
-uint64_t __wrap_clock_ms(void);
-
-static int
-fail(int error)
-{
-	errno = error;
-	return -1;
-}
-
-static int
-take_error(struct side *x)
-{
-	int error = x->error;
-
-	x->error = 0;
-	return error;
-}
-
-/* As tcp_recvmsg(): what is queued first, then the error, once, then 0. */
-ssize_t
-__wrap_recv(int fd, void *to, size_t size, int flags)
-{
-	struct side *x = side_of(fd);
-	uint64_t left;
-	uint8_t *out = to;
-
-	(void)flags;
-	assert(x != NULL && x->connected);
-	left = x->said - x->heard;
-	size = size < left ? size : left;
-	size = size < x->piece ? size : x->piece;
-	for (size_t i = 0; i < size; i++)
-		out[i] = byte_of(x, x->heard++);
-	if (size > 0)
-		return (ssize_t)size;
-	if (x->error != 0)
-		return fail(take_error(x));
-	return x->fin || x->reset ? 0 : fail(EAGAIN);
-}
-
-ssize_t
-__wrap_send(int fd, const void *from, size_t size, int flags)
-{
-	struct side *x = side_of(fd);
-	const uint8_t *in = from;
-
-	assert(x != NULL && x->connected && !x->shut && flags == MSG_NOSIGNAL);
-	assert(size > 0);
-	if (x->error != 0)
-		return fail(take_error(x));
-	if (x->reset)
-		return fail(EPIPE);
-	if (x->room == 0)
-		return fail(EAGAIN);
-	size = size < x->room ? size : x->room;
-	for (size_t i = 0; i < size; i++)
-		assert(in[i] == byte_of(other(x), x->taken++));
-	assert(x->taken <= other(x)->heard);
-	x->room -= size;
-	x->unsent += size;
-	return (ssize_t)size;
-}
-
-int
-__wrap_shutdown(int fd, int how)
-{
-	struct side *x = side_of(fd);
-
-	assert(x != NULL && how == SHUT_WR && !x->shut);
-	assert(other(x)->fin && x->taken == other(x)->said);
-	if (x->reset)
-		return fail(ENOTCONN);
-	x->shut = true;
-	return 0;
-}
-
-/* As tcp_close(): a FIN where all was read, and nothing more can come; else a
- * reset, which nobody asked for. */
-static void
-close_with_fin(struct side *x)
-{
-	assert(x->fin && x->heard == x->said);
-	assert(other(x)->fin && x->taken == other(x)->said);
-	x->shut = true;
-}
-
-/* A stream must not look complete that is not, and a reset must not destroy
- * what is still on its way. */
-int
-__wrap_close(int fd)
-{
-	struct side *x = side_of(fd);
-
-	if (x != NULL) {
-		if (x->connected && !x->linger && !x->shut && !x->reset)
-			close_with_fin(x);
-		assert(!x->linger || x->unsent == 0 || x->reset || hurried);
-		x->fd = -1;
-	}
-	return __real_close(fd);
-}
-
-int
-__wrap_socket(int domain, int type, int protocol)
-{
-	(void)domain, (void)type, (void)protocol;
-	assert(upstream.fd == -1);
-	upstream = (struct side){ .fd = dup(silent_fd), .room = ROOM_MAX,
-		.piece = SIZE_MAX };
-	return upstream.fd;
-}
-
-int
-__wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
-{
-	(void)to, (void)len;
-	assert(fd == upstream.fd);
-	return fail(EINPROGRESS);
-}
-
-int
-__wrap_getpeername(int fd, struct sockaddr *name, socklen_t *len)
-{
-	const struct side *x = side_of(fd);
-
-	(void)name, (void)len;
-	assert(x != NULL);
-	return x->connected ? 0 : fail(ENOTCONN);
-}
-
-int
-__wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
-{
-	struct side *x = side_of(fd);
-
-	if (x == NULL)
-		return __real_getsockopt(fd, level, name, value, len);
-	memset(value, 0, *len);
-	if (level == SOL_SOCKET && name == SO_ERROR)
-		*(int *)value = take_error(x);
-	else if (level == SOL_SOCKET && name == SO_DOMAIN)
-		*(int *)value = AF_INET;
-	return 0;
-}
-
-int
-__wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
-{
-	struct side *x = side_of(fd);
-
-	(void)value, (void)len;
-	assert(x != NULL);
-	if (level == SOL_SOCKET && name == SO_LINGER)
-		x->linger = true;
-	return 0;
-}
-
-int
-__wrap_ioctl(int fd, unsigned long request, int *value)
-{
-	const struct side *x = side_of(fd);
-
-	assert(x != NULL && request == SIOCOUTQ);
-	*value = x->reset ? 0 : (int)x->unsent;
-	return 0;
-}
-
-uint64_t
-__wrap_clock_ms(void)
-{
-	return now;
-}
 
 /* --- The worker. */
 
@@ -291,6 +55,41 @@ is_stuck(const struct session *s, const struct side *from)
 	    sent_to->write_error == 0 && to->taken < from->said;
 }
 
+/* What is in flight is in one place, and a pipe is there for nothing else.
+ * Returns how many the direction holds. */
+static unsigned
+check_relay(const struct relay *r, const struct side *to)
+{
+	assert(relay_delivered(r) == to->taken);
+	if (r->spill != NULL)
+		assert(r->pipe == NULL && r->spill->len == r->pending);
+	else if (r->pipe != NULL)
+		assert(pipe_bytes(pipes_find(r->pipe->in)) == r->pending);
+	assert((r->pending > 0) == (r->spill != NULL || r->pipe != NULL));
+	return r->pipe != NULL;
+}
+
+static void
+check_pipes(void)
+{
+	const struct pipe_pool *pool = &worker->pipes;
+	unsigned kept = 0, held = 0;
+
+	for (const struct pipe *p = pool->free; p != NULL; p = p->next) {
+		const struct fake_pipe *fake = pipes_find(p->in);
+
+		assert(fake != NULL && fake->out == p->out);
+		assert(pipe_bytes(fake) == 0);
+		kept++;
+	}
+	if (session() != NULL)
+		held = check_relay(&session()->to_upstream, &upstream) +
+		    check_relay(&session()->to_client, &client);
+	assert(kept == pool->kept && kept + held == pool->open);
+	assert(pool->open == pipes_open());
+	assert(pool->open <= worker->shared->max_pipes);
+}
+
 static void
 run_until_quiet(void)
 {
@@ -301,6 +100,7 @@ run_until_quiet(void)
 		assert(++turns < QUIET_TURNS);
 	} while (!TAILQ_EMPTY(&worker->queue) ||
 	    !TAILQ_EMPTY(&worker->gate.queue));
+	check_pipes();
 	if (session() == NULL)
 		return;
 	assert(!is_stuck(session(), &client));
@@ -347,6 +147,16 @@ speak(struct side *x, size_t size)
 		return;
 	x->said += size;
 	edge(x, EV_READ);
+}
+
+/* The last byte is urgent. */
+static void
+shout(struct side *x, size_t size)
+{
+	if (!x->connected || x->fin || x->reset || x->said > SAID_MAX)
+		return;
+	x->urgent = x->said + size;
+	speak(x, size + 1);
 }
 
 /* A call of ours may meet it before epoll tells. */
@@ -414,10 +224,30 @@ do_kill(void)
 	session_reap(worker);
 }
 
+/* What has to do without a pipe, or with one that splice(2) refuses. */
+static void
+deny(unsigned n)
+{
+	static const int own[] = { 0, ENOMEM, EINVAL, EAGAIN };
+
+	pipes.pipe2_error = n & 1 ? EMFILE : 0;
+	pipes.resize_error = n & 2 ? EPERM : 0;
+	splice_error = own[n >> 2 & 3];
+	if (n & 16)
+		pipe_pool_shed(&worker->pipes, now);
+}
+
+/* 1 to 255, or any number. */
+static size_t
+most(unsigned n)
+{
+	return n < 255 ? n + 1 : SIZE_MAX;
+}
+
 static void
 step(unsigned op, struct side *x, unsigned n)
 {
-	switch (op % 16) {
+	switch (op % 20) {
 	case 0: speak(x, n); break;
 	case 1: speak(x, (size_t)n << 10); break;
 	case 2: end(x); edge(x, 0); break;
@@ -425,7 +255,7 @@ step(unsigned op, struct side *x, unsigned n)
 	case 4: take(x, n); break;
 	case 5: take(x, (size_t)n << 10); break;
 	case 6: x->room = x->room < n ? x->room : n; break;
-	case 7: x->piece = n + 1; break;
+	case 7: x->piece = most(n); break;
 	case 8: edge(x, EV_READ | EV_WRITE); break;
 	case 9: connected(n % 4 != 0 ? 0 : ECONNREFUSED); break;
 	case 10: hurry(n); break;
@@ -434,6 +264,10 @@ step(unsigned op, struct side *x, unsigned n)
 	case 13: reset(x, n); break;
 	case 14: end(x); break;
 	case 15: edge(x, 0); break;
+	case 16: speak(x, BULK + ((size_t)n << 11)); break;
+	case 17: shout(x, n); break;
+	case 18: x->bite = most(n); break;
+	case 19: deny(n); break;
 	}
 }
 
@@ -467,20 +301,35 @@ check_delivered(const struct side *to)
 	assert(to->shut == from->fin);
 }
 
+/* The pool is as new, so that an input does not depend on those before it. */
 static void
-begin(void)
+begin_pipes(unsigned most_open)
 {
+	pipe_pool_done(&worker->pipes);
+	assert(worker->pipes.open == 0 && pipes_open() == 0);
+	worker->pipes.again_at = 0;
+	worker->shared->max_pipes = most_open;
+	pipes.pipe2_error = pipes.resize_error = splice_error = 0;
+}
+
+static void
+begin(unsigned how)
+{
+	const struct listener_conf *conf =
+	    &config->listeners[how % config->nlisteners];
 	const struct peer from = { .family = AF_INET };
 	struct conn held;
 
 	hurried = false;
-	client = (struct side){ .fd = dup(silent_fd), .connected = true,
-		.room = ROOM_MAX, .piece = SIZE_MAX, .coming = EV_WRITE };
+	begin_pipes(how & 0x80 ? 1 : PIPES_MOST);
+	client = new_side();
+	client.connected = true;
+	client.coming = EV_WRITE;
 	upstream = (struct side){ .fd = -1 };
 	conn_hold(&held, client.fd);
 	worker->now = 0;
-	assert(limit_take(worker->shared, &config->listeners[0]));
-	worker_adopt(worker, &config->listeners[0], &held, &from);
+	assert(limit_take(worker->shared, conf));
+	worker_adopt(worker, conf, &held, &from);
 	assert(session() != NULL);
 }
 
@@ -490,8 +339,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	begin();
-	for (size_t i = 0; i + 1 < size && session() != NULL; i += 2)
+	begin(size > 0 ? data[0] : 0);
+	for (size_t i = 1; i + 1 < size && session() != NULL; i += 2)
 		step(data[i] & 0x7f, data[i] & 0x80 ? &client : &upstream,
 		    data[i + 1]);
 	finish();
@@ -528,12 +377,15 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const char text[] = "[global]\naccess_log_start = on\n"
 	    "bulk_share = 100\n"
-	    "access_log_interval = 1s\n[listener]\nbind = 127.0.0.1:1\n"
-	    "idle_timeout = 10s\nhalf_close_timeout = 5s\nmax_lifetime = 1m\n"
-	    "stall_timeout = 3s\n[upstream]\nserver = 127.0.0.1:9\n"
+	    "access_log_interval = 1s\n[defaults]\nidle_timeout = 10s\n"
+	    "half_close_timeout = 5s\nmax_lifetime = 1m\nstall_timeout = 3s\n"
+	    "[listener splice]\nbind = 127.0.0.1:1\nrelay = splice\n"
+	    "[listener auto]\nbind = 127.0.0.1:2\nrelay = auto\n"
+	    "[listener copy]\nbind = 127.0.0.1:3\nrelay = copy\n"
+	    "[upstream]\nserver = 127.0.0.1:9\n"
 	    "server = 127.0.0.1:10\nconnect_attempts = 2\n";
-	static struct session_limit limits[1];
-	static struct shared shared = { .listeners = limits, .nlisteners = 1,
+	static struct session_limit limits[3];
+	static struct shared shared = { .listeners = limits, .nlisteners = 3,
 		.nupstreams = 1, .nworkers = 1 };
 	static struct worker *workers[1];
 	struct config_errors errors;
@@ -542,7 +394,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc, (void)argv;
 	assert(pipe(fds) == 0);
-	silent_fd = fds[0];
+	silent_fd = pipes.fd = fds[0];
 	config = config_load_text("fuzz", text, sizeof(text) - 1, &errors);
 	assert(config != NULL);
 	log_set_level(LOG_LEVEL_ERROR);
