@@ -49,6 +49,31 @@ holds_the_most_and_nothing(void **state)
 	free(data);
 }
 
+/* Bulk that is copied where there is no pipe for it; that size is not kept. */
+static void
+holds_more_than_the_most_that_is_kept(void **state)
+{
+	struct spill_pool pool = { 0 };
+	size_t size = 4 * SPILL_SIZE;
+	uint8_t *data = malloc(size);
+	struct spill *s, *usual;
+
+	(void)state;
+	for (size_t i = 0; i < size; i++)
+		data[i] = (uint8_t)(i * 7 + (i >> 8));
+	usual = spill_new(&pool, some, 1);
+	spill_free(&pool, usual);
+	s = spill_new(&pool, data, size);
+	assert_ptr_not_equal(s, usual);
+	assert_int_equal(s->len, size);
+	assert_memory_equal(s->data, data, size);
+	spill_free(&pool, s);
+	assert_int_equal(pool.count, 1);
+	assert_ptr_equal(pool.free, usual);
+	spill_pool_done(&pool);
+	free(data);
+}
+
 static void
 given_back_is_used_again(void **state)
 {
@@ -138,6 +163,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holds_a_copy),
 		cmocka_unit_test(holds_the_most_and_nothing),
+		cmocka_unit_test(holds_more_than_the_most_that_is_kept),
 		cmocka_unit_test(given_back_is_used_again),
 		cmocka_unit_test(keeps_a_few_while_it_is_busy),
 		cmocka_unit_test(keeps_one_when_all_came_back),
