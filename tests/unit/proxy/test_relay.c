@@ -33,6 +33,7 @@ scarce(size_t size)
 #define LARGE	(40 * KIB) /* a read of bulk */
 #define SMALL	(4 * KIB)
 #define PIPES	4
+#define TURN	(1024 * KIB) /* the gate's, of bulk */
 
 /* Both directions of a session; the tests pump the one to the upstream. */
 struct rig {
@@ -84,6 +85,7 @@ rig_begin(struct rig *rig, const char *relay, unsigned max_pipes)
 	rig->worker->snapshot = rig_config(relay);
 	s->listener = snapshot_config(rig->worker->snapshot)->listeners;
 	s->worker = rig->worker;
+	rig->worker->gate.quantum = TURN;
 	relay_open(&s->to_upstream, s, &s->client, &s->upstream);
 	relay_open(&s->to_client, s, &s->upstream, &s->client);
 }
@@ -232,7 +234,7 @@ a_pump_stays_within_its_budget(void **state)
 
 	needs_room(rig);
 	rig_begin(rig, "copy", 0);
-	say(rig, 8 * RELAY_BULK_BUDGET);
+	say(rig, 8 * TURN);
 	moved = pump(rig);
 	assert_true(moved >= RELAY_BUDGET);
 	assert_true(moved < RELAY_BUDGET + WORKER_SCRATCH);
@@ -240,8 +242,8 @@ a_pump_stays_within_its_budget(void **state)
 	assert_true(r->bulk);
 	for (int i = 0; i < 3; i++) {
 		moved = pump(rig);
-		assert_true(moved >= RELAY_BULK_BUDGET);
-		assert_true(moved < RELAY_BULK_BUDGET + WORKER_SCRATCH);
+		assert_true(moved >= TURN);
+		assert_true(moved < TURN + WORKER_SCRATCH);
 	}
 	hear(rig);
 }
@@ -255,14 +257,14 @@ so_does_one_that_splices(void **state)
 
 	needs_room(rig);
 	rig_begin(rig, "splice", PIPES);
-	say(rig, 4 * RELAY_BULK_BUDGET);
+	say(rig, 4 * TURN);
 	moved = pump(rig);
 	assert_true(moved >= RELAY_BUDGET && moved < RELAY_BUDGET + 256 * KIB);
 	assert_true(relay_runnable(r));
 	assert_null(r->pipe); /* others may want it meanwhile */
 	assert_int_equal(rig->worker->pipes.kept, 1);
 	while (rig->heard < rig->said) {
-		assert_true(pump(rig) < RELAY_BULK_BUDGET + 256 * KIB);
+		assert_true(pump(rig) < TURN + 256 * KIB);
 		hear(rig);
 	}
 }
