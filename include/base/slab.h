@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#define SLAB_PAGE (16 * 1024)
+#define SLAB_PAGE (32 * 1024)
 
 struct slab_page;
 LIST_HEAD(slab_pages, slab_page);
@@ -23,7 +23,7 @@ struct slab {
 /* For objects of 'size' bytes, of which a page has to hold a few. */
 void slab_init(struct slab *, size_t size);
 
-/* Zeroed and aligned for anything; NULL without memory. */
+/* Zeroed and aligned as pointers are; NULL without memory. */
 void *slab_take(struct slab *);
 void  slab_give(struct slab *, void *); /* NULL is fine */
 

@@ -15,15 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct conn;
-
-/* Called after the flags were set, from the loop. */
-typedef void conn_wake(struct conn *, void *owner);
-
 struct conn {
 	struct event event;
-	conn_wake   *wake;
-	void	    *owner;
 	int	     fd;	/* owned; -1: closed.  Valid only if 'open' */
 	int16_t	     error;	/* the first, -errno; sticky */
 	int16_t	     write_error; /* a Unix peer reads no more, and may still
@@ -40,15 +33,20 @@ struct conn {
 /* The events above; bases need EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE. */
 struct event_base *conn_base_new(void);
 
-/* Takes the fd over and registers it, after connect(2).  0 or -errno, and then
- * the fd is still the caller's. */
-int conn_open(struct conn *, struct event_base *, int fd, conn_wake *, void *owner);
+/* Takes the fd over and registers it, after connect(2).  libevent then calls the
+ * owner, who passes on what it says to conn_hear() first of all.  0 or -errno,
+ * and then the fd is still the caller's. */
+int conn_open(struct conn *, struct event_base *, int fd, event_callback_fn,
+    void *owner);
+
+/* Sets the flags for what an event says. */
+void conn_hear(struct conn *, short what);
 
 /* Carries an open connection, flags and all, to another place and base; 'from'
  * is closed afterwards.  Both on the calling thread, or 'from' on no base yet
  * (conn_hold).  0 or -errno, and then 'from' is as it was, without its event. */
 int conn_move(struct conn *to, struct event_base *, struct conn *from,
-    conn_wake *, void *owner);
+    event_callback_fn, void *owner);
 
 /* An open connection on no base: how one travels by mail. */
 void conn_hold(struct conn *, int fd);

@@ -37,11 +37,11 @@ enum close_how {
 
 /* Why a session ended. The strings are static storage, but for one. */
 struct ending {
-	enum closed_by by;
-	enum close_how how;
-	int	       error;	 /* -errno, or 0 */
+	enum closed_by by : 8;
+	enum close_how how : 8;
 	bool	       of_upstream; /* whose rule: upstream's or listener's, */
 	bool	       of_global;   /* or that of [global] */
+	int	       error;	 /* -errno, or 0 */
 	const char    *cause;	 /* in words, "idle"; NULL: 'how' says it */
 	const char    *detail;	 /* more words, not static: for as long as the
 				    call that ends the session; or NULL */

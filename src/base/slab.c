@@ -3,7 +3,6 @@
 #include "base/line.h"
 
 #include <assert.h>
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -42,7 +41,7 @@ slab_room(const struct slab *slab)
 void
 slab_init(struct slab *slab, size_t size)
 {
-	const size_t align = alignof(max_align_t);
+	const size_t align = alignof(struct slab_item);
 
 	slab->size = (size + align - 1) & ~(align - 1);
 	slab->pages = 0;

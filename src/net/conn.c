@@ -31,12 +31,9 @@ conn_base_new(void)
 /* libevent tells a reset as if it were data, for as long as nobody has taken
  * its error, and without EV_CLOSED: an edge with that hides none, and one that
  * comes later has an edge of its own. */
-static void
-conn_event(evutil_socket_t fd, short what, void *arg)
+void
+conn_hear(struct conn *c, short what)
 {
-	struct conn *c = arg;
-
-	(void)fd;
 	if (what & (EV_READ | EV_CLOSED)) {
 		c->heard = !(what & EV_CLOSED);
 		c->readable = !c->eof;
@@ -46,14 +43,14 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 	/* A reset that a call has taken looks like a FIN from then on. */
 	if ((what & EV_CLOSED) && c->error == 0)
 		c->hung_up = true;
-	c->wake(c, c->owner);
 }
 
 static int
-conn_register(struct conn *c, struct event_base *base)
+conn_register(struct conn *c, struct event_base *base, event_callback_fn call,
+    void *owner)
 {
 	if (event_assign(&c->event, base, c->fd, EV_READ | EV_WRITE |
-	    EV_CLOSED | EV_ET | EV_PERSIST, conn_event, c) < 0 ||
+	    EV_CLOSED | EV_ET | EV_PERSIST, call, owner) < 0 ||
 	    event_add(&c->event, NULL) < 0)
 		return -ENOMEM;
 	return 0;
@@ -68,15 +65,13 @@ conn_hold(struct conn *c, int fd)
 }
 
 int
-conn_open(struct conn *c, struct event_base *base, int fd, conn_wake *wake,
-    void *owner)
+conn_open(struct conn *c, struct event_base *base, int fd,
+    event_callback_fn call, void *owner)
 {
 	int error;
 
 	conn_hold(c, fd);
-	c->wake = wake;
-	c->owner = owner;
-	error = conn_register(c, base);
+	error = conn_register(c, base, call, owner);
 	if (error < 0)
 		c->open = false;
 	return error;
@@ -91,7 +86,7 @@ conn_unregister(struct conn *c)
 
 int
 conn_move(struct conn *to, struct event_base *base, struct conn *from,
-    conn_wake *wake, void *owner)
+    event_callback_fn call, void *owner)
 {
 	int error;
 
@@ -100,9 +95,7 @@ conn_move(struct conn *to, struct event_base *base, struct conn *from,
 	*to = *from;
 	memset(&to->event, 0, sizeof(to->event));
 	memset(&from->event, 0, sizeof(from->event));
-	to->wake = wake;
-	to->owner = owner;
-	error = conn_register(to, base);
+	error = conn_register(to, base, call, owner);
 	if (error < 0)
 		to->open = false;
 	else

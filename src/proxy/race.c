@@ -148,7 +148,8 @@ race_try(struct session *s)
 
 	if (fd < 0)
 		return fd;
-	error = conn_open(&s->upstream, s->worker->base, fd, session_wake, s);
+	error = conn_open(&s->upstream, s->worker->base, fd,
+	    session_hears_upstream, s);
 	if (error < 0)
 		close(fd);
 	else

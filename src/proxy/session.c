@@ -44,6 +44,26 @@ session_stats(const struct session *s)
 	return &s->worker->stats.listeners[s->listener->index];
 }
 
+static void
+session_hears_client(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd;
+	conn_hear(&s->client, what);
+	session_advance(s);
+}
+
+void
+session_hears_upstream(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd;
+	conn_hear(&s->upstream, what);
+	session_advance(s);
+}
+
 bool
 session_new(struct worker *w, const struct listener_conf *conf,
     struct conn *client, const struct peer *peer)
@@ -52,7 +72,8 @@ session_new(struct worker *w, const struct listener_conf *conf,
 
 	if (s == NULL)
 		return false;
-	if (conn_move(&s->client, w->base, client, session_wake, s) < 0) {
+	if (conn_move(&s->client, w->base, client,
+	    session_hears_client, s) < 0) {
 		slab_give(&w->slab, s);
 		return false;
 	}
@@ -125,13 +146,6 @@ session_expire(struct session *s)
 		session_answer(s, s->phase->expire(s));
 	else
 		session_settle(s);
-}
-
-void
-session_wake(struct conn *c, void *arg)
-{
-	(void)c;
-	session_advance(arg);
 }
 
 /* A stream that was cut short must not look complete.  One that got its FIN is

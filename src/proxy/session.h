@@ -53,10 +53,10 @@ struct session {
 		};
 	};
 
-	uint32_t attempts;
 	uint32_t dialed_ms;	/* the first attempt */
 	uint32_t connected_ms;
 	uint32_t first_byte_ms; /* of the upstream, if there was one */
+	uint16_t attempts;
 	bool	 is_waiting;
 	bool	 ended;
 	bool	 connected;
@@ -106,7 +106,7 @@ struct listener_stats *session_stats(const struct session *);
 /* The name of the phase, as records have it. */
 const char *session_phase(const struct session *);
 
-/* The conn callback of both sides. */
-void session_wake(struct conn *, void *session);
+/* An event of the upstream's connection; who opens one names it. */
+void session_hears_upstream(evutil_socket_t, short what, void *session);
 
 #endif

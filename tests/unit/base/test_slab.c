@@ -40,7 +40,7 @@ fill(struct slab *slab)
 			continue;
 		items[i] = slab_take(slab);
 		assert_non_null(items[i]);
-		assert_int_equal((uintptr_t)items[i] % alignof(max_align_t), 0);
+		assert_int_equal((uintptr_t)items[i] % alignof(void *), 0);
 		assert_true(is_filled(items[i], 0));
 		memset(items[i], (int)(i & 0xff), SIZE);
 	}

@@ -21,13 +21,25 @@ struct rig {
 	struct conn	  *woken; /* by the last one */
 };
 
-static void
-rig_wake(struct conn *c, void *owner)
-{
-	struct rig *rig = owner;
+#define FDS_MOST 1024
+static struct conn *conns[FDS_MOST]; /* by descriptor */
 
+static void
+rig_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct rig *rig = arg;
+
+	conn_hear(conns[fd], what);
 	rig->wakes++;
-	rig->woken = c;
+	rig->woken = conns[fd];
+}
+
+static int
+rig_open(struct rig *rig, struct conn *c, int fd)
+{
+	assert_true(fd < FDS_MOST);
+	conns[fd] = c;
+	return conn_open(c, rig->base, fd, rig_event, rig);
 }
 
 static int
@@ -38,8 +50,7 @@ rig_make(void **state)
 	tcp_pair(&rig->fd, &rig->theirs);
 	rig->base = conn_base_new();
 	assert_non_null(rig->base);
-	assert_int_equal(conn_open(&rig->conn, rig->base, rig->fd, rig_wake,
-	    rig), 0);
+	assert_int_equal(rig_open(rig, &rig->conn, rig->fd), 0);
 	*state = rig;
 	return 0;
 }
@@ -252,7 +263,7 @@ dial(struct rig *rig, struct conn *c, const struct addr *to)
 
 	assert_true(fd >= 0);
 	rig->wakes = 0;
-	assert_int_equal(conn_open(c, rig->base, fd, rig_wake, rig), 0);
+	assert_int_equal(rig_open(rig, c, fd), 0);
 	while (rig->wakes == 0 && turn(rig->base, &until))
 		;
 	assert_ptr_equal(rig->woken, c);
@@ -308,7 +319,7 @@ on_its_way_is_nothing(void **state)
 	queued = peer_connect(&to); /* behind it a SYN gets no answer */
 	fd = sock_connect(&to, NULL, &plain);
 	assert_true(fd >= 0);
-	assert_int_equal(conn_open(&c, rig->base, fd, rig_wake, rig), 0);
+	assert_int_equal(rig_open(rig, &c, fd), 0);
 	turns(rig->base, 100);
 	assert_false(c.writable || c.readable || c.heard);
 	conn_close(&c);
@@ -635,7 +646,7 @@ unix_peer_that_reads_no_more(void **state)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    fds), 0);
-	assert_int_equal(conn_open(&c, rig->base, fds[0], rig_wake, rig), 0);
+	assert_int_equal(rig_open(rig, &c, fds[0]), 0);
 	assert_int_equal(shutdown(fds[1], SHUT_RD), 0);
 	assert_int_equal(conn_send(&c, "x", 1), 0);
 	assert_int_equal(c.write_error, -EPIPE);
@@ -841,8 +852,7 @@ closed_is_forgotten_by_epoll(void **state)
 	assert_int_equal(dup2(ours, rig->fd), rig->fd);
 	if (ours != rig->fd)
 		close(ours);
-	assert_int_equal(conn_open(&rig->conn, rig->base, rig->fd, rig_wake,
-	    rig), 0);
+	assert_int_equal(rig_open(rig, &rig->conn, rig->fd), 0);
 	settle(rig);
 	peer_send(rig->theirs, "x"); /* to the old one */
 	assert_true(comes_readable(copy));
@@ -876,11 +886,11 @@ one_event_while_it_is_open(void **state)
 }
 
 static void
-close_other(struct conn *c, void *other)
+close_other(evutil_socket_t fd, short what, void *other)
 {
 	struct rig *rig = other;
 
-	(void)c;
+	(void)fd, (void)what;
 	rig->wakes++;
 	conn_close(&rig->conn);
 }
@@ -890,19 +900,20 @@ close_other(struct conn *c, void *other)
 static void
 closed_hears_no_more(void **state)
 {
-	struct rig *rig = *state, second = { 0 };
+	struct rig *rig = *state, first = { 0 }, second = { 0 };
 
 	settle(rig);
-	rig->conn.wake = close_other;
-	rig->conn.owner = &second;
+	assert_int_equal(conn_move(&first.conn, rig->base, &rig->conn,
+	    close_other, &second), 0);
 	tcp_pair(&second.fd, &second.theirs);
 	assert_int_equal(conn_open(&second.conn, rig->base, second.fd,
-	    close_other, rig), 0);
+	    close_other, &first), 0);
 	peer_send(rig->theirs, "x");
 	arrived(rig, POLLIN);
 	turns(rig->base, 10);
-	assert_int_equal(rig->conn.open + second.conn.open, 1);
-	assert_int_equal(rig->wakes + second.wakes, 1);
+	assert_int_equal(first.conn.open + second.conn.open, 1);
+	assert_int_equal(first.wakes + second.wakes, 1);
+	conn_close(&first.conn);
 	conn_close(&second.conn);
 	close(second.theirs);
 }
@@ -917,11 +928,12 @@ struct place {
 };
 
 static void
-place_wake(struct conn *c, void *owner)
+place_event(evutil_socket_t fd, short what, void *arg)
 {
-	struct place *place = owner;
+	struct place *place = arg;
 
-	assert_ptr_equal(c, &place->conn);
+	assert_int_equal(fd, place->conn.fd);
+	conn_hear(&place->conn, what);
 	place->wakes++;
 }
 
@@ -936,7 +948,7 @@ static void
 place_take(struct place *place, struct conn *from)
 {
 	assert_int_equal(conn_move(&place->conn, place->base, from,
-	    place_wake, place), 0);
+	    place_event, place), 0);
 	assert_false(from->open);
 	assert_true(place->conn.open);
 }
@@ -1135,7 +1147,7 @@ what_cannot_open_stays_the_callers(void **state)
 	int fd = open_file();
 
 	event_set_log_callback(no_log);
-	assert_true(conn_open(&c, rig->base, fd, rig_wake, rig) < 0);
+	assert_true(rig_open(rig, &c, fd) < 0);
 	event_set_log_callback(NULL);
 	assert_false(c.open);
 	conn_close(&c);
@@ -1153,7 +1165,7 @@ what_cannot_move_stays_where_it_was(void **state)
 	conn_hold(&held, fd);
 	held.readable = true;
 	event_set_log_callback(no_log);
-	assert_true(conn_move(&to, rig->base, &held, rig_wake, rig) < 0);
+	assert_true(conn_move(&to, rig->base, &held, rig_event, rig) < 0);
 	event_set_log_callback(NULL);
 	assert_false(to.open);
 	assert_true(held.open);
