@@ -21,6 +21,8 @@ struct conn {
 	int16_t	     error;	/* the first, -errno; sticky */
 	int16_t	     write_error; /* a Unix peer reads no more, and may still
 				     speak; 0: none */
+	uint8_t	     delays; /* 1: the next send needs TCP_NODELAY; 2: the one
+				after, since nothing delays the first; 0: none */
 	bool	     open;
 	bool	     readable;
 	bool	     writable;
@@ -74,6 +76,13 @@ bool conn_catch_up(struct conn *);
  * or 'error'. A short read proves nothing: data and a reset may have come in
  * one edge. */
 size_t conn_recv(struct conn *, void *, size_t);
+
+/* TCP_NODELAY, once it matters: not before the second send, which is the first
+ * that could have to wait for an acknowledgement (tcp_nagle_check()). */
+void conn_set_nodelay(struct conn *);
+
+/* For who sends by other means than conn_send(): before each time. */
+void conn_will_send(struct conn *);
 
 /* send(2): how many bytes were taken; less than 'len' has cleared 'writable' or
  * set 'error' or 'write_error', and then 'writable' stays cleared. */

@@ -199,11 +199,25 @@ conn_fail_write(struct conn *c, int error)
 		conn_fail(c, error);
 }
 
+void
+conn_set_nodelay(struct conn *c)
+{
+	c->delays = 2;
+}
+
+void
+conn_will_send(struct conn *c)
+{
+	if (c->delays > 0 && --c->delays == 0)
+		sock_set_nodelay(c->fd);
+}
+
 size_t
 conn_send(struct conn *c, const void *data, size_t len)
 {
 	ssize_t n;
 
+	conn_will_send(c);
 	do
 		n = send(c->fd, data, len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);

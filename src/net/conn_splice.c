@@ -39,8 +39,10 @@ conn_splice_from(struct conn *c, int pipe, size_t most)
 size_t
 conn_splice_to(struct conn *c, int pipe, size_t len)
 {
-	ssize_t n = conn_splice(pipe, c->fd, len);
+	ssize_t n;
 
+	conn_will_send(c);
+	n = conn_splice(pipe, c->fd, len);
 	if (n > 0)
 		return (size_t)n;
 	c->writable = false;

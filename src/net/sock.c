@@ -38,16 +38,24 @@ sock_keep_alive(int fd, const struct sock_tcp *tcp)
 	sock_set(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp->keepalive_count);
 }
 
-/* Urgent data stays in line, so that its byte is neither lost nor a stop. */
+void
+sock_set_nodelay(int fd)
+{
+	sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+/* What a listener has, and what it accepts has from it. */
 static void
 sock_set_tcp(int fd, const struct sock_tcp *tcp)
 {
-	sock_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 	if (tcp->nodelay)
-		sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		sock_set_nodelay(fd);
+	if (tcp->keepalive)
+		sock_keep_alive(fd, tcp);
 }
 
-/* Buffers are plain socket options, so Unix sockets have them too. */
+/* Buffers are plain socket options, so Unix sockets have them too.  Urgent data
+ * stays in line, so that its byte is neither lost nor a stop. */
 static void
 sock_set_up(int fd, const struct addr *addr, const struct sock_tcp *tcp)
 {
@@ -56,7 +64,7 @@ sock_set_up(int fd, const struct addr *addr, const struct sock_tcp *tcp)
 	if (tcp->send_buffer > 0)
 		sock_set(fd, SOL_SOCKET, SO_SNDBUF, tcp->send_buffer);
 	if (addr->sa.sa_family != AF_UNIX)
-		sock_set_tcp(fd, tcp);
+		sock_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 static int
@@ -81,8 +89,8 @@ sock_bound(const struct addr *addr, const struct sock_listen *opts)
 	if (fd < 0)
 		return fd;
 	sock_set_up(fd, addr, opts->tcp);
-	if (opts->tcp->keepalive && addr->sa.sa_family != AF_UNIX)
-		sock_keep_alive(fd, opts->tcp);
+	if (addr->sa.sa_family != AF_UNIX)
+		sock_set_tcp(fd, opts->tcp);
 	if (opts->reuseport)
 		error = sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (error == 0)
@@ -203,6 +211,8 @@ sock_connect(const struct addr *to, const struct addr *source,
 	if (fd < 0)
 		return fd;
 	sock_set_up(fd, to, tcp);
+	if (to->sa.sa_family != AF_UNIX)
+		sock_set(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
 	if (source != NULL)
 		error = sock_bind_source(fd, source);
 	if (error == 0 && connect(fd, &to->sa, to->len) < 0 &&
@@ -212,6 +222,12 @@ sock_connect(const struct addr *to, const struct addr *source,
 		return fd;
 	close(fd);
 	return error;
+}
+
+void
+sock_complete(int fd)
+{
+	sock_set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 int

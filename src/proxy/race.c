@@ -140,6 +140,12 @@ race_connect(struct session *s, const struct addr *to)
 	return fd;
 }
 
+static bool
+race_is_unix(const struct session *s)
+{
+	return s->server->addr.sa.sa_family == AF_UNIX;
+}
+
 static int
 race_try(struct session *s)
 {
@@ -150,11 +156,14 @@ race_try(struct session *s)
 		return fd;
 	error = conn_open(&s->upstream, s->worker->base, fd,
 	    session_hears_upstream, s);
-	if (error < 0)
+	if (error < 0) {
 		close(fd);
-	else
-		race->state = RACE_TRYING;
-	return error;
+		return error;
+	}
+	if (race_conf(s)->tcp.tcp_nodelay && !race_is_unix(s))
+		conn_set_nodelay(&s->upstream);
+	race->state = RACE_TRYING;
+	return 0;
 }
 
 static void
@@ -176,7 +185,7 @@ race_must_wait(struct session *s, int error)
 	struct race *race = s->race;
 
 	if (!sock_is_short(error) && (error != -EAGAIN ||
-	    s->server->addr.sa.sa_family != AF_UNIX))
+	    !race_is_unix(s)))
 		return false;
 	race->error = error;
 	race->backoff = race->backoff == 0 ? RACE_BACKOFF_MS :
@@ -234,6 +243,8 @@ race_next(struct session *s)
 	return race_attempt(s);
 }
 
+/* A client that has spoken already spares the server a packet: the last ACK of
+ * the handshake travels with the data. */
 static enum race_result
 race_won(struct session *s)
 {
@@ -244,6 +255,8 @@ race_won(struct session *s)
 	server_state_join(s->server);
 	counter_add(&stats->sessions, 1);
 	histogram_add(&stats->connecting, clock_us() - s->race->attempt_us);
+	if (!s->client.readable && !race_is_unix(s))
+		sock_complete(s->upstream.fd);
 	return RACE_WON;
 }
 

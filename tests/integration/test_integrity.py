@@ -195,11 +195,14 @@ def test_10_a_slow_client_gets_all_after_the_server_closed(stage):
 def test_11_a_server_may_speak_first(stage, workers):
     banner = b"220 mail.example ESMTP\r\n"
     proxy = stage.proxy(stage.server(greeter(banner)), workers=workers)
-    for _ in range(8):
+    times = []
+    for _ in range(20):
         watch = Stopwatch()
         client = stage.connect(proxy)
         assert client.recv_exact(len(banner)) == banner
-        assert watch.seconds < limit(1.5)
+        times.append(watch.seconds * 1000)
+    # or it waited for the last ACK of the handshake with the server
+    check_not_held_back(times)
 
 
 def test_12_an_answer_survives_the_reset_of_a_close_with_unread_data(stage):

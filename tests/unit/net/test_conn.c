@@ -327,6 +327,26 @@ on_its_way_is_nothing(void **state)
 	close(listening);
 }
 
+/* Nothing delays the first send: there is none before it. */
+static void
+nodelay_from_the_second_send_on(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+	socklen_t len = sizeof(int);
+	int on = -1;
+
+	conn_set_nodelay(c);
+	assert_int_equal(conn_send(c, "a", 1), 1);
+	getsockopt(rig->fd, IPPROTO_TCP, TCP_NODELAY, &on, &len);
+	assert_int_equal(on, 0);
+	assert_int_equal(conn_send(c, "b", 1), 1);
+	getsockopt(rig->fd, IPPROTO_TCP, TCP_NODELAY, &on, &len);
+	assert_int_equal(on, 1);
+	assert_int_equal(conn_send(c, "c", 1), 1);
+	peer_expect(rig->theirs, "abc");
+}
+
 /* --- FIN */
 
 static void
@@ -1206,6 +1226,7 @@ main(void)
 		ON_RIG(connected_is_writable_alone),
 		ON_RIG(refused_is_readable_as_well),
 		ON_RIG(on_its_way_is_nothing),
+		ON_RIG(nodelay_from_the_second_send_on),
 		ON_RIG(fin_after_data),
 		ON_RIG(half_closed_does_not_spin),
 		ON_RIG(nothing_to_read_behind_a_fin),
