@@ -12,7 +12,8 @@ LANE, GAP, TOP = 7, 9, 118
 TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]
 SORTS = {"bulk": "bulk", "pingpong": "ping-pong", "connections": "connections",
          "mixed": "ping-pong beside bulk", "real": "real clients",
-         "memory": "memory"}
+         "memory": "memory",
+         "calls": "system calls"}
 
 
 class Axis:

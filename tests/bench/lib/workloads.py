@@ -8,8 +8,11 @@ were.  It raises Failed when a byte was missing or wrong.
 
 import contextlib
 import json
+import pathlib
 import re
+import signal
 import subprocess
+import tempfile
 import time
 
 from measure import Failed, LoadClient, cpu_of_kernel, private_kib
@@ -86,14 +89,16 @@ def per(unit, amount, used, kernel, reports, heard):
 class Workload:
     sort = None             # several are asked for by this
     once = False            # not in every round
+    every = 1               # in each so-manieth round
+    weight = 1              # about so many samples long
+    usual = True
     connections = 1
     needs = ()              # kinds of servers
 
     def fits(self, subject):
         return subject.most >= self.connections
 
-    def warm_up(self, running, stage):
-        """What is done once, before anything is measured."""
+    warm_up = None          # what is done once, before anything is measured
 
 
 class Bulk(Workload):
@@ -139,6 +144,7 @@ class PingPong(Workload):
     def __init__(self, size, connections):
         self.size, self.connections = size, connections
         self.name = f"pingpong-{size}-{connections}"
+        self.every = 1 if size < 1024 else 3
         self.title = (f"{size} B" if size < 1024 else "1 KiB") + \
             f" there and back, c={connections}"
 
@@ -172,6 +178,7 @@ class Connections(Workload):
 class Mixed(Workload):
     sort = "mixed"
     connections = 54
+    weight = 2
     metrics = [Metric("p99", "p99", "us", 0, primary=True),
                Metric("bulk", "bulk", "GB/s", 2, low=False, primary=True),
                Metric("rate", "requests", "/s", 0, low=False, primary=True),
@@ -211,6 +218,7 @@ class Memory(Workload):
     name = sort = "memory"
     title = "memory of an idle session"
     once = True
+    weight = 10
     needs = ("answer",)
 
     def __init__(self, counts):
@@ -264,6 +272,66 @@ class Memory(Workload):
         return fresh / count, moved / count
 
 
+class Calls(Workload):
+    """System calls, counted by strace, which makes them dear; so nothing is
+    timed meanwhile."""
+
+    name = sort = "calls"
+    title = "system calls"
+    once, usual = True, False
+    connections = 64
+    needs = ("answer",)
+    metrics = [Metric("request", "64 B there and back, c=64", "each", 2,
+                      primary=True),
+               Metric("connection", "connect, there and back, close", "each",
+                      1, primary=True)]
+
+    def fits(self, subject):
+        return subject.kind is not None and subject.most > self.connections
+
+    def measure(self, start, stage):
+        running = start(self.needs)
+        try:
+            return {"request": self.of(running, "pingpong", 10000),
+                    "connection": self.of(running, "connections", 2000)}
+        finally:
+            running.stop()
+
+    def of(self, running, kind, count):
+        with contextlib.closing(LoadClient(
+                kind, running.ports["answer"], 30, c=self.connections,
+                n=count)) as client:
+            client.wait_until_ready()
+            with tempfile.NamedTemporaryFile("r") as told, \
+                    traced(running.pids(), told.name) as tracer:
+                client.begin()
+                done = client.report()["done"]
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait(10)
+                calls = told.read().splitlines()[-1].split()[3]
+        return int(calls) / done
+
+
+@contextlib.contextmanager
+def traced(pids, file):
+    """strace, once it is attached to all of their threads."""
+    tasks = [task for pid in pids
+             for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    with subprocess.Popen(
+            ["strace", "-f", "-c", "-q", "-o", file,
+             *(f"-p{pid}" for pid in pids)],
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tracer:
+        try:
+            while any("TracerPid:\t0\n" in (task / "status").read_text()
+                      for task in tasks):
+                if tracer.poll() is not None:
+                    raise Failed("strace does not attach")
+                time.sleep(0.01)
+            yield tracer
+        finally:
+            tracer.terminate()
+
+
 # --- Real clients.
 
 def output(command, seconds=30):
@@ -279,6 +347,8 @@ class Real(Workload):
     """A client, and how to find the amount of its work in what it prints."""
 
     sort = "real"
+    every = 3
+    weight = 2
 
     def measure(self, running, stage):
         port = running.ports[self.needs[0]]
@@ -345,4 +415,4 @@ def workloads(sessions, pace=3000):
         Connections(),
         Mixed("upload"), Mixed("download"), Mixed("upload", pace),
         Wrk(), Redis(), Iperf(),
-        Memory(sessions)]
+        Memory(sessions), Calls()]
