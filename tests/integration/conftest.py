@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lib import netns
+from lib import netns, ways
 from lib.logs import Syslog
 from lib.names import Names
 from lib.proxy import BINARY
@@ -16,15 +16,32 @@ def pytest_configure(config):
         "markers", "threads: worth running under the thread sanitizer")
     config.addinivalue_line(
         "markers", "plain: cannot run under a sanitizer")
+    config.addinivalue_line(
+        "markers", "ways: run with relay = copy and splice as well")
     if not os.access(BINARY, os.X_OK):
         raise pytest.UsageError(f"{BINARY} is not there: run make, or set"
                                 " SLUICE to the binary to test")
 
 
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker("ways"):
+        ways.parametrize(metafunc)
+
+
+def pytest_collection_modifyitems(items):
+    items[:] = filter(ways.belongs, items)
+
+
 @pytest.fixture
-def stage(tmp_path):
+def way(request):
+    """How the proxies of a test move bytes."""
+    return getattr(request, "param", ways.PLAIN)
+
+
+@pytest.fixture
+def stage(tmp_path, way):
     """Where a test puts its servers, proxies and clients."""
-    stage = Stage(tmp_path)
+    stage = Stage(tmp_path, way)
     yield stage
     stage.clear()
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lib.marks import both_crews
+from lib.marks import both_crews, every_way
 from lib.peers import MIB, complete, echo, fill, payload
 from lib.timing import SLOW, Stopwatch, limit, nothing_happens_for
 
@@ -54,6 +54,7 @@ def answer(stage, upstream):
 both_stuck = pytest.mark.parametrize("stuck", ["upstream", "client"])
 
 
+@every_way
 @both_stuck
 def test_56_57_who_does_not_read_stops_who_writes(stage, stuck):
     server = stage.server()
@@ -111,6 +112,7 @@ def test_58_idle_sessions_are_cheaper(stage):
     memory_grew_by_less(proxy, before, 400 * 4 * 1024)
 
 
+@every_way
 @both_crews
 @both_stuck
 def test_59_stalled_sessions_do_not_hold_up_a_lively_one(
@@ -126,6 +128,7 @@ def test_59_stalled_sessions_do_not_hold_up_a_lively_one(
     assert max(times) < limit(1)
 
 
+@every_way
 @both_crews
 def test_60_bulk_does_not_hold_up_a_lively_one(stage, workers):
     server = stage.server()
@@ -196,6 +199,7 @@ def closed_behind_a_stalled_reader(clients, servers):
         server.fin()
 
 
+@every_way
 @pytest.mark.parametrize("make", [
     quiet, stalled, stalled_both_ways, half_closed_by_the_client,
     half_closed_by_the_server, half_closed_and_stalled,

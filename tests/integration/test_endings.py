@@ -6,10 +6,12 @@ import socket
 
 import pytest
 
+from lib.marks import every_way
 from lib.peers import MIB, RST, complete, payload
 from lib.timing import nothing_happens_for
 
 
+@every_way
 def test_a_slow_reader_gets_all_however_long_it_takes(stage):
     """half_close_timeout is about silence: what the kernel still delivers to
     a slow reader after we have sent it all is no silence."""
@@ -21,6 +23,7 @@ def test_a_slow_reader_gets_all_however_long_it_takes(stage):
     assert client.read_to_end(chunk=32768, pause=0.01) == complete(data)
 
 
+@every_way
 def test_a_reset_seen_twice_is_no_fin(stage):
     """The error of a reset may be taken before its own edge, which then looks
     like a FIN's; the stream, cut short, must not look complete."""
@@ -38,6 +41,7 @@ def test_a_reset_seen_twice_is_no_fin(stage):
         assert {t.result().ending for t in tasks} == {RST}
 
 
+@every_way
 def test_a_reset_right_behind_data_is_heard_though_nothing_moves(stage):
     """Data and the reset come in one edge, and the far side takes no more."""
     server = stage.server(rcvbuf=8192)
@@ -67,6 +71,7 @@ def unix_server(stage, tmp_path):
         yield proxy, listening
 
 
+@every_way
 def test_a_unix_server_that_reads_no_more_may_still_answer(
         stage, unix_server):
     """EPIPE from a Unix socket is not the end of what it says."""
@@ -82,6 +87,7 @@ def test_a_unix_server_that_reads_no_more_may_still_answer(
     assert client.recv_exact(5) == b"reply"
 
 
+@every_way
 @pytest.mark.parametrize("talking", [False, True])
 def test_a_unix_server_that_crashes_is_a_reset(stage, unix_server, talking):
     """Closing with unread bytes is all a Unix socket has for a reset."""

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lib.marks import both_crews, both_sides, sides
+from lib.marks import both_crews, both_sides, every_way, sides
 from lib.peers import (EMPTY, FIN, MIB, RST, BusyServer, complete, payload,
                        push)
 from lib.timing import ROUNDS, Stopwatch, limit, nothing_happens_for, wait_for
@@ -17,6 +17,7 @@ def anything(peer):
     return peer.events(select.POLLIN | select.POLLRDHUP)
 
 
+@every_way
 def test_17_a_client_that_is_done_gets_its_reply_later(stage):
     server = stage.server()
     proxy = stage.proxy(server)
@@ -33,6 +34,7 @@ def test_17_a_client_that_is_done_gets_its_reply_later(stage):
     assert record.bytes_to_client == len(reply)
 
 
+@every_way
 def test_18_a_server_that_is_done_still_hears_the_client(stage):
     server = stage.server()
     proxy = stage.proxy(server)
@@ -78,6 +80,7 @@ def test_19_half_close_timeout_ends_it_where_that_is_wanted(stage, first):
     assert isinstance(other.send_until_error(), ConnectionError)
 
 
+@every_way
 @both_crews
 def test_20_fin_without_data_gets_its_reply(stage, workers):
     reply = b"hello, nobody in particular"
@@ -97,6 +100,7 @@ def test_20_fin_without_data_gets_its_reply(stage, workers):
     proxy.wait_until_idle()
 
 
+@every_way
 @pytest.mark.parametrize("early", [b"", b"early"], ids=["silent", "with-data"])
 def test_20_fin_while_the_connect_is_pending_is_no_farewell(stage, early):
     server = stage.keep(BusyServer())
@@ -111,6 +115,7 @@ def test_20_fin_while_the_connect_is_pending_is_no_farewell(stage, early):
     assert client.read_all() == (b"reply", FIN)
 
 
+@every_way
 @both_crews
 def test_21_both_may_half_close_at_the_same_instant(stage, workers):
     server = stage.server()
@@ -135,6 +140,7 @@ def test_21_both_may_half_close_at_the_same_instant(stage, workers):
     proxy.wait_until_idle()
 
 
+@every_way
 @both_sides
 def test_22_fin_is_passed_on_at_once(stage, first):
     server = stage.server()
@@ -150,6 +156,7 @@ def test_22_fin_is_passed_on_at_once(stage, first):
     assert watch.seconds < limit(1)
 
 
+@every_way
 def test_23_fin_does_not_overtake_data(stage):
     server = stage.server(rcvbuf=16384)         # the kernel doubles it
     proxy = stage.proxy(server)
@@ -162,6 +169,7 @@ def test_23_fin_does_not_overtake_data(stage):
     writer.result()
 
 
+@every_way
 @both_crews
 def test_24_a_client_may_reset_at_any_point_of_a_download(stage, workers):
     server = stage.server(push)

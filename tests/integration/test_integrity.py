@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from lib.marks import both_crews
+from lib.marks import both_crews, every_way
 from lib.peers import (EMPTY, FIN, MIB, RST, BusyServer, complete, echo,
                        greeter, payload)
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
@@ -15,6 +15,7 @@ from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 HELD_BACK_MS = 30
 
 
+@every_way
 @pytest.mark.parametrize("size", [1, 17, 1460, 65536, 300_000])
 def test_01_echo_is_identical(stage, size):
     client = stage.connect(stage.proxy(stage.server(echo)))
@@ -24,6 +25,7 @@ def test_01_echo_is_identical(stage, size):
     writer.result()
 
 
+@every_way
 @both_crews
 def test_02_all_of_an_upload_arrives_and_then_fin(stage, workers):
     server = stage.server()
@@ -42,6 +44,7 @@ def test_02_all_of_an_upload_arrives_and_then_fin(stage, workers):
     assert record.bytes_to_client == 0
 
 
+@every_way
 @both_crews
 def test_03_all_of_a_download_arrives_and_then_fin(stage, workers):
     server = stage.server()
@@ -59,6 +62,7 @@ def test_03_all_of_a_download_arrives_and_then_fin(stage, workers):
     assert record.bytes_to_upstream == 0
 
 
+@every_way
 def test_04_both_may_write_before_either_reads(stage):
     server = stage.server()
     client, upstream = stage.session(stage.proxy(server), server)
@@ -74,6 +78,7 @@ def test_04_both_may_write_before_either_reads(stage):
         writer.result()
 
 
+@every_way
 def test_05_bytes_that_come_one_by_one_stay_in_order(stage):
     server = stage.server()
     client, upstream = stage.session(stage.proxy(server), server)
@@ -117,10 +122,12 @@ def check_not_held_back(times):
     assert len(held_back) < 3, held_back
 
 
+@every_way
 def test_06_a_second_small_write_is_not_held_back(stage):
     check_not_held_back(turns(stage, [b"a", b"b"]))
 
 
+@every_way
 @both_crews
 def test_07_chunks_of_any_size_arrive_in_order(stage, workers):
     """Around the sizes where something is full: a segment, a page, our
@@ -155,6 +162,7 @@ def test_07_chunks_of_any_size_arrive_in_order(stage, workers):
         writing.result()
 
 
+@every_way
 def test_08_a_server_may_close_as_soon_as_it_has_written(stage):
     data = payload(32 * MIB)
     server = stage.server(lambda peer: peer.send(data))
@@ -165,6 +173,7 @@ def test_08_a_server_may_close_as_soon_as_it_has_written(stage):
     assert proxy.record(client).end == "upstream fin"
 
 
+@every_way
 def test_09_a_client_may_close_as_soon_as_it_has_written(stage):
     server = stage.server()
     proxy = stage.proxy(server)
@@ -177,6 +186,7 @@ def test_09_a_client_may_close_as_soon_as_it_has_written(stage):
     assert proxy.record(client).end == "client fin"
 
 
+@every_way
 def test_10_a_slow_client_gets_all_after_the_server_closed(stage):
     """It takes longer than half_close_timeout, also the part at the end when
     all has left the proxy and its kernel delivers the rest: something moves
@@ -191,6 +201,7 @@ def test_10_a_slow_client_gets_all_after_the_server_closed(stage):
     assert watch.seconds > 2, "too fast to tell"
 
 
+@every_way
 @both_crews
 def test_11_a_server_may_speak_first(stage, workers):
     banner = b"220 mail.example ESMTP\r\n"
@@ -205,6 +216,7 @@ def test_11_a_server_may_speak_first(stage, workers):
     check_not_held_back(times)
 
 
+@every_way
 def test_12_an_answer_survives_the_reset_of_a_close_with_unread_data(stage):
     server = stage.server()
     proxy = stage.proxy(server)
@@ -221,6 +233,7 @@ def test_12_an_answer_survives_the_reset_of_a_close_with_unread_data(stage):
     assert record.bytes_to_client == len(answer)
 
 
+@every_way
 def test_12_an_answer_survives_while_the_client_still_writes(stage):
     """Then it is a write of ours that fails first, as likely as not."""
     server = stage.server()
@@ -237,6 +250,7 @@ def test_12_an_answer_survives_while_the_client_still_writes(stage):
         assert proxy.record(client).end == "upstream rst"
 
 
+@every_way
 def test_13_bytes_sent_before_the_server_answers_are_kept(stage):
     server = stage.keep(BusyServer())
     proxy = stage.proxy(server)
@@ -254,13 +268,14 @@ def test_13_bytes_sent_before_the_server_answers_are_kept(stage):
     assert proxy.record(client).bytes_to_upstream == len(data)
 
 
-@pytest.mark.parametrize("way", ["to-upstream", "to-client"])
-def test_14_urgent_data_harms_nothing(stage, way):
+@every_way
+@pytest.mark.parametrize("to", ["upstream", "client"])
+def test_14_urgent_data_harms_nothing(stage, to):
     """The urgent byte may come in line or not at all."""
     server = stage.server()
     proxy = stage.proxy(server)
     client, upstream = stage.session(proxy, server)
-    sender, reader = ((client, upstream) if way == "to-upstream"
+    sender, reader = ((client, upstream) if to == "upstream"
                       else (upstream, client))
     before, after = payload(5000, seed=1), payload(5000, seed=2)
     sender.send(before)
@@ -273,6 +288,7 @@ def test_14_urgent_data_harms_nothing(stage, way):
     assert ending == FIN
 
 
+@every_way
 @pytest.mark.parametrize("size", [1, 4095, 4096, 4097])
 def test_16_the_last_segment_is_not_held_back(stage, size):
     check_not_held_back(turns(stage, [payload(size)]))

@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from lib.marks import both_crews
+from lib.marks import both_crews, every_way
 from lib.peers import FIN, RST, Peer, Server, echo, greeter, payload
 from lib.programs import NOBODY, fails_to_start
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
@@ -161,6 +161,7 @@ def test_a_range_that_is_taken_in_the_middle(stage, host):
 
 # Unix sockets.
 
+@every_way
 @both_crews
 def test_unix_listener(stage, workers):
     server = stage.server(echo)
@@ -190,6 +191,7 @@ def unix_server(stage, path, backlog=64):
     return stage.keep(sock)
 
 
+@every_way
 @both_crews
 def test_unix_upstream(stage, workers):
     path = stage.folder / "out.sock"
@@ -274,6 +276,7 @@ def test_unix_upstream_that_is_not_there(stage, there, error):
     assert proxy.record(client).error == error
 
 
+@every_way
 def test_unix_reset_is_told_as_well_as_it_goes(stage):
     """AF_UNIX knows no reset: the client's is an end of stream to the
     server, and the record has the truth."""

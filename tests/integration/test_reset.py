@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from lib.hosts import Hosts
-from lib.marks import both_crews, both_sides, sides
+from lib.marks import both_crews, both_sides, every_way, sides
 from lib.peers import (FIN, MIB, RST, BusyServer, complete, echo, payload,
                        push, reset)
 from lib.timing import ROUNDS, Stopwatch, limit, nothing_happens_for, wait_for
@@ -31,6 +31,7 @@ def still_serves(stage, proxy, server):
     say_hello(client, upstream)
 
 
+@every_way
 @both_sides
 def test_25_26_a_reset_is_told_as_a_reset(stage, first):
     server = stage.server()
@@ -46,6 +47,7 @@ def test_25_26_a_reset_is_told_as_a_reset(stage, first):
     assert (record.bytes_to_upstream, record.bytes_to_client) == (4, 4)
 
 
+@every_way
 def test_25_an_upload_cut_short_does_not_look_complete(stage):
     """The reset destroys what the client's kernel had not sent yet, and
     nothing else: what came before is whole and in order."""
@@ -60,6 +62,7 @@ def test_25_an_upload_cut_short_does_not_look_complete(stage):
     assert data.startswith(got)
 
 
+@every_way
 def test_27_a_download_cut_short_does_not_look_complete(stage):
     data = payload(3 * MIB)
 
@@ -93,6 +96,7 @@ def reply_to_a_slow_client(stage, reply, then_fin):
     return proxy, client
 
 
+@every_way
 def test_27_what_came_before_the_reset_is_delivered(stage):
     reply = payload(512 * 1024)
     proxy, client = reply_to_a_slow_client(stage, reply, then_fin=False)
@@ -105,6 +109,7 @@ def test_27_what_came_before_the_reset_is_delivered(stage):
     assert record.bytes_to_client == len(reply)
 
 
+@every_way
 def test_27_a_reset_after_fin_does_not_spoil_the_reply(stage):
     reply = payload(512 * 1024)
     proxy, client = reply_to_a_slow_client(stage, reply, then_fin=True)
@@ -114,6 +119,7 @@ def test_27_a_reset_after_fin_does_not_spoil_the_reply(stage):
     assert proxy.record(client).bytes_to_client == len(reply)
 
 
+@every_way
 @pytest.mark.parametrize("fin", [True, False], ids=["fin-rst", "rst"])
 def test_27_a_greeting_and_a_reset_may_be_found_with_the_connect(stage, fin):
     """A server that says why it will not serve has been connected to: what it
@@ -139,6 +145,7 @@ def test_27_a_greeting_and_a_reset_may_be_found_with_the_connect(stage, fin):
     assert record.attempts == 1
 
 
+@every_way
 @both_crews
 def test_28_uploads_reset_in_the_middle_leave_nothing(stage, workers):
     server = stage.server()
@@ -180,6 +187,7 @@ def test_29_clients_that_connect_and_reset_at_once_leave_nothing(
     assert client.read_all() == (b"still there?", FIN)
 
 
+@every_way
 @both_crews
 def test_30_a_server_that_accepts_and_resets_is_tried_once(stage, workers):
     server = stage.server(reset)
@@ -202,6 +210,7 @@ def test_30_a_server_that_accepts_and_resets_is_tried_once(stage, workers):
     assert {r.how for r in records} <= {"rst", "error"}
 
 
+@every_way
 def test_31_a_server_learns_that_a_client_was_killed(stage):
     server = stage.server()
     proxy = stage.proxy(server)
@@ -221,6 +230,7 @@ def test_31_a_server_learns_that_a_client_was_killed(stage):
     proxy.wait_until_idle()
 
 
+@every_way
 def test_32_a_silent_server_learns_that_the_client_left(stage):
     server = stage.server()
     proxy = stage.proxy(server)
@@ -235,6 +245,7 @@ def test_32_a_silent_server_learns_that_the_client_left(stage):
     proxy.wait_until_idle()
 
 
+@every_way
 @both_crews
 def test_32_a_client_may_leave_at_any_point_of_a_download(stage, workers):
     """It has read all that came, so that it leaves by FIN; what comes then is
@@ -253,6 +264,7 @@ def test_32_a_client_may_leave_at_any_point_of_a_download(stage, workers):
     proxy.wait_until_idle()
 
 
+@every_way
 @both_sides
 def test_33_a_reset_is_heard_on_a_side_that_is_not_read(stage, first):
     """The other side reads nothing, so that the proxy has stopped reading."""
@@ -367,6 +379,7 @@ def test_35_a_peer_that_rebooted_has_reset_the_session(stage, hosts, first):
     assert net.proxy.record(client).end == f"{first} rst"
 
 
+@every_way
 @both_crews
 def test_36_both_may_reset_at_the_same_instant(stage, workers):
     server = stage.server()
@@ -393,6 +406,7 @@ def test_36_both_may_reset_at_the_same_instant(stage, workers):
     still_serves(stage, proxy, server)
 
 
+@every_way
 @pytest.mark.parametrize("half_closer, leaver",
                          itertools.product(["client", "upstream"], repeat=2))
 @both_crews
@@ -417,6 +431,7 @@ def test_37_a_reset_after_a_fin_frees_the_session(
         assert other.read_all() == (b"", RST)
 
 
+@every_way
 @pytest.mark.parametrize("other_sent", ["nothing", "data", "fin"])
 @pytest.mark.parametrize("fin", [True, False], ids=["fin-rst", "rst"])
 @both_sides
@@ -467,6 +482,7 @@ def test_29_clients_may_be_gone_before_they_are_accepted(stage, workers):
     assert client.read_all() == (b"still there?", FIN)
 
 
+@every_way
 @both_crews
 def test_a_storm_of_everything_leaves_nothing(stage, workers):
     """FIN, RST and close by either side at any moment, 24 at a time: each

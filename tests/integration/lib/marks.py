@@ -13,6 +13,10 @@ threads = pytest.mark.threads
 # For what a sanitizer would answer in the daemon's place.
 plain = pytest.mark.plain
 
+# The relay matrix: once plainly, once copying and once splicing, one of these
+# with one worker and the other with three (lib/ways.py).
+every_way = pytest.mark.ways
+
 # The same with client and server in each other's place.
 both_sides = pytest.mark.parametrize("first", ["client", "upstream"])
 

@@ -16,8 +16,9 @@ def section(name, keys):
 class Stage:
     """Servers, proxies, clients and tasks of one test."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, way):
         self.folder = folder
+        self.way = way
         self.proxies = []
         self.servers = []
         self.peers = []
@@ -31,17 +32,18 @@ class Stage:
         self.servers.append(server)
         return server
 
-    def proxy(self, to, workers=1, prefix=(), env=None, **more):
+    def proxy(self, to, workers=None, prefix=(), env=None, **more):
         """A proxy with one listener, on a free port, to a server (or to
         several, or to (host, port)).  Keys of the sections are given as
         global_=, listener= and upstream= dictionaries."""
         servers = to if isinstance(to, list) else [to]
         addresses = [getattr(s, "address", s) for s in servers]
         config = section("global", {
-            "workers": workers, "drain_timeout": "1s",
+            "workers": workers or self.way.workers, "drain_timeout": "1s",
             **more.get("global_", {})})
         config += section("listener", {
-            "bind": "127.0.0.1:0", **more.get("listener", {})})
+            "bind": "127.0.0.1:0", **self.way.listener,
+            **more.get("listener", {})})
         config += section("upstream", {
             "server": [f"{host}:{port}" for host, port in addresses],
             **more.get("upstream", {})})

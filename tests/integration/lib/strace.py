@@ -1,6 +1,7 @@
-"""System calls that fail on demand, in a daemon that runs: strace -e inject."""
+"""System calls that are counted, or fail on demand, in a daemon that runs."""
 
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -10,17 +11,18 @@ from .timing import limit, wait_for
 class Injection:
     """From enter to exit, system calls of a proxy go as the rules say: each
     is one of strace(1)'s, "accept4:error=ENFILE:when=3+7".  Threads count
-    their calls for themselves."""
+    their calls for themselves.  Those of 'watch' are only written down."""
 
-    def __init__(self, proxy, *rules):
+    def __init__(self, proxy, *rules, watch=()):
         self.proxy = proxy
         self.log_path = proxy.folder / "strace"
-        calls = ",".join(rule.partition(":")[0] for rule in rules)
+        calls = ",".join([*(rule.partition(":")[0] for rule in rules), *watch])
         self.command = ["strace", "-f", "-p", str(proxy.pid), "-o",
                         str(self.log_path), "-e", f"trace={calls}"]
         for rule in rules:
             self.command += ["-e", f"inject={rule}"]
         self.process = None
+        self.log = ""
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE,
@@ -38,8 +40,14 @@ class Injection:
         # Lets go of the daemon and ends.
         self.process.send_signal(signal.SIGTERM)
         self.process.communicate(timeout=limit(10))
+        self.log = self.log_path.read_text()
 
     @property
     def count(self):
         """How many calls were made to fail so far."""
         return self.log_path.read_text().count("(INJECTED)")
+
+    def calls(self, name):
+        """How often a call was made, from enter to exit; one that another
+        thread interrupted has a second line, which says "resumed"."""
+        return len(re.findall(rf"^\d+ +{name}\(", self.log, re.M))
