@@ -11,8 +11,8 @@ dirname dl_iterate_phdr dlsym exit fclose ferror fflush fgets fopen64 fprintf
 fputc free freeaddrinfo freeifaddrs fwrite gai_strerror getegid getenv geteuid
 getgid gethostname getnameinfo getopt_long getpid getppid getprotobynumber
 getrusage getservbyname gettimeofday getuid globfree gmtime_r inet_ntop
-inet_pton isatty kill malloc_usable_size localtime_r lseek memchr memcmp memcpy memmove memrchr
-memset mmap munmap optarg opterr optind perror printf pthread_attr_destroy
+inet_pton isatty kill lseek localtime_r malloc_usable_size mallopt memchr memcmp memcpy memmove
+memrchr memset mmap munmap optarg opterr optind perror printf pthread_attr_destroy
 pthread_attr_init pthread_attr_setdetachstate pthread_join
 pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock
 pthread_mutex_unlock pthread_sigmask puts qsort random readdir sendfile

@@ -349,6 +349,7 @@ CALL(eventfd_read, EINTR)
 CALL(timerfd_create, EMFILE, ENOMEM)
 CALL(pipe, EMFILE, ENFILE)
 CALL(pipe2, EMFILE, ENFILE)
+CALL(splice, ENOMEM, EINVAL, EINTR)
 CALL(poll, EINTR, ENOMEM)
 CALL(ppoll, EINTR, ENOMEM)
 CALL(select, EINTR, ENOMEM)
@@ -491,12 +492,13 @@ FUNCTION(epoll_ctl)
 	return -1;
 }
 
-/* Only locks can fail. */
+/* Only locks can fail, and making a pipe larger. */
 FUNCTION(fcntl)
 {
 	bool lock = b == F_SETLK || b == F_SETLKW || b == F_OFD_SETLK ||
 	    b == F_OFD_SETLKW;
-	int error = lock ? FAILS(fcntl, ENOLCK, EAGAIN) : 0;
+	int error = lock ? FAILS(fcntl, ENOLCK, EAGAIN) :
+	    b == F_SETPIPE_SZ ? FAILS(fcntl, EPERM, ENOMEM) : 0;
 
 	if (error == 0)
 		return FORWARD(fcntl);

@@ -54,6 +54,10 @@ receive_buffer = 16k
 server = {late}
 send_buffer = 16k
 receive_buffer = 16k
+[listener pipes]
+bind = {host}:7006
+upstream = late
+relay = splice
 [listener unix]
 bind = unix:{folder}/listening
 [upstream unix]
@@ -110,6 +114,7 @@ class Place:
         self.failover = self.host, 7003
         self.late = self.host, 7004
         self.idle = self.host, 7005
+        self.pipes = self.host, 7006
         self.unix = str(folder / "listening")
         self.admin = self.host, 7000
         self.admin_unix = str(folder / "admin")
@@ -152,6 +157,11 @@ def failover(daemon):
 def late(daemon):
     """The server reads late: bytes pile up on the way, both ways."""
     return converse(daemon.place.late, 256 * KIB)
+
+
+def pipes(daemon):
+    """The same through pipes, which hold bytes until the server reads."""
+    return converse(daemon.place.pipes, 256 * KIB)
 
 
 @contextlib.contextmanager
@@ -309,5 +319,5 @@ FROM_THE_START = [start, background]    # armed before main()
 LATER = [admin, stop]                   # arm themselves
 LAST = [stop]                           # leave no daemon behind
 SCENARIOS = {f.__name__: f for f in (
-    start, background, session, unix, failover, late, reset, idle, crowd, admin, reopen,
-    stop)}
+    start, background, session, unix, failover, late, pipes, reset, idle, crowd,
+    admin, reopen, stop)}
