@@ -26,6 +26,7 @@ struct conn {
 	bool	     open;
 	bool	     readable;
 	bool	     writable;
+	bool	     doubtful;	/* a reset may hide behind what was read */
 	bool	     heard;	/* data or a reset came: not looked at yet */
 	bool	     hung_up;	/* the peer's FIN was heard of */
 	bool	     eof;	/* and read */
@@ -73,8 +74,8 @@ bool conn_check(struct conn *);
 bool conn_catch_up(struct conn *);
 
 /* recv(2): bytes > 0, or 0 and the flags tell: 'readable' gone (EAGAIN), 'eof',
- * or 'error'. A short read proves nothing: data and a reset may have come in
- * one edge. */
+ * or 'error'.  A short read leaves 'readable': data and a reset may have come in
+ * one edge; see conn_doubt(). */
 size_t conn_recv(struct conn *, void *, size_t);
 
 /* TCP_NODELAY, once it matters: not before the second send, which is the first
@@ -83,6 +84,13 @@ void conn_set_nodelay(struct conn *);
 
 /* For who sends by other means than conn_send(): before each time. */
 void conn_will_send(struct conn *);
+
+/* After a short read of a TCP socket, which has emptied it: 'readable' goes until
+ * the next edge, and what may hide behind the data stays in doubt. */
+void conn_doubt(struct conn *);
+
+/* As if another edge had come, if there is doubt. */
+void conn_ask(struct conn *);
 
 /* send(2): how many bytes were taken; less than 'len' has cleared 'writable' or
  * set 'error' or 'write_error', and then 'writable' stays cleared. */

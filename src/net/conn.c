@@ -36,6 +36,7 @@ conn_hear(struct conn *c, short what)
 {
 	if (what & (EV_READ | EV_CLOSED)) {
 		c->heard = !(what & EV_CLOSED);
+		c->doubtful = false;
 		c->readable = !c->eof;
 	}
 	if (what & EV_WRITE)
@@ -186,6 +187,23 @@ conn_recv(struct conn *c, void *data, size_t size)
 		conn_fail(c, -errno);
 	c->readable = false;
 	return 0;
+}
+
+void
+conn_doubt(struct conn *c)
+{
+	if (c->hung_up || c->error != 0)
+		return;
+	c->doubtful = true;
+	c->readable = c->heard = false;
+}
+
+void
+conn_ask(struct conn *c)
+{
+	if (c->doubtful)
+		c->heard = c->readable = true;
+	c->doubtful = false;
 }
 
 /* EPIPE of a Unix socket only says that the peer reads no more: it may have

@@ -27,6 +27,8 @@ static void
 relay_begin(struct session *s)
 {
 	s->relaying = true;
+	s->to_upstream.tcp = s->peer.family != AF_UNIX;
+	s->to_client.tcp = s->server->addr.sa.sa_family != AF_UNIX;
 	s->probed = !s->listener->upstream->tcp.keepalive ||
 	    s->server->addr.sa.sa_family == AF_UNIX;
 	relay_plan_report(s);

@@ -38,8 +38,10 @@ struct relay {
 	uint64_t	bytes; /* taken on: sent, or pending */
 	uint32_t	pending; /* bytes in the spill or in the pipe */
 	uint8_t		streak; /* of reads or pumps that speak against 'bulk' */
-	bool		bulk; /* moves much at a time */
-	bool		done; /* everything delivered, FIN included */
+	uint8_t		doubted; /* when, by the worker's doubts */
+	bool		bulk : 1; /* moves much at a time */
+	bool		tcp : 1;  /* from is: a short read has emptied it */
+	bool		done : 1; /* everything delivered, FIN included */
 	struct relay_queue *queue; /* that it waits in, or NULL */
 	TAILQ_ENTRY(relay) link;
 };

@@ -36,6 +36,13 @@ relay_copy_rest(struct relay *r, struct worker *w, const uint8_t *data,
 	return 0;
 }
 
+static void
+relay_copy_doubt(struct relay *r, const struct worker *w)
+{
+	conn_doubt(r->from);
+	r->doubted = w->doubts.now;
+}
+
 /* Bulk comes here where there is no pipe for it: the more at a time, the fewer
  * calls.  Else little is read, since what cannot be sent takes memory. */
 int
@@ -46,6 +53,8 @@ relay_copy(struct relay *r, struct worker *w, size_t *moved)
 	*moved = conn_recv(r->from, w->scratch, size);
 	if (*moved == 0)
 		return 0;
+	if (*moved < size && r->tcp)
+		relay_copy_doubt(r, w);
 	sent = conn_send(r->to, w->scratch, *moved);
 	r->bytes += sent;
 	return relay_copy_rest(r, w, w->scratch + sent, *moved - sent);

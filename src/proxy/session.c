@@ -98,9 +98,13 @@ session_queue(struct session *s, struct relay *r)
 {
 	struct worker *w = s->worker;
 	struct relay_queue *queue = r->bulk ? &w->gate.queue : &w->queue;
-	bool runnable = s->relaying && relay_runnable(r);
 
-	relay_wait(r, runnable ? queue : NULL);
+	if (s->relaying && relay_runnable(r))
+		relay_wait(r, queue);
+	else if (r->from->doubtful)
+		doubts_add(&w->doubts, r);
+	else
+		relay_wait(r, NULL);
 }
 
 /* What happens next follows from the state, computed here and only here.  The

@@ -7,6 +7,7 @@
 #include "base/line.h"
 #include "base/slab.h"
 #include "base/wheel.h"
+#include "doubt.h"
 #include "gate.h"
 #include "pool.h"
 #include "proxy/worker.h"
@@ -48,6 +49,7 @@ struct worker {
 	struct visit_list     visits; /* that have begun and not ended */
 	struct relay_queue    queue; /* directions with work left */
 	struct gate	      gate;  /* and those that are bulk */
+	struct doubts	      doubts;
 
 	struct wheel	      wheel;
 	struct event	      wheel_event;

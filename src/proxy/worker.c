@@ -278,6 +278,17 @@ worker_reserve_timers(struct worker *w)
 	return error;
 }
 
+/* The slab keeps a page from now on: who has none at the start says so, and
+ * turns no client away for it. */
+static bool
+worker_reserve_session(struct worker *w)
+{
+	void *session = slab_take(&w->slab);
+
+	slab_give(&w->slab, session);
+	return session != NULL;
+}
+
 static int
 worker_init_events(struct worker *w)
 {
@@ -286,7 +297,8 @@ worker_init_events(struct worker *w)
 	event_assign(&w->mail_event, w->base, box_fd(w->mailbox),
 	    EV_READ | EV_PERSIST, worker_mail_event, w);
 	return worker_reserve_timers(w) | event_add(&w->mail_event, NULL) |
-	    gate_open(&w->gate, w->base);
+	    gate_open(&w->gate, w->base) |
+	    doubts_open(&w->doubts, w->base, &w->queue);
 }
 
 static void
@@ -322,7 +334,7 @@ worker_new(struct shared *shared, unsigned index)
 	if (stats_init(&w->stats, shared->nlisteners, shared->nupstreams) &&
 	    w->base != NULL && w->mailbox != NULL && w->records != NULL &&
 	    w->pools != NULL && w->routing != NULL &&
-	    worker_init_events(w) == 0)
+	    worker_reserve_session(w) && worker_init_events(w) == 0)
 		return w;
 	worker_free(w);
 	return NULL;
@@ -372,6 +384,7 @@ worker_free(struct worker *w)
 		pool_unref(w->pools[i]);
 	box_unref(w->mailbox);
 	gate_close(&w->gate);
+	doubts_close(&w->doubts);
 	if (w->base != NULL)
 		event_base_free(w->base);
 	ring_free(w->records);

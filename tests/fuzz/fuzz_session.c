@@ -90,16 +90,27 @@ check_pipes(void)
 	assert(pool->open <= worker->shared->max_pipes);
 }
 
+/* What a short read left open is looked at after a while, which is over at
+ * once here. */
+static void
+let_doubts_come_up(void)
+{
+	if (!TAILQ_EMPTY(&worker->doubts.queue))
+		event_active(&worker->doubts.timer, EV_TIMEOUT, 1);
+}
+
 static void
 run_until_quiet(void)
 {
 	int turns = 0;
 
 	do {
+		let_doubts_come_up();
 		worker_turn(worker);
 		assert(++turns < QUIET_TURNS);
 	} while (!TAILQ_EMPTY(&worker->queue) ||
-	    !TAILQ_EMPTY(&worker->gate.queue));
+	    !TAILQ_EMPTY(&worker->gate.queue) ||
+	    !TAILQ_EMPTY(&worker->doubts.queue));
 	check_pipes();
 	if (session() == NULL)
 		return;

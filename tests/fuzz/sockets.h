@@ -22,7 +22,7 @@ struct side {
 	uint64_t taken;	   /* of ours, by the peer's kernel */
 	uint64_t unsent;   /* of that, not acknowledged */
 	size_t	 room;	   /* for more */
-	size_t	 piece;	   /* the most that one recv gives, or a slot holds */
+	size_t	 piece;	   /* the most that a slot of a pipe holds */
 	size_t	 bite;	   /* the most slots that one splice moves */
 	uint64_t urgent;  /* where the peer's urgent byte is */
 	int	 error;	   /* pending, an errno */
@@ -131,7 +131,6 @@ __wrap_recv(int fd, void *to, size_t size, int flags)
 	if (x->heard < x->urgent)
 		size = least(size, x->urgent - x->heard);
 	size = least(size, x->said - x->heard);
-	size = least(size, x->piece);
 	for (size_t i = 0; i < size; i++)
 		out[i] = byte_of(x, x->heard++);
 	if (x->heard > x->urgent)

@@ -218,6 +218,65 @@ data_is_readable_until_eagain(void **state)
 	assert_quiet(c);
 }
 
+/* Until the next edge, whatever it says; or until somebody asks. */
+static void
+doubt_ends_with_an_edge(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+
+	settle(rig);
+	peer_send(rig->theirs, "hello");
+	hear(rig);
+	assert_recv(c, "hello");
+	conn_doubt(c);
+	assert_true(c->doubtful && !c->readable && !c->heard);
+	peer_send(rig->theirs, "again");
+	hear(rig);
+	assert_true(c->readable && c->heard && !c->doubtful);
+	assert_recv(c, "again");
+}
+
+static void
+doubt_asked_finds_the_reset(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+	char byte;
+
+	settle(rig);
+	peer_send(rig->theirs, "bye");
+	their_reset(rig);
+	hear(rig);
+	assert_recv(c, "bye");
+	conn_doubt(c);
+	assert_quiet(c);
+	conn_ask(c);
+	assert_true(c->readable && c->heard && !c->doubtful);
+	assert_int_equal(conn_recv(c, &byte, 1), 0);
+	assert_int_equal(c->error, -ECONNRESET);
+	conn_ask(c); /* nothing is in doubt any more */
+	assert_false(c->readable);
+}
+
+static void
+no_doubt_behind_a_fin(void **state)
+{
+	struct rig *rig = *state;
+	struct conn *c = &rig->conn;
+	char byte;
+
+	settle(rig);
+	peer_send(rig->theirs, "bye");
+	shutdown(rig->theirs, SHUT_WR);
+	hear_fin(rig);
+	assert_recv(c, "bye");
+	conn_doubt(c);
+	assert_true(c->readable);
+	assert_int_equal(conn_recv(c, &byte, 1), 0);
+	assert_true(c->eof);
+}
+
 static void
 unread_data_wakes_once(void **state)
 {
@@ -1221,6 +1280,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ON_RIG(opened_is_writable),
 		ON_RIG(data_is_readable_until_eagain),
+		ON_RIG(doubt_ends_with_an_edge),
+		ON_RIG(doubt_asked_finds_the_reset),
+		ON_RIG(no_doubt_behind_a_fin),
 		ON_RIG(unread_data_wakes_once),
 		ON_RIG(full_is_unwritable_until_there_is_room),
 		ON_RIG(connected_is_writable_alone),
