@@ -166,6 +166,16 @@ conn_catch_up(struct conn *c)
 	return news;
 }
 
+/* For want of memory some of the stream was not read: the FIN that was heard of
+ * is behind bytes that nobody will get. */
+static void
+conn_fail_read(struct conn *c, int error)
+{
+	conn_fail(c, error);
+	if (sock_is_short(error))
+		c->hung_up = false;
+}
+
 /* What was heard is answered by EAGAIN or an error alone.  Data may have a reset
  * right behind it, and behind a FIN recv says 0 for ever, a reset or not: both
  * are left for conn_check(). */
@@ -184,7 +194,7 @@ conn_recv(struct conn *c, void *data, size_t size)
 	if (n == 0 && c->error == 0)
 		c->eof = true;
 	else if (n < 0 && errno != EAGAIN)
-		conn_fail(c, -errno);
+		conn_fail_read(c, -errno);
 	c->readable = false;
 	return 0;
 }

@@ -246,6 +246,7 @@ deny(unsigned n)
 	splice_error = own[n >> 2 & 3];
 	if (n & 16)
 		pipe_pool_shed(&worker->pipes, now);
+	recvs_short = n >> 5 == 7 ? 2 : 0;
 }
 
 /* 1 to 255, or any number. */
@@ -321,6 +322,7 @@ begin_pipes(unsigned most_open)
 	worker->pipes.again_at = 0;
 	worker->shared->max_pipes = most_open;
 	pipes.pipe2_error = pipes.resize_error = splice_error = 0;
+	recvs_short = 0;
 }
 
 static void

@@ -37,7 +37,9 @@ struct side {
 static struct side client, upstream;
 static uint64_t now = 1000000;
 static int splice_error; /* an errno of the next one's own; 0: it goes */
-static bool hurried; /* time passed or somebody killed: bytes may be lost */
+static unsigned recvs_short; /* of memory: so many fail */
+static bool hurried; /* time passed, somebody killed, or memory was short: bytes
+			may be lost */
 static int silent_fd; /* never ready: what libevent watches */
 
 static struct side *
@@ -128,6 +130,11 @@ __wrap_recv(int fd, void *to, size_t size, int flags)
 
 	(void)flags;
 	assert(x != NULL && x->connected);
+	if (recvs_short > 0) {
+		recvs_short--;
+		hurried = true;
+		return fail(ENOMEM);
+	}
 	if (x->heard < x->urgent)
 		size = least(size, x->urgent - x->heard);
 	size = least(size, x->said - x->heard);
