@@ -57,7 +57,7 @@ SUBJECTS = [
     Subject("nginx", Nginx, events="worker_connections 20000;",
             more="access_log off;\nproxy_timeout 1h;\n"),
     # Six descriptors a session, and a process a session.
-    Subject(SYSTEMD, SocketProxyd, every=5, sessions=3000),
+    Subject(SYSTEMD, SocketProxyd, every=5, sessions=2500),
     Subject("socat", Socat, every=5, most=64, sessions=200),
     Subject("direct", every=3),
 ]
