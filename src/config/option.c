@@ -88,7 +88,7 @@ const struct option OPTIONS[] = {
 		   "(fs.pipe-max-size, and fs.pipe-user-pages-soft for all "
 		   "pipes of a user who is not root), bytes are copied." },
 	{ SECTION_GLOBAL, "bulk_share", &TYPE_NUMBER, GLOBAL(bulk_share),
-	    "25", .min = 1, .max = 100,
+	    "50", .min = 1, .max = 100,
 	    .doc = "How much of a worker's time, in percent, large transfers "
 		   "may take while other sessions exchange small messages, "
 		   "which would wait for them. 100 gives all that is left to "

@@ -7,11 +7,9 @@
 #include "base/clock.h"
 #include "session.h"
 
-#define TURN_ALONE  (1024 * 1024)
-#define TURN_SHARED (256 * 1024)
-#define CROWD_US    2000 /* in which small messages are forgotten */
-#define CROWD_MIN   .1	/* of a message: nobody */
-#define TOOK_MOST   200 /* us; a pre-empted thread must not pay for it */
+#define CROWD_US  2000 /* in which small messages are forgotten */
+#define CROWD_MIN .1   /* of a message: nobody */
+#define TOOK_MOST 200  /* us; a pre-empted thread must not pay for it */
 
 /* Edge-triggered and never read: setting it again is enough. */
 static void
@@ -27,7 +25,6 @@ int
 gate_open(struct gate *g, struct event_base *base)
 {
 	TAILQ_INIT(&g->queue);
-	g->quantum = TURN_ALONE;
 	g->timer_fd = timerfd_create(CLOCK_MONOTONIC,
 	    TFD_NONBLOCK | TFD_CLOEXEC);
 	if (g->timer_fd < 0)
@@ -100,16 +97,13 @@ void
 gate_run(struct gate *g, unsigned share)
 {
 	uint64_t now, took;
-	bool crowded;
 
 	if (!gate_ready(g))
 		return;
 	now = clock_us();
 	gate_count(g, now);
-	crowded = g->crowd > CROWD_MIN;
-	g->quantum = crowded ? TURN_SHARED : TURN_ALONE;
 	gate_turn(g);
-	if (!crowded || share >= 100)
+	if (g->crowd <= CROWD_MIN || share >= 100)
 		return;
 	took = clock_us() - now;
 	if (took > TOOK_MOST)

@@ -2,9 +2,8 @@
  *
  * Bulk directions are not moved when an event comes but wait in one queue, and
  * one of them has a turn between two looks at the events.  While there are small
- * messages too, turns are short, and after each the gate stays shut for a while:
- * what bulk moves through this machine costs its peers processor time as well,
- * which small messages then wait for. */
+ * messages too, the gate stays shut for a while after each: what bulk moves costs
+ * processor time also behind its sockets, which small messages then wait for. */
 #ifndef SLUICE_PROXY_GATE_H
 #define SLUICE_PROXY_GATE_H
 
@@ -18,7 +17,6 @@
 struct gate {
 	struct relay_queue  queue; /* bulk directions with work, in order */
 	const struct relay *turn;  /* whose turn it is, or NULL */
-	size_t		    quantum; /* bytes of a turn */
 	bool		    shut;  /* until the timer comes up */
 	uint64_t	    small; /* moves of others since the last turn */
 	double		    crowd; /* the same in a while, about */

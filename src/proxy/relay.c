@@ -108,7 +108,7 @@ relay_step(struct relay *r, struct worker *w, size_t *moved)
 static int
 relay_move(struct relay *r, struct worker *w)
 {
-	size_t budget = r->bulk ? w->gate.quantum : RELAY_BUDGET, n, sum = 0;
+	size_t budget = r->bulk ? RELAY_BULK_BUDGET : RELAY_BUDGET, n, sum = 0;
 	int error = 0;
 
 	while (sum < budget && r->to->writable && relay_flush(r, w) &&

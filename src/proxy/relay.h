@@ -21,10 +21,10 @@
 struct session;
 struct worker;
 
-/* How much one direction moves before others have their turn; of bulk, the
- * gate says it. */
+/* How much one direction moves before others have their turn. */
 #define RELAY_READ	  (64 * 1024) /* at a time, but for bulk */
 #define RELAY_BUDGET	  (256 * 1024)
+#define RELAY_BULK_BUDGET (1024 * 1024)
 
 TAILQ_HEAD(relay_queue, relay);
 

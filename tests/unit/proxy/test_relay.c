@@ -33,7 +33,7 @@ scarce(size_t size)
 #define LARGE	(40 * KIB) /* a read of bulk */
 #define SMALL	(4 * KIB)
 #define PIPES	4
-#define TURN	(1024 * KIB) /* the gate's, of bulk */
+#define TURN	RELAY_BULK_BUDGET
 
 /* Both directions of a session; the tests pump the one to the upstream. */
 struct rig {
@@ -85,7 +85,6 @@ rig_begin(struct rig *rig, const char *relay, unsigned max_pipes)
 	rig->worker->snapshot = rig_config(relay);
 	s->listener = snapshot_config(rig->worker->snapshot)->listeners;
 	s->worker = rig->worker;
-	rig->worker->gate.quantum = TURN;
 	relay_open(&s->to_upstream, s, &s->client, &s->upstream);
 	relay_open(&s->to_client, s, &s->upstream, &s->client);
 }
