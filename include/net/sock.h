@@ -52,13 +52,11 @@ int sock_probe_unix(const struct addr *);
  * taking a port before it must: IP_BIND_ADDRESS_NO_PORT, ip(7)).  The fd, or
  * -errno; EINPROGRESS is not an error.  -EAGAIN is a Unix server whose backlog
  * is full: no event will tell, try again later (connect(2)).  Without keepalive
- * and TCP_NODELAY so far, and the last ACK of the handshake waits for the first
- * data, a FIN or sock_complete(), but no longer than 40 ms (TCP_DELACK_MIN). */
+ * and TCP_NODELAY so far.  (The last ACK of the handshake could travel with the
+ * first data, TCP_QUICKACK 0; but then a server whose accept queue is full resets
+ * whom it would have let in later.) */
 int sock_connect(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
-
-/* Completes the handshake now: there is nothing to send. */
-void sock_complete(int fd);
 
 /* TCP_NODELAY: a small segment does not wait for an acknowledgement. */
 void sock_set_nodelay(int fd);

@@ -211,8 +211,6 @@ sock_connect(const struct addr *to, const struct addr *source,
 	if (fd < 0)
 		return fd;
 	sock_set_up(fd, to, tcp);
-	if (to->sa.sa_family != AF_UNIX)
-		sock_set(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
 	if (source != NULL)
 		error = sock_bind_source(fd, source);
 	if (error == 0 && connect(fd, &to->sa, to->len) < 0 &&
@@ -222,12 +220,6 @@ sock_connect(const struct addr *to, const struct addr *source,
 		return fd;
 	close(fd);
 	return error;
-}
-
-void
-sock_complete(int fd)
-{
-	sock_set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 int

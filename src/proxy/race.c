@@ -243,8 +243,6 @@ race_next(struct session *s)
 	return race_attempt(s);
 }
 
-/* A client that has spoken already spares the server a packet: the last ACK of
- * the handshake travels with the data. */
 static enum race_result
 race_won(struct session *s)
 {
@@ -255,8 +253,6 @@ race_won(struct session *s)
 	server_state_join(s->server);
 	counter_add(&stats->sessions, 1);
 	histogram_add(&stats->connecting, clock_us() - s->race->attempt_us);
-	if (!s->client.readable && !race_is_unix(s))
-		sock_complete(s->upstream.fd);
 	return RACE_WON;
 }
 

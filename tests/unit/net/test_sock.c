@@ -479,38 +479,6 @@ refused_is_told_once(void **state)
 	close(closed);
 }
 
-/* What is sent first carries the last ACK of the handshake, unless 40 ms pass
- * before it is. */
-static bool
-handshake_travels_with_data(const struct addr *at, int listening)
-{
-	struct pollfd p = { .fd = listening, .events = POLLIN };
-	int fd = connect_to(at), theirs;
-	bool waits;
-
-	wait_for_connect(fd);
-	assert_int_equal(sock_connected(fd), 0);
-	waits = poll(&p, 1, 0) == 0;
-	peer_send(fd, "x");
-	theirs = peer_accept(listening);
-	peer_expect(theirs, "x");
-	close(fd);
-	close(theirs);
-	return waits;
-}
-
-static void
-handshake_spares_a_packet(void **state)
-{
-	int listening = peer_listen(16), tries = 0;
-	struct addr at = addr_of(listening);
-
-	(void)state;
-	while (!handshake_travels_with_data(&at, listening))
-		assert_true(++tries < 20);
-	close(listening);
-}
-
 /* A server that accepts and resets at once has had the connection. */
 static void
 reset_of_what_stood_is_no_refusal(void **state)
@@ -596,7 +564,6 @@ options_on_both_sides(void **state)
 		ours = sock_connect(&at, NULL, opts.tcp);
 		assert_true(ours >= 0);
 		wait_for_connect(ours);
-		sock_complete(ours);
 		accepted = peer_accept(listening);
 		assert_plain(ours); /* more costs calls, and comes later */
 		if (on) {
@@ -870,7 +837,6 @@ main(void)
 		cmocka_unit_test(abstract_name_needs_no_removal),
 		cmocka_unit_test(connected_only_when_it_is),
 		cmocka_unit_test(refused_is_told_once),
-		cmocka_unit_test(handshake_spares_a_packet),
 		cmocka_unit_test(reset_of_what_stood_is_no_refusal),
 		IN_FOLDER(full_unix_backlog),
 		IN_FOLDER(unix_connect_says_why_not),
