@@ -87,7 +87,7 @@ phase_flush(struct session *s)
 		return PHASE_END;
 	flush_pass_fin(r);
 	unsent = (uint64_t)sock_unsent(r->to->fd);
-	if (relay_drained(r) && unsent == 0)
+	if ((relay_drained(r) && unsent == 0) || r->to->write_error != 0)
 		return PHASE_END;
 	flush_discard(s, r->to);
 	if (conn_check(r->to))

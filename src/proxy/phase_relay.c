@@ -84,6 +84,18 @@ relay_note_broken(struct session *s, const struct relay *r)
 			.error = r->to->write_error };
 }
 
+/* A Unix peer that reads no more, and has said its last, is gone: what it said is
+ * delivered as after a reset (phase_flush.c), since what the other side still
+ * says has no reader, and closing on that would destroy what is on its way. */
+static bool
+relay_is_gone(struct conn *c)
+{
+	if (c->write_error == 0 || !c->hung_up)
+		return false;
+	conn_fail(c, c->write_error);
+	return true;
+}
+
 /* What waits for its turn will be read, and need not be asked for its error. */
 static bool
 relay_is_cut(const struct relay *r)
@@ -108,6 +120,8 @@ phase_relay(struct session *s)
 	relay_note_fin(s);
 	relay_note_broken(s, &s->to_upstream);
 	relay_note_broken(s, &s->to_client);
+	if (relay_is_gone(&s->client) || relay_is_gone(&s->upstream))
+		return PHASE_NEXT;
 	if (relay_is_over(&s->to_upstream) && relay_is_over(&s->to_client))
 		return PHASE_END;
 	if (relay_is_cut(&s->to_upstream) || relay_is_cut(&s->to_client))
