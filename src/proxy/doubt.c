@@ -7,8 +7,7 @@ doubts_arm(struct doubts *d)
 {
 	const struct timeval tv = { .tv_usec = DOUBT_MS * 1000 };
 
-	if (!event_pending(&d->timer, EV_TIMEOUT, NULL))
-		event_add(&d->timer, &tv);
+	d->armed = event_add(&d->timer, &tv) == 0;
 }
 
 /* One that was busy meanwhile has had other edges, none of which would come
@@ -27,6 +26,7 @@ doubts_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	d->now++;
+	d->armed = false;
 	for (r = TAILQ_FIRST(&d->queue); r != NULL; r = next) {
 		next = TAILQ_NEXT(r, link);
 		if (!doubt_is_due(d, r))
@@ -48,9 +48,10 @@ doubts_open(struct doubts *d, struct event_base *base,
 	d->asked = asked;
 	event_assign(&d->timer, base, -1, 0, doubts_timer, d);
 	doubts_arm(d);
-	if (!event_pending(&d->timer, EV_TIMEOUT, NULL))
+	if (!d->armed)
 		return -ENOMEM;
 	event_del(&d->timer);
+	d->armed = false;
 	return 0;
 }
 
@@ -64,8 +65,7 @@ doubts_close(struct doubts *d)
 void
 doubts_add(struct doubts *d, struct relay *r)
 {
-	if (r->queue == &d->queue)
-		return;
 	relay_wait(r, &d->queue);
-	doubts_arm(d);
+	if (!d->armed)
+		doubts_arm(d);
 }

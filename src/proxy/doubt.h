@@ -21,6 +21,7 @@ struct doubts {
 	struct relay_queue  queue; /* directions in doubt */
 	struct relay_queue *asked; /* where those go whose look is due */
 	struct event	    timer; /* pending while there are any */
+	bool		    armed; /* it is */
 	uint8_t		    now;   /* counts the times it came up */
 };
 

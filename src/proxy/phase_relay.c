@@ -256,6 +256,14 @@ relay_catch_up(struct session *s)
 	return conn_catch_up(&s->upstream) || client;
 }
 
+/* Who waits for a turn has something to move, and is not silent. */
+static void
+relay_note_waiting(struct session *s)
+{
+	if (relay_runnable(&s->to_upstream) || relay_runnable(&s->to_client))
+		s->active = worker_now(s->worker);
+}
+
 enum phase_answer
 phase_relay_expire(struct session *s)
 {
@@ -265,8 +273,11 @@ phase_relay_expire(struct session *s)
 
 	if (relay_keepalive_at(s) <= now)
 		relay_keep_alive(s);
-	if (!lived && relay_catch_up(s))
+	relay_note_waiting(s);
+	if (!lived && relay_catch_up(s)) {
+		relay_note_waiting(s);
 		return phase_relay(s);
+	}
 	if (s->look_at <= now) {
 		session_record_interval(s);
 		relay_plan_report(s);
