@@ -41,6 +41,15 @@ def wait_for_ended(proxy, count):
     return wait_for(look, 5, f"{count} sessions ended")
 
 
+def wait_for_bytes(proxy, moved, **listener):
+    """The scrape once they are counted, which is right after they are sent."""
+    def look():
+        metrics = scrape(proxy.tcp)
+        return bytes_of(metrics, "listener", **listener) == moved and metrics
+
+    return wait_for(look, 5, f"{listener} moved {moved}")
+
+
 def ended(metrics, closed_by, how):
     return metrics.get("sluice_listener_sessions_ended_total",
                        closed_by=closed_by, how=how, **LISTENER)
@@ -178,8 +187,7 @@ def test_bytes_are_counted_while_a_session_lives(stage):
     client, upstream = stage.session(proxy, server)
     client.send(payload(4321))
     upstream.recv_exact(4321)
-    metrics = scrape(proxy.tcp)
-    assert bytes_of(metrics, "listener", **LISTENER) == (4321, 0)
+    metrics = wait_for_bytes(proxy, (4321, 0), **LISTENER)
     assert metrics.get("sluice_sessions") == 1
     assert metrics.get("sluice_listener_sessions", **LISTENER) == 1
     assert metrics.sum("sluice_server_sessions") == 1
@@ -200,12 +208,11 @@ def test_each_listener_and_upstream_has_its_own(stage):
             client = stage.connect(proxy.address(name))
             client.send(b"x" * count)
             assert client.recv_exact(count) == b"x" * count
-    metrics = scrape(proxy.tcp)
     for name, count in ("a", 3), ("b", 5):
+        metrics = wait_for_bytes(proxy, (count * count, count * count),
+                                 listener=name)
         assert metrics.get("sluice_listener_sessions_begun_total",
                            listener=name) == count
-        assert bytes_of(metrics, "listener", listener=name) == \
-            (count * count, count * count)
         assert metrics.get("sluice_upstream_sessions_total",
                            upstream=name) == count
 
