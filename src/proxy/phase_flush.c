@@ -60,18 +60,6 @@ flush_note_progress(struct session *s, uint64_t unsent)
 	s->unsent = unsent;
 }
 
-/* What the other side says has no reader any more.  It is thrown away, since a
- * server that is stuck writing would never come to read what is left for it.
- */
-static void
-flush_discard(struct session *s, struct conn *c)
-{
-	size_t n = 1;
-
-	for (size_t sum = 0; n > 0 && sum < RELAY_BUDGET && c->readable; sum += n)
-		n = conn_recv(c, s->worker->scratch, WORKER_SCRATCH);
-}
-
 enum phase_answer
 phase_flush(struct session *s)
 {
@@ -82,14 +70,13 @@ phase_flush(struct session *s)
 
 	if (!s->flushing)
 		flush_begin(s);
-	back->done = true; /* nobody is there to take it */
 	if (relay_pump(r, s->worker) < 0)
 		return PHASE_END;
 	flush_pass_fin(r);
 	unsent = (uint64_t)sock_unsent(r->to->fd);
 	if ((relay_drained(r) && unsent == 0) || r->to->write_error != 0)
 		return PHASE_END;
-	flush_discard(s, r->to);
+	relay_pump(back, s->worker);
 	if (conn_check(r->to))
 		return PHASE_END;
 	flush_note_progress(s, unsent + r->pending);

@@ -54,9 +54,17 @@ relay_drained(const struct relay *r)
 	    (r->from->error != 0 && !r->from->readable)));
 }
 
+static bool
+relay_has_no_reader(const struct relay *r)
+{
+	return r->to->error != 0 || r->to->write_error != 0;
+}
+
 bool
 relay_runnable(const struct relay *r)
 {
+	if (relay_has_no_reader(r))
+		return !r->done && r->from->readable;
 	return !r->done && r->to->writable &&
 	    (r->pending > 0 || r->from->readable);
 }
@@ -124,6 +132,18 @@ relay_move(struct relay *r, struct worker *w)
 	return error;
 }
 
+/* What has no reader is thrown away: a peer that is stuck writing would never
+ * come to read what is there for it. */
+static void
+relay_discard(struct relay *r, struct worker *w)
+{
+	size_t n = 1;
+
+	for (size_t sum = 0; n > 0 && sum < RELAY_BUDGET; sum += n)
+		n = conn_recv(r->from, w->scratch, WORKER_SCRATCH);
+	r->session->active = worker_now(w);
+}
+
 /* With its second FIN the session ends, and close(2) sends that: what 'to' said
  * was read to its end, so it is no reset. */
 static bool
@@ -152,11 +172,13 @@ relay_pump(struct relay *r, struct worker *w)
 	uint64_t before = relay_delivered(r);
 	int error = 0;
 
-	if (relay_runnable(r))
+	if (relay_runnable(r) && relay_has_no_reader(r))
+		relay_discard(r, w);
+	else if (relay_runnable(r))
 		error = relay_move(r, w);
 	relay_note(r, w, relay_delivered(r) - before);
 	if (!r->done && r->from->eof && r->pending == 0 &&
-	    r->to->error == 0 && r->to->write_error == 0)
+	    !relay_has_no_reader(r))
 		relay_pass_fin(r);
 	return error;
 }

@@ -56,6 +56,7 @@ void relay_wait(struct relay *, struct relay_queue *);
 void relay_close(struct relay *, struct worker *);
 
 /* Moves what can be moved within the budget, passes FIN on when all was sent.
+ * Where the far side takes nothing any more, what comes is thrown away.
  * Errors stick to the conns. Returns 0, or -ENOMEM: bytes were read that have
  * no place; the session must end. */
 int relay_pump(struct relay *, struct worker *);

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lib.marks import every_way
-from lib.peers import MIB, Peer, complete, payload
+from lib.peers import FIN, MIB, Peer, complete, payload
 
 
 @pytest.fixture
@@ -54,6 +54,27 @@ def test_9_an_upload_of_a_unix_client_outlives_what_the_server_said(stage):
     upstream = server.accept()
     assert delivered_before(stage, client, upstream, data, b"200 ok") == \
         complete(data)
+
+
+@every_way
+def test_42_who_writes_to_no_reader_comes_to_read_the_answer(
+        stage, unix_server):
+    """The server reads no more, the client reads when it has said it all."""
+    proxy = stage.proxy([], upstream={
+        "server": f"unix:{unix_server.getsockname()}"})
+    client = stage.connect(proxy)
+    upstream = Peer(unix_server.accept()[0])
+    client.send(b"hello")
+    assert upstream.recv_exact(5) == b"hello"
+    upstream.sock.shutdown(socket.SHUT_RD)
+    said = stage.run(client.send_and_fin, payload(16 * MIB))
+    said.result()
+    upstream.send(b"too much")
+    upstream.close()
+    assert client.read_all() == (b"too much", FIN)
+    record, = proxy.wait_for_records(1)
+    assert record.end == "upstream rst"
+    assert record.bytes_to_upstream < 16 * MIB
 
 
 @every_way
