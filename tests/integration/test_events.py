@@ -197,7 +197,7 @@ def test_watchers_come_and_go(stage):
             client.reset()
 
     task = stage.run(make)
-    fds = len(proxy.fds)
+    sockets = proxy.sockets
     for i in range(40):
         watcher = Watcher(stage, proxy.tcp if i % 2 else proxy.unix)
         if i % 3:
@@ -205,7 +205,7 @@ def test_watchers_come_and_go(stage):
         watcher.close()
     stop.append(True)
     task.result()
-    wait_for(lambda: len(proxy.fds) <= fds, limit(5),
+    wait_for(lambda: proxy.sockets <= sockets, limit(5),
              "nothing is left of the watchers")
 
 

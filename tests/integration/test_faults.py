@@ -84,7 +84,7 @@ def test_107_what_fails_now_and_then_costs_that_session(stage, workers, error):
 def test_107_what_passes_costs_no_session(stage, calls):
     """Nobody is to blame, and trying again helps."""
     server = stage.server(answer)
-    proxy = stage.proxy(server)
+    proxy = stage.proxy(server, listener={"relay": "copy"})
     # The first of a session is the client's own, without which there is none.
     when = "when=2+3" if calls.startswith("epoll_ctl") else "when=2+2"
     with Injection(proxy, f"{calls}:{when}") as injection:

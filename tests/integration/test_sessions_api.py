@@ -510,7 +510,7 @@ def test_readers_leave_in_the_middle(stage):
     server = stage.server()
     proxy = watched(stage, server, workers=3)
     crowd = stage.keep(Crowd(proxy, server, 2500))
-    idle = len(proxy.fds)
+    idle = proxy.sockets
     for _ in range(10):
         leaving = [request(door, PATH) for _ in range(8)
                    for door in (proxy.tcp, proxy.unix)]
@@ -520,7 +520,7 @@ def test_readers_leave_in_the_middle(stage):
             sock.close()
     crowd.close()                       # while some visits may still be out
     wait_for(lambda: listing(proxy) == [], 20, "all sessions ended")
-    wait_for(lambda: len(proxy.fds) <= idle - 2 * 2500, 20,
+    wait_for(lambda: proxy.sockets <= idle - 2 * 2500, 20,
              "nothing is left of the readers")
 
 

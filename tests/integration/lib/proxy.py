@@ -166,6 +166,11 @@ class Proxy:
 
     @property
     def sockets(self):
+        """How many of them are sockets: pipes are kept for the next session."""
+        return sum(of.startswith("socket:") for of in self.fds.values())
+
+    @property
+    def sockets(self):
         return sum(link.startswith("socket:") for link in self.fds.values())
 
     @property
