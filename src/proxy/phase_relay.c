@@ -29,7 +29,7 @@ relay_begin(struct session *s)
 	s->relaying = true;
 	s->to_upstream.tcp = s->peer.family != AF_UNIX;
 	s->to_client.tcp = s->server->addr.sa.sa_family != AF_UNIX;
-	s->probed = !s->listener->upstream->tcp.keepalive ||
+	s->probed = !s->target->tcp.keepalive ||
 	    s->server->addr.sa.sa_family == AF_UNIX;
 	relay_plan_report(s);
 	if (relay_global(s)->access_log_start)
@@ -180,7 +180,7 @@ static uint64_t
 relay_keepalive_at(const struct session *s)
 {
 	return s->probed ? UINT64_MAX : s->started + s->connected_ms +
-	    s->listener->upstream->tcp.keepalive_idle / 2;
+	    s->target->tcp.keepalive_idle / 2;
 }
 
 static void
@@ -188,7 +188,7 @@ relay_keep_alive(struct session *s)
 {
 	struct sock_tcp tcp;
 
-	tcp_options(&s->listener->upstream->tcp, &tcp);
+	tcp_options(&s->target->tcp, &tcp);
 	sock_keep_alive(s->upstream.fd, &tcp);
 	s->probed = true;
 }

@@ -6,7 +6,7 @@
 static const struct upstream_conf *
 route_upstream(const struct session *s)
 {
-	return s->listener->upstream;
+	return s->target;
 }
 
 static void

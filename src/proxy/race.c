@@ -33,7 +33,7 @@ struct race {
 static const struct upstream_conf *
 race_conf(const struct session *s)
 {
-	return s->listener->upstream;
+	return s->target;
 }
 
 static struct upstream_stats *

@@ -26,7 +26,7 @@ record_names(const struct session *s, struct closerecord *r)
 {
 	record_copy(r->listener, sizeof(r->listener), s->listener->name);
 	record_copy(r->upstream, sizeof(r->upstream),
-	    s->listener->upstream->name);
+	    s->target->name);
 	if (s->server != NULL)
 		record_copy(r->server, sizeof(r->server), s->server->text);
 	r->client = s->peer;

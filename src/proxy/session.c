@@ -79,6 +79,7 @@ session_new(struct worker *w, const struct listener_conf *conf,
 	}
 	s->worker = w;
 	s->listener = conf;
+	s->target = conf->upstream;
 	s->phase = phases;
 	s->peer = *peer;
 	s->order = ++w->sequence;

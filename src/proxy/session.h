@@ -31,6 +31,7 @@ struct session {
 	struct worker		   *worker;
 	const struct phase	   *phase;
 	const struct listener_conf *listener;
+	const struct upstream_conf *target; /* ROUTE may choose another */
 	struct conn		    client;
 	struct conn		    upstream;
 	struct relay		    to_upstream;

@@ -45,7 +45,7 @@ visit_matches(const struct visit *v, const struct session *s)
 	return worker_now(s->worker) - s->started >= f->min_age_ms &&
 	    prefix_has(&f->client, &s->peer) &&
 	    visit_matches_text(f->listener, s->listener->name) &&
-	    visit_matches_text(f->upstream, s->listener->upstream->name) &&
+	    visit_matches_text(f->upstream, s->target->name) &&
 	    visit_matches_text(f->server, s->server != NULL ?
 	    s->server->text : "");
 }
@@ -66,7 +66,7 @@ visit_list(struct visit *v, const struct session *s)
 	info->order = s->order;
 	visit_copy(info->listener, sizeof(info->listener), s->listener->name);
 	visit_copy(info->upstream, sizeof(info->upstream),
-	    s->listener->upstream->name);
+	    s->target->name);
 	visit_copy(info->server, sizeof(info->server),
 	    s->server != NULL ? s->server->text : "");
 	info->client = s->peer;
