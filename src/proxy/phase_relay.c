@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "config/snapshot.h"
+#include "early.h"
 #include "net/sock.h"
 #include "proxy/tcp_options.h"
 #include "record.h"
@@ -23,9 +24,13 @@ relay_plan_report(struct session *s)
 	    worker_now(s->worker) + interval;
 }
 
-static void
+static int
 relay_begin(struct session *s)
 {
+	int error = early_pass(s);
+
+	if (error < 0)
+		return error;
 	s->relaying = true;
 	s->to_upstream.tcp = s->peer.family != AF_UNIX;
 	s->to_client.tcp = s->server->addr.sa.sa_family != AF_UNIX;
@@ -36,6 +41,7 @@ relay_begin(struct session *s)
 		session_record_start(s);
 	s->active = s->progress = worker_now(s->worker);
 	s->unsent = 0;
+	return 0;
 }
 
 static int
@@ -107,11 +113,10 @@ relay_is_cut(const struct relay *r)
 enum phase_answer
 phase_relay(struct session *s)
 {
-	int error;
+	int error = s->relaying ? 0 : relay_begin(s);
 
-	if (!s->relaying)
-		relay_begin(s);
-	error = relay_pump_both(s);
+	if (error == 0)
+		error = relay_pump_both(s);
 	if (error < 0) {
 		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
 			.error = error };

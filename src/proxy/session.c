@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "early.h"
 #include "race.h"
 #include "record.h"
 #include "worker-internal.h"
@@ -201,6 +202,7 @@ session_end(struct session *s, const struct ending *ending)
 	session_record(s);
 	wheel_clear(&w->wheel, &s->timer);
 	race_free(s);
+	early_free(s);
 	session_leave_route(s);
 	session_leave_server(s);
 	relay_close(&s->to_upstream, w);

@@ -22,6 +22,7 @@
 #include "proxy/stats.h"
 #include "relay.h"
 
+struct early;
 struct race;
 
 /* Thousands of these are idle: what can be computed is not kept, and what only
@@ -38,6 +39,7 @@ struct session {
 	struct relay		    to_client;
 
 	LIST_ENTRY(session)  link;   /* worker->sessions, ->ended */
+	struct early	    *early;  /* owned; NULL on a plain listener */
 	struct race	    *race;   /* CONNECT: owned */
 	struct server_state *server; /* from CONNECT on: one reference */
 	struct wheel_entry   timer;
