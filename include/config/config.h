@@ -105,6 +105,8 @@ struct listener_conf {
 	uint64_t		    max_lifetime;
 	uint64_t		    stall_timeout;
 	uint64_t		    backlog; /* 0: somaxconn */
+	uint64_t		    bandwidth_to_upstream; /* bytes/s; 0: off */
+	uint64_t		    bandwidth_to_client;
 	enum relay_kind		    relay;
 	struct tcp_conf		    tcp;
 	struct origin		   *origins;

@@ -7,6 +7,7 @@
 #define SECONDS(n) (UINT64_C(1000) * (n))
 
 #define FOREVER DAYS(3650)
+#define BANDWIDTH_MAX (UINT64_C(100) << 30)
 
 #define GLOBAL(field)	offsetof(struct global_conf, field)
 #define LISTENER(field) offsetof(struct listener_conf, field)
@@ -192,6 +193,17 @@ const struct option OPTIONS[] = {
 	    .min = 1, .max = 1000000, .zero = "auto", .shared = true,
 	    .doc = "Clients that may wait to be accepted; auto is the "
 		   "kernel's limit, net.core.somaxconn." },
+	{ SECTION_LISTENER, "bandwidth_to_upstream", &TYPE_SIZE,
+	    LISTENER(bandwidth_to_upstream), "off", .min = 1 << 10,
+	    .max = BANDWIDTH_MAX, .zero = "off", .shared = true,
+	    .doc = "Bytes a second that each session may send to its server. "
+		   "They go in bursts of about 20 ms, up to 30 ms after a "
+		   "pause, and count when they are read from the client. What "
+		   "a client that resets has said before is no faster." },
+	{ SECTION_LISTENER, "bandwidth_to_client", &TYPE_SIZE,
+	    LISTENER(bandwidth_to_client), "off", .min = 1 << 10,
+	    .max = BANDWIDTH_MAX, .zero = "off", .shared = true,
+	    .doc = "The same of what each session may send to its client." },
 	{ SECTION_LISTENER, "relay", &TYPE_WORD, LISTENER(relay), "auto",
 	    .words = RELAY_WORDS, .shared = true,
 	    .doc = "How bytes are moved: copy is cheaper for small messages, "

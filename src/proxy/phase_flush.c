@@ -1,7 +1,8 @@
-/* FLUSH: one side was reset.  What it had said before is still delivered, then
- * the other side is told: by FIN alone if that had come before the reset, else
- * by a reset, which waits until nothing of it could destroy (SO_LINGER 0 drops
- * the send queue). */
+/* FLUSH: one side was reset.  What it had said before is still delivered (no
+ * faster than before: a reset is no way around a limit of bandwidth), then the
+ * other side is told: by FIN alone if that had come before the reset, else by a
+ * reset, which waits until nothing of it could destroy (SO_LINGER 0 drops the
+ * send queue). */
 #include "net/sock.h"
 #include "session.h"
 #include "worker-internal.h"
@@ -55,7 +56,7 @@ flush_pass_fin(struct relay *r)
 static void
 flush_note_progress(struct session *s, uint64_t unsent)
 {
-	if (unsent != s->unsent)
+	if (unsent != s->unsent || flush_relay(s)->held)
 		s->progress = worker_now(s->worker);
 	s->unsent = unsent;
 }

@@ -1,5 +1,6 @@
 /* RELAY: both directions, each to its own end. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "config/snapshot.h"
 #include "early.h"
@@ -24,6 +25,25 @@ relay_plan_report(struct session *s)
 	    worker_now(s->worker) + interval;
 }
 
+/* One for each direction; of no limit where only the other has one. */
+static int
+relay_meter(struct session *s)
+{
+	const struct listener_conf *conf = s->listener;
+	uint64_t now = worker_now(s->worker);
+
+	if (conf->bandwidth_to_upstream == 0 && conf->bandwidth_to_client == 0)
+		return 0;
+	s->meters = calloc(2, sizeof(*s->meters));
+	if (s->meters == NULL)
+		return -ENOMEM;
+	meter_init(session_meter(&s->to_upstream),
+	    conf->bandwidth_to_upstream, now);
+	meter_init(session_meter(&s->to_client), conf->bandwidth_to_client,
+	    now);
+	return 0;
+}
+
 static int
 relay_begin(struct session *s)
 {
@@ -41,7 +61,7 @@ relay_begin(struct session *s)
 		session_record_start(s);
 	s->active = s->progress = worker_now(s->worker);
 	s->unsent = 0;
-	return 0;
+	return relay_meter(s);
 }
 
 static int
@@ -261,11 +281,18 @@ relay_catch_up(struct session *s)
 	return conn_catch_up(&s->upstream) || client;
 }
 
-/* Who waits for a turn has something to move, and is not silent. */
+/* Who waits for a turn, or for tokens, has something to move, and is not
+ * silent. */
+static bool
+relay_waits(const struct relay *r)
+{
+	return r->held || relay_runnable(r);
+}
+
 static void
 relay_note_waiting(struct session *s)
 {
-	if (relay_runnable(&s->to_upstream) || relay_runnable(&s->to_client))
+	if (relay_waits(&s->to_upstream) || relay_waits(&s->to_client))
 		s->active = worker_now(s->worker);
 }
 

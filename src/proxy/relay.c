@@ -66,7 +66,7 @@ relay_runnable(const struct relay *r)
 	if (relay_has_no_reader(r))
 		return !r->done && r->from->readable;
 	return !r->done && r->to->writable &&
-	    (r->pending > 0 || r->from->readable);
+	    (r->pending > 0 || (r->from->readable && !r->held));
 }
 
 static void
@@ -105,12 +105,37 @@ relay_flush(struct relay *r, struct worker *w)
 	return r->pending == 0;
 }
 
-/* One round.  Where a pipe gets nothing, recv says whether that is all. */
+/* How many bytes may be taken on now: none, and it waits for tokens. */
+static size_t
+relay_allowed(struct relay *r, struct meter *meter, struct worker *w)
+{
+	size_t room;
+
+	if (meter == NULL)
+		return SIZE_MAX;
+	room = meter_room(meter, worker_now(w));
+	r->held = room == 0;
+	return room;
+}
+
+/* One round.  Where a pipe gets nothing, recv says whether that is all.  Bytes
+ * are paid for when they are taken on, since they are in flight from then on. */
 static int
 relay_step(struct relay *r, struct worker *w, size_t *moved)
 {
-	*moved = relay_splice(r, w);
-	return *moved > 0 ? 0 : relay_copy(r, w, moved);
+	struct meter *meter = session_meter(r);
+	size_t most = relay_allowed(r, meter, w);
+	int error = 0;
+
+	*moved = 0;
+	if (most == 0)
+		return 0;
+	*moved = relay_splice(r, w, most);
+	if (*moved == 0)
+		error = relay_copy(r, w, most, moved);
+	if (meter != NULL)
+		meter_take(meter, *moved);
+	return error;
 }
 
 static int
@@ -120,7 +145,7 @@ relay_move(struct relay *r, struct worker *w)
 	int error = 0;
 
 	while (sum < budget && r->to->writable && relay_flush(r, w) &&
-	    r->from->readable && error == 0) {
+	    r->from->readable && !r->held && error == 0) {
 		error = relay_step(r, w, &n);
 		sum += n;
 		if (!r->bulk && n > 0)
@@ -166,6 +191,15 @@ relay_pass_fin(struct relay *r)
 	r->done = true;
 }
 
+static void
+relay_note_work_left(const struct relay *r)
+{
+	struct meter *meter = session_meter(r);
+
+	if (meter != NULL)
+		meter->busy = r->held || relay_runnable(r);
+}
+
 int
 relay_pump(struct relay *r, struct worker *w)
 {
@@ -180,5 +214,6 @@ relay_pump(struct relay *r, struct worker *w)
 	if (!r->done && r->from->eof && r->pending == 0 &&
 	    !relay_has_no_reader(r))
 		relay_pass_fin(r);
+	relay_note_work_left(r);
 	return error;
 }

@@ -42,6 +42,7 @@ struct relay {
 	bool		bulk : 1; /* moves much at a time */
 	bool		tcp : 1;  /* from is: a short read has emptied it */
 	bool		done : 1; /* everything delivered, FIN included */
+	bool		held : 1; /* out of tokens: nothing more is taken on */
 	struct relay_queue *queue; /* that it waits in, or NULL */
 	TAILQ_ENTRY(relay) link;
 };

@@ -46,10 +46,12 @@ relay_copy_doubt(struct relay *r, const struct worker *w)
 /* Bulk comes here where there is no pipe for it: the more at a time, the fewer
  * calls.  Else little is read, since what cannot be sent takes memory. */
 int
-relay_copy(struct relay *r, struct worker *w, size_t *moved)
+relay_copy(struct relay *r, struct worker *w, size_t most, size_t *moved)
 {
 	size_t sent, size = r->bulk ? WORKER_SCRATCH : RELAY_READ;
 
+	if (size > most)
+		size = most;
 	*moved = conn_recv(r->from, w->scratch, size);
 	if (*moved == 0)
 		return 0;

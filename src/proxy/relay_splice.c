@@ -46,13 +46,14 @@ relay_splice_flush(struct relay *r)
 }
 
 size_t
-relay_splice(struct relay *r, struct worker *w)
+relay_splice(struct relay *r, struct worker *w, size_t most)
 {
-	size_t n;
+	size_t n, size;
 
 	if (!relay_has_pipe(r, w))
 		return 0;
-	n = conn_splice_from(r->from, r->pipe->in, relay_pipe_size(w));
+	size = relay_pipe_size(w);
+	n = conn_splice_from(r->from, r->pipe->in, most < size ? most : size);
 	r->bytes += n;
 	r->pending = (uint32_t)n;
 	relay_splice_flush(r);

@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "early.h"
 #include "race.h"
@@ -103,6 +104,8 @@ session_queue(struct session *s, struct relay *r)
 
 	if (s->relaying && relay_runnable(r))
 		relay_wait(r, queue);
+	else if (r->held)
+		refill_add(&w->refill, r);
 	else if (r->from->doubtful)
 		doubts_add(&w->doubts, r);
 	else
@@ -223,6 +226,7 @@ session_reap(struct worker *w)
 
 	while ((s = LIST_FIRST(&w->ended)) != NULL) {
 		LIST_REMOVE(s, link);
+		free(s->meters);
 		slab_give(&w->slab, s);
 	}
 }

@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "base/wheel.h"
 #include "config/config.h"
+#include "meter.h"
 #include "net/conn.h"
 #include "phase.h"
 #include "proxy/closerecord.h"
@@ -41,6 +42,7 @@ struct session {
 	LIST_ENTRY(session)  link;   /* worker->sessions, ->ended */
 	struct early	    *early;  /* owned; NULL on a plain listener */
 	struct race	    *race;   /* CONNECT: owned */
+	struct meter	    *meters; /* owned; NULL: no limit of bandwidth */
 	struct server_state *server; /* from CONNECT on: one reference */
 	struct wheel_entry   timer;
 
@@ -92,6 +94,15 @@ void session_end(struct session *, const struct ending *);
 /* Whether the side that a relay leads to must be told by a reset that the
  * session has ended: its stream was cut short, it has had no FIN. */
 bool session_cuts(const struct relay *);
+
+/* What the bandwidth of a direction is limited by, or NULL. */
+static inline struct meter *
+session_meter(const struct relay *r)
+{
+	const struct session *s = r->session;
+
+	return s->meters == NULL ? NULL : &s->meters[r == &s->to_client];
+}
 
 /* Frees what ended. */
 void session_reap(struct worker *);

@@ -11,6 +11,7 @@
 #include "gate.h"
 #include "pool.h"
 #include "proxy/worker.h"
+#include "refill.h"
 #include "session.h"
 #include "spill.h"
 #include "visit-internal.h"
@@ -50,6 +51,7 @@ struct worker {
 	struct relay_queue    queue; /* directions with work left */
 	struct gate	      gate;  /* and those that are bulk */
 	struct doubts	      doubts;
+	struct refill	      refill; /* directions out of tokens */
 
 	struct wheel	      wheel;
 	struct event	      wheel_event;

@@ -298,7 +298,8 @@ worker_init_events(struct worker *w)
 	    EV_READ | EV_PERSIST, worker_mail_event, w);
 	return worker_reserve_timers(w) | event_add(&w->mail_event, NULL) |
 	    gate_open(&w->gate, w->base) |
-	    doubts_open(&w->doubts, w->base, &w->queue);
+	    doubts_open(&w->doubts, w->base, &w->queue) |
+	    refill_open(&w->refill, w->base, &w->queue);
 }
 
 static void
@@ -385,6 +386,7 @@ worker_free(struct worker *w)
 	box_unref(w->mailbox);
 	gate_close(&w->gate);
 	doubts_close(&w->doubts);
+	refill_close(&w->refill);
 	if (w->base != NULL)
 		event_base_free(w->base);
 	ring_free(w->records);

@@ -9,7 +9,8 @@
  * - a stream that was cut short ends with a reset;
  * - what can move has moved once the worker is quiet;
  * - every socket and pipe is closed once, and nothing spins;
- * - a pipe is held only while bytes are in it, and then by nobody else.
+ * - a pipe is held only while bytes are in it, and then by nobody else;
+ * - a direction with a limit goes no faster.
  *
  * The first byte says how the bytes are moved. */
 #include "../../src/proxy/limit.h"
@@ -69,6 +70,18 @@ check_relay(const struct relay *r, const struct side *to)
 	return r->pipe != NULL;
 }
 
+/* No more than was saved up at first and what came since. */
+static void
+check_rate(const struct relay *r)
+{
+	const struct session *s = r->session;
+	const struct meter *m = session_meter(r);
+	uint64_t ms = now - s->started - s->connected_ms + METER_BURST_MS;
+
+	if (m != NULL && m->rate > 0)
+		assert(r->bytes <= m->rate * ms / 1000);
+}
+
 static void
 check_pipes(void)
 {
@@ -99,6 +112,16 @@ let_doubts_come_up(void)
 		event_active(&worker->doubts.timer, EV_TIMEOUT, 1);
 }
 
+/* Time passes for who is out of tokens: a few ms, which nothing else minds. */
+static void
+let_tokens_come(void)
+{
+	if (TAILQ_EMPTY(&worker->refill.queue))
+		return;
+	now += METER_WAIT_MS;
+	event_active(&worker->refill.timer, EV_TIMEOUT, 1);
+}
+
 static void
 run_until_quiet(void)
 {
@@ -106,14 +129,18 @@ run_until_quiet(void)
 
 	do {
 		let_doubts_come_up();
+		let_tokens_come();
 		worker_turn(worker);
 		assert(++turns < QUIET_TURNS);
 	} while (!TAILQ_EMPTY(&worker->queue) ||
 	    !TAILQ_EMPTY(&worker->gate.queue) ||
-	    !TAILQ_EMPTY(&worker->doubts.queue));
+	    !TAILQ_EMPTY(&worker->doubts.queue) ||
+	    !TAILQ_EMPTY(&worker->refill.queue));
 	check_pipes();
 	if (session() == NULL)
 		return;
+	check_rate(&session()->to_upstream);
+	check_rate(&session()->to_client);
 	assert(!is_stuck(session(), &client));
 	assert(!is_stuck(session(), &upstream));
 }
@@ -395,10 +422,14 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	    "[listener splice]\nbind = 127.0.0.1:1\nrelay = splice\n"
 	    "[listener auto]\nbind = 127.0.0.1:2\nrelay = auto\n"
 	    "[listener copy]\nbind = 127.0.0.1:3\nrelay = copy\n"
+	    "[listener slow]\nbind = 127.0.0.1:4\n"
+	    "bandwidth_to_upstream = 1M\nbandwidth_to_client = 8M\n"
+	    "[listener half]\nbind = 127.0.0.1:5\nrelay = splice\n"
+	    "bandwidth_to_client = 8M\n"
 	    "[upstream]\nserver = 127.0.0.1:9\n"
 	    "server = 127.0.0.1:10\nconnect_attempts = 2\n";
-	static struct session_limit limits[3];
-	static struct shared shared = { .listeners = limits, .nlisteners = 3,
+	static struct session_limit limits[5];
+	static struct shared shared = { .listeners = limits, .nlisteners = 5,
 		.nupstreams = 1, .nworkers = 1 };
 	static struct worker *workers[1];
 	struct config_errors errors;
