@@ -60,6 +60,7 @@ load_and_act(const struct cli *cli)
 	if (cli->action == CLI_DUMP) {
 		config_print(stdout, config, control_workers(config));
 	} else {
+		config_print_access(stdout, config);
 		code = cli->resolve ? trial_run(stdout, config) : EXIT_FINE;
 		if (code == EXIT_FINE)
 			print_summary(config);

@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "base/prefix_map.h"
 
 /* Where a value came from, for -T and for messages. */
 enum origin_kind {
@@ -88,6 +89,40 @@ struct upstream_conf {
 	struct origin	   *origins; /* one for each row of the table */
 };
 
+/* So many in a time, and as many at once. */
+struct rate_limit {
+	uint64_t count; /* 0: no limit */
+	uint64_t per;	/* ms */
+};
+
+/* A line of allow or deny. */
+struct access_rule {
+	bool	      allow;
+	char	     *text;   /* as written: "10.0.0.0/8", "file:blocked" */
+	char	     *path;   /* of the list behind "file:", or NULL */
+	struct prefix prefix; /* of anything else */
+	struct origin origin;
+};
+
+/* A range of addresses of a rule. */
+struct access_range {
+	uint32_t rule; /* in access_conf.rules */
+	uint32_t line; /* of the rule's file, or 0 */
+};
+
+/* Who may come in: the first range that has the client says it. */
+struct access_conf {
+	struct access_rule	  *rules; /* allow and deny, as they stand */
+	size_t			   nrules;
+	bool			   rest;   /* no range: may come in */
+	const struct access_range *ranges; /* in the order of the rules */
+	size_t			   nranges;
+	const struct prefix_map	  *map; /* to places in ranges; NULL: no rules */
+};
+
+/* How a client is told that it may not come in. */
+enum deny_action { DENY_RESET, DENY_CLOSE, DENY_DROP };
+
 /* How bytes are moved: by what suits them, or always so. */
 enum relay_kind { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE };
 
@@ -100,6 +135,7 @@ struct listener_conf {
 	char			   *upstream_name; /* the one that is used */
 	const struct upstream_conf *upstream;	   /* never NULL once checked */
 	uint64_t		    max_sessions;  /* 0: only the global one */
+	uint64_t		    greeting_timeout;
 	uint64_t		    idle_timeout;
 	uint64_t		    half_close_timeout;
 	uint64_t		    max_lifetime;
@@ -107,6 +143,8 @@ struct listener_conf {
 	uint64_t		    backlog; /* 0: somaxconn */
 	uint64_t		    bandwidth_to_upstream; /* bytes/s; 0: off */
 	uint64_t		    bandwidth_to_client;
+	struct access_conf	    access;
+	enum deny_action	    deny_action;
 	enum relay_kind		    relay;
 	struct tcp_conf		    tcp;
 	struct origin		   *origins;

@@ -15,6 +15,10 @@ int option_help(FILE *out, FILE *errors, const char *key);
  * its origin behind " ; ".  'workers' is what auto comes to here, 0: not told. */
 void config_print(FILE *out, const struct config *, size_t workers);
 
+/* A line for each listener with allow or deny: what holds for who is in none of
+ * them. */
+void config_print_access(FILE *out, const struct config *);
+
 /* Where a value of [global] came from. */
 struct origin config_global_origin(const struct config *, const char *key);
 

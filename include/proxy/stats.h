@@ -28,11 +28,13 @@ struct listener_stats {
 	struct counter	 handed_over; /* accepted here, given to another */
 	struct counter	 refused;     /* accepted, but out of memory, or told to
 					 stop */
+	struct counter	 denied;      /* by allow and deny */
 	struct counter	 paused_full; /* stops of accepting: max_sessions, */
 	struct counter	 paused_short; /* or out of descriptors or memory */
 	struct counter	 probes;      /* ended by the client without a byte */
 	struct counter	 ended[CLOSED_BYS][CLOSE_HOWS];
-	struct histogram lasted;      /* sessions that ended, but probes */
+	struct histogram lasted;      /* sessions that ended, but probes and
+					 those that were not let in */
 };
 
 /* As above. */

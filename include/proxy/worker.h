@@ -41,6 +41,7 @@ struct shared {
 	int		      log_fd;	  /* eventfd: records wait in a ring */
 	int		      done_fd;	  /* eventfd: a worker has ended */
 
+	alignas(LINE) _Atomic uint64_t held; /* denied, and kept waiting */
 	alignas(LINE) atomic_bool log_asleep; /* the log writer wants to be
 						 told */
 };

@@ -37,33 +37,48 @@ value_set(const struct build *build, const struct target *target,
 	return option->type->set(&setting);
 }
 
+static void
+entry_fill(const struct build *build, const struct target *target,
+    struct entry *e, bool of_defaults)
+{
+	const struct option *option = option_find(target->kind, e->key);
+	struct origin *first = &target->origins[option_index(option)];
+	struct origin origin = e->origin;
+
+	if (of_defaults && origin.kind == ORIGIN_LINE)
+		origin.kind = ORIGIN_DEFAULTS;
+	if (!e->bad)
+		e->bad = !value_set(build, target, option, e->value, origin);
+	if (first->kind == ORIGIN_DEFAULT)
+		*first = origin;
+}
+
 /* Lines of [defaults] are read once for each section that uses them, and
  * reported once.  Returns whether the section says anything about it. */
 static bool
 option_fill(const struct build *build, const struct target *target,
     const struct option *option, struct section *section)
 {
-	struct origin *first = &target->origins[option_index(option)];
 	bool any = false;
 
 	if (section == NULL)
 		return false;
 	for (struct entry *e = section->entries; e != NULL; e = e->next) {
-		struct origin origin = e->origin;
-
-		if (strcmp(e->key, option->key) != 0)
+		if (!option_takes(option, e->key))
 			continue;
-		if (section->kind == SECTION_DEFAULTS &&
-		    origin.kind == ORIGIN_LINE)
-			origin.kind = ORIGIN_DEFAULTS;
-		if (!e->bad)
-			e->bad = !value_set(build, target, option, e->value,
-			    origin);
-		if (!any)
-			*first = origin;
+		entry_fill(build, target, e,
+		    section->kind == SECTION_DEFAULTS);
 		any = true;
 	}
 	return any;
+}
+
+/* The first of two keys that are one list fills it for both. */
+static bool
+option_is_second(const struct option *option)
+{
+	return option->beside != NULL &&
+	    option > option_find(option->kind, option->beside);
 }
 
 static void
@@ -76,12 +91,12 @@ target_fill(const struct build *build, const struct target *target,
 		const struct option *option = &OPTIONS[i];
 
 		if (option->kind != target->kind ||
+		    option_is_second(option) ||
 		    option_fill(build, target, option, section))
 			continue;
 		if (option->shared &&
 		    option_fill(build, target, option, build->defaults))
 			continue;
-		target->origins[i] = standard;
 		if (option->standard != NULL)
 			value_set(build, target, option, option->standard,
 			    standard);

@@ -13,6 +13,11 @@ void config_build(struct config *config, struct arena *arena,
 void config_check(struct config *config, struct arena *arena,
     struct document *doc);
 
+/* Reads the lists that allow and deny name, and makes a listener's ranges
+ * quick to look through. */
+void config_access(struct config *config, struct arena *arena,
+    struct document *doc);
+
 /* Whether both would listen on an address and port in common. */
 bool bind_overlaps(const struct bind_conf *, const struct bind_conf *);
 

@@ -275,7 +275,7 @@ section_drop(struct section *section, const struct option *option)
 	struct entry **link = &section->entries, *entry;
 
 	while ((entry = *link) != NULL) {
-		if (strcmp(entry->key, option->key) == 0 &&
+		if (option_takes(option, entry->key) &&
 		    !(option->list && entry->origin.kind == ORIGIN_SET))
 			*link = entry->next;
 		else

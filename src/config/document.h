@@ -38,6 +38,7 @@ struct document {
 	struct report  *report; /* not ours */
 	struct section *sections, **last;
 	bool		unsure; /* a section's header was not understood */
+	bool		alone;	/* a text in memory, which names no files */
 };
 
 void document_init(struct document *, struct arena *, struct report *);

@@ -102,6 +102,12 @@ paths_match(struct report *report_to, struct origin origin,
 	return paths;
 }
 
+char *
+include_path(struct arena *arena, const char *from, const char *path)
+{
+	return path_join(arena, from, path, false);
+}
+
 const char **
 include_files(struct report *report, struct origin origin, const char *from,
     const char *glob)

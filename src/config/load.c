@@ -1,12 +1,10 @@
 #include "build.h"
+#include "file.h"
 #include "include.h"
 #include "reader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define INCLUDED_FILES 1000
@@ -97,6 +95,8 @@ load_values(struct load *load, const char *path)
 		load_names(load);
 	config_build(config, &owned->arena, &load->doc);
 	if (!owned->arena.failed)
+		config_access(config, &owned->arena, &load->doc);
+	if (!owned->arena.failed)
 		config_check(config, &owned->arena, &load->doc);
 	if (owned->arena.failed)
 		load->arena.failed = true;
@@ -120,36 +120,6 @@ load_finish(struct load *load, const char *path, struct config_errors *errors)
 	return config;
 }
 
-static ssize_t
-source_file(void *context, char *bytes, size_t size)
-{
-	const int *fd = context;
-	ssize_t got;
-
-	do
-		got = read(*fd, bytes, size);
-	while (got < 0 && errno == EINTR);
-	return got < 0 ? -errno : got;
-}
-
-/* Opening a FIFO must not wait for a writer, nor a terminal become ours. */
-static int
-file_open(const char *path)
-{
-	return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
-/* Words for what keeps an opened file from being read, or NULL. */
-static const char *
-file_wrong(int fd, struct stat *st)
-{
-	if (fd < 0 || fstat(fd, st) < 0)
-		return strerror(errno);
-	if (S_ISDIR(st->st_mode))
-		return "is a directory, not a file";
-	return S_ISREG(st->st_mode) ? NULL : "is not a regular file";
-}
-
 static void
 load_remember(struct load *load, const struct stat *st, struct origin origin)
 {
@@ -169,15 +139,15 @@ load_file(struct load *load, const char *path)
 	struct origin whole = origin_line(0, 0);
 	int fd = file_open(path);
 	struct stat st;
-	const char *wrong = file_wrong(fd, &st);
+	char why[FILE_WHY];
+	const char *wrong = file_wrong(fd, &st, why);
 
 	load->doc.unsure = wrong != NULL;
 	if (wrong != NULL) {
-		report(&load->report, whole, "%s%s", fd < 0 ? "cannot open: " :
-		    "", wrong);
+		report(&load->report, whole, "%s", wrong);
 	} else {
 		load_remember(load, &st, whole);
-		load_read(load, 0, source_file, &fd);
+		load_read(load, 0, file_source, &fd);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -213,15 +183,15 @@ static bool
 load_may_include(struct load *load, struct origin here, const char *path,
     int fd, struct stat *st)
 {
-	const char *wrong = file_wrong(fd, st);
+	char why[FILE_WHY];
+	const char *wrong = file_wrong(fd, st, why);
 
 	if (load->report.nothers == INCLUDED_FILES)
 		report(&load->report, here, "include '%s': %d files are "
 		    "included before it, and more are not possible", path,
 		    INCLUDED_FILES);
 	else if (wrong != NULL)
-		report(&load->report, here, "include '%s': %s%s", path,
-		    fd < 0 ? "cannot open: " : "", wrong);
+		report(&load->report, here, "include '%s': %s", path, wrong);
 	else
 		return !load_knows(load, here, path, st);
 	return false;
@@ -238,7 +208,7 @@ load_included(struct load *load, struct origin here, const char *path)
 		load_remember(load, &st, here);
 		file = report_add_file(&load->report, path);
 		if (file > 0)
-			load_read(load, file, source_file, &fd);
+			load_read(load, file, file_source, &fd);
 	} else {
 		load->doc.unsure = true;
 	}
@@ -329,6 +299,7 @@ config_load_text(const char *name, const char *bytes, size_t len,
 
 	*errors = (struct config_errors){ 0 };
 	load_init(&load, name, &none);
+	load.doc.alone = true;
 	load_read(&load, 0, source_text, &text);
 	load_includes(&load, NULL);
 	return load_finish(&load, name, errors);

@@ -59,6 +59,13 @@ static const char *const FORMAT_WORDS[] = {
 	[LOG_FORMAT_JSON + 1] = NULL,
 };
 
+static const char *const DENY_WORDS[] = {
+	[DENY_RESET] = "reset",
+	[DENY_CLOSE] = "close",
+	[DENY_DROP] = "drop",
+	[DENY_DROP + 1] = NULL,
+};
+
 static const char *const RELAY_WORDS[] = {
 	[RELAY_AUTO] = "auto",
 	[RELAY_COPY] = "copy",
@@ -163,11 +170,37 @@ const struct option OPTIONS[] = {
 	    .doc = "Where the sessions go: an [upstream NAME]. Without it, "
 		   "the upstream of the listener's own name, else the only "
 		   "one." },
+	{ SECTION_LISTENER, "allow", &TYPE_RULE, LISTENER(access), NULL,
+	    .example = "10.0.0.0/8", .list = true, .beside = "deny",
+	    .shared = true,
+	    .doc = "Clients that may come in. allow and deny are one list in "
+		   "the order of their lines, and the first that has the "
+		   "client's address holds. Where there is any allow, who is "
+		   "in no line is denied; where there are deny lines only, "
+		   "who is in none may come in. all is everybody, unix every "
+		   "client of a Unix socket, and file:PATH a file with an "
+		   "address or a range on each line; a relative path starts "
+		   "at the folder of this file." },
+	{ SECTION_LISTENER, "deny", &TYPE_RULE, LISTENER(access), NULL,
+	    .example = "192.0.2.0/24", .list = true, .beside = "allow",
+	    .shared = true,
+	    .doc = "Clients that may not come in: see allow." },
+	{ SECTION_LISTENER, "deny_action", &TYPE_WORD, LISTENER(deny_action),
+	    "reset", .words = DENY_WORDS, .shared = true,
+	    .doc = "What a denied client sees: a reset, a close, or, with "
+		   "drop, nothing until greeting_timeout. At most 1000 are "
+		   "kept waiting at a time, and no more than a quarter of "
+		   "max_sessions; others are reset." },
 	{ SECTION_LISTENER, "max_sessions", &TYPE_NUMBER,
 	    LISTENER(max_sessions), "off", .min = 1, .max = 10000000,
 	    .zero = "off", .shared = true,
 	    .doc = "Sessions at a time; further clients wait in the kernel's "
 		   "queue. off leaves it to the one in [global]." },
+	{ SECTION_LISTENER, "greeting_timeout", &TYPE_DURATION,
+	    LISTENER(greeting_timeout), "5s", .min = 1, .max = FOREVER,
+	    .shared = true,
+	    .doc = "How long a client is kept waiting that deny_action = drop "
+		   "tells nothing." },
 	{ SECTION_LISTENER, "idle_timeout", &TYPE_DURATION,
 	    LISTENER(idle_timeout), "24h", .min = 1, .max = FOREVER,
 	    .zero = "off", .shared = true,
@@ -263,6 +296,13 @@ option_belongs(const struct option *option, enum section_kind kind)
 {
 	return option->kind == kind ||
 	    (kind == SECTION_DEFAULTS && option->shared);
+}
+
+bool
+option_takes(const struct option *option, const char *key)
+{
+	return strcmp(key, option->key) == 0 || (option->beside != NULL &&
+	    strcmp(key, option->beside) == 0);
 }
 
 const struct option *

@@ -71,6 +71,7 @@ static void
 option_print(const struct print *print, const struct option *option,
     const struct item *item)
 {
+	const char *key = item->key != NULL ? item->key : option->key;
 	char value[2 * ITEM_TEXT];
 	size_t len = 0;
 
@@ -81,8 +82,8 @@ option_print(const struct print *print, const struct option *option,
 	}
 	value[len] = '\0';
 	fprintf(print->out,
-	    strlen(option->key) + strlen(" = ") + len > READER_LINE ?
-	    "%s=%s" : "%s = %s", option->key, value);
+	    strlen(key) + strlen(" = ") + len > READER_LINE ?
+	    "%s=%s" : "%s = %s", key, value);
 	origin_print(print, item->origin);
 	note_print(print, option);
 	fputc('\n', print->out);
@@ -125,6 +126,21 @@ config_print(FILE *out, const struct config *config, size_t workers)
 
 		fprintf(out, "\n[upstream %s]\n", u->name);
 		section_print(&print, SECTION_UPSTREAM, u, u->origins);
+	}
+}
+
+void
+config_print_access(FILE *out, const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct listener_conf *l = &config->listeners[i];
+
+		if (l->access.map != NULL)
+			fprintf(out, "listener %s: allow and deny have %zu "
+			    "range%s; the last rule is '%s = all'\n", l->name,
+			    l->access.nranges,
+			    l->access.nranges == 1 ? "" : "s",
+			    l->access.rest ? "allow" : "deny");
 	}
 }
 

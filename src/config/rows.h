@@ -22,13 +22,14 @@ struct setting {
 struct item {
 	char	      text[ITEM_TEXT];
 	struct origin origin;
+	const char   *key; /* NULL: the option's own */
 };
 
 struct option_type {
 	/* Returns false after saying what is wrong. */
 	bool (*set)(const struct setting *);
 	/* The nth value (0 alone but for lists), or false: there is none.
-	 * Sets the origin only where an item has one of its own. */
+	 * Sets origin and key only where an item has some of its own. */
 	bool (*get)(const struct option *, const void *owner, size_t n,
 	    struct item *);
 	/* What may be written, for messages and --help-config. */
@@ -47,6 +48,8 @@ struct option {
 	const char		 *zero;	    /* a word that means 0 */
 	const char *const	 *words;    /* of TYPE_WORD, NULL-ended */
 	bool			  list;
+	const char		 *beside; /* the other key of its list, so that
+					     the order of both is kept */
 	bool			  shared; /* may stand in [defaults] */
 	const char		 *doc;
 };
@@ -61,6 +64,9 @@ const char *section_purpose(enum section_kind);
 /* The row of a key in a section; in [defaults] that of a listener or upstream.
  */
 const struct option *option_find(enum section_kind, const char *key);
+
+/* Whether lines with the key go into the option's list. */
+bool option_takes(const struct option *, const char *key);
 
 /* Whether a line with the option may stand in such a section. */
 bool option_belongs(const struct option *, enum section_kind);
@@ -109,6 +115,9 @@ extern const struct option_type TYPE_INCLUDE; /* read before there are values */
 extern const struct option_type TYPE_LOG;   /* stderr, syslog, file:PATH */
 extern const struct option_type TYPE_ACCESS; /* that, on or off */
 extern const struct option_type TYPE_ACCOUNT; /* a user or group of the system */
+
+/* types_access.c */
+extern const struct option_type TYPE_RULE; /* of allow and deny */
 
 /* types_addr.c and type_server.c */
 extern const struct option_type TYPE_HOST;

@@ -180,6 +180,10 @@ static const struct family FAMILIES[] = {
 	    "Clients that were accepted and reset at once, for want of "
 	    "memory or because the daemon stops.",
 	    .write = write_counter, IN_LISTENER(refused) },
+	{ SCOPE_LISTENER, "sluice_listener_denied_total", COUNTER,
+	    "Sessions that allow and deny did not let in; they are among "
+	    "those that ended.",
+	    .write = write_counter, IN_LISTENER(denied) },
 	{ SCOPE_LISTENER, "sluice_listener_accept_pauses_total", COUNTER,
 	    "Times that accepting stopped, and clients had to wait.",
 	    .write = write_paused },
@@ -187,7 +191,7 @@ static const struct family FAMILIES[] = {
 	    "Bytes that were delivered.",
 	    .write = write_bytes },
 	{ SCOPE_LISTENER, "sluice_listener_session_duration_seconds", HISTOGRAM,
-	    "How long sessions lasted, without probes.",
+	    "How long sessions lasted, without probes and those not let in.",
 	    .write = write_times, IN_LISTENER(lasted) },
 
 	{ SCOPE_UPSTREAM, "sluice_upstream_connect_attempts_total", COUNTER,

@@ -1,5 +1,7 @@
 #include "limit.h"
 
+#define HOLD_MOST 1000
+
 static bool
 limit_take_one(struct session_limit *limit)
 {
@@ -34,6 +36,31 @@ limit_give(struct shared *shared, const struct listener_conf *conf)
 {
 	limit_give_one(&shared->listeners[conf->index]);
 	limit_give_one(&shared->sessions);
+}
+
+static uint64_t
+limit_hold_most(const struct session_limit *limit, uint64_t most)
+{
+	return limit->max != 0 && limit->max / 4 < most ? limit->max / 4 : most;
+}
+
+bool
+limit_hold(struct shared *shared, const struct listener_conf *conf)
+{
+	uint64_t most = limit_hold_most(&shared->sessions,
+	    limit_hold_most(&shared->listeners[conf->index], HOLD_MOST));
+
+	if (atomic_fetch_add_explicit(&shared->held, 1,
+	    memory_order_relaxed) < most)
+		return true;
+	limit_let_go(shared);
+	return false;
+}
+
+void
+limit_let_go(struct shared *shared)
+{
+	atomic_fetch_sub_explicit(&shared->held, 1, memory_order_relaxed);
 }
 
 bool

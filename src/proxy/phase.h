@@ -26,14 +26,19 @@ enum phase_answer phase_connect(struct session *);
 enum phase_answer phase_relay(struct session *);
 enum phase_answer phase_flush(struct session *);
 
+uint64_t phase_admit_deadline(const struct session *);
 uint64_t phase_route_deadline(const struct session *);
 uint64_t phase_connect_deadline(const struct session *);
 uint64_t phase_relay_deadline(const struct session *);
 uint64_t phase_flush_deadline(const struct session *);
 
+enum phase_answer phase_admit_expire(struct session *);
 enum phase_answer phase_route_expire(struct session *);
 enum phase_answer phase_connect_expire(struct session *);
 enum phase_answer phase_relay_expire(struct session *);
 enum phase_answer phase_flush_expire(struct session *);
+
+/* Gives back what ADMIT took; nothing is fine. */
+void phase_admit_leave(struct session *);
 
 #endif

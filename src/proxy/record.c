@@ -117,7 +117,7 @@ session_record(struct session *s)
 	counter_add(&stats->ended[s->ending.by][s->ending.how], 1);
 	if (probe)
 		counter_add(&stats->probes, 1);
-	else
+	else if (s->ending.how != HOW_LIMIT)
 		histogram_add(&stats->lasted, 1000 *
 		    (worker_now(s->worker) - s->started));
 	/* who was told of a session hears of its end, too */

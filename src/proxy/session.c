@@ -9,7 +9,7 @@
 #include "worker-internal.h"
 
 static const struct phase phases[] = {
-	{ "admit", phase_admit, NULL, NULL },
+	{ "admit", phase_admit, phase_admit_deadline, phase_admit_expire },
 	{ "route", phase_route, phase_route_deadline, phase_route_expire },
 	{ "connect", phase_connect, phase_connect_deadline,
 	    phase_connect_expire },
@@ -206,6 +206,7 @@ session_end(struct session *s, const struct ending *ending)
 	wheel_clear(&w->wheel, &s->timer);
 	race_free(s);
 	early_free(s);
+	phase_admit_leave(s);
 	session_leave_route(s);
 	session_leave_server(s);
 	relay_close(&s->to_upstream, w);

@@ -62,6 +62,7 @@ struct session {
 	uint32_t connected_ms;
 	uint32_t first_byte_ms; /* of the upstream, if there was one */
 	uint16_t attempts;
+	bool	 held;	/* ADMIT: denied, and to hear nothing of it */
 	bool	 is_waiting;
 	bool	 ended;
 	bool	 connected;

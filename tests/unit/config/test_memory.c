@@ -48,7 +48,7 @@ test_duplicate(const char *text)
 
 static const char RIGHT[] = "[global]\nadmin = 127.0.0.1:9901\n[defaults]\n"
     "source = 10.0.0.1\nsource = 10.0.0.2\n[listener a]\nbind = :1\n"
-    "bind = unix:/a\nupstream = b\n[upstream b]\nserver = h:1 name=x\n"
+    "bind = unix:/a\nallow = all\ndeny = unix\nupstream = b\n[upstream b]\nserver = h:1 name=x\n"
     "server = [::1]:2\nserver = unix:/b\n[upstream c]\nhost = h\nport = 1\n";
 
 static const char WRONG[] = "[global]\nworkrs = 1\nadmin = x\n[listener]\n"
@@ -148,6 +148,7 @@ static void
 test_files(void **state)
 {
 	char dir[] = "/tmp/test_memory_XXXXXX", main_ini[64], a[64], b[64];
+	char list[64];
 	char expected[128];
 
 	(void)state;
@@ -155,15 +156,18 @@ test_files(void **state)
 	snprintf(main_ini, sizeof(main_ini), "%s/main.ini", dir);
 	snprintf(a, sizeof(a), "%s/a.conf", dir);
 	snprintf(b, sizeof(b), "%s/b.conf", dir);
+	snprintf(list, sizeof(list), "%s/list", dir);
 	snprintf(expected, sizeof(expected), "%s: out of memory", main_ini);
 	write_file(main_ini, "[global]\ninclude = *.conf\n");
 	write_file(a, "[global]\nworkers = 2\n[upstream]\nhost = h\n"
 	    "port = 1\n");
-	write_file(b, "[listener]\nbind = :1\n");
+	write_file(b, "[listener]\nbind = :1\ndeny = file:list\n");
+	write_file(list, "10.0.0.1\n10.0.0.2\n10.0.0.3\n");
 	try_source(&(struct config_source){ .path = main_ini }, expected);
 	unlink(main_ini);
 	unlink(a);
 	unlink(b);
+	unlink(list);
 	assert_int_equal(rmdir(dir), 0);
 }
 

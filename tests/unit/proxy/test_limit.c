@@ -181,6 +181,35 @@ never_exceeded_when_all_hurry(void **state)
 	assert_used(rig, MOST - 2, MOST - 2, 0);
 }
 
+/* 1,000, and a quarter of who may come in at all. */
+static void
+few_are_kept_waiting(void **state)
+{
+	static const struct {
+		uint64_t all, first, most;
+	} rows[] = {
+		{ 0, 0, 1000 },
+		{ 4000, 0, 1000 },
+		{ 3996, 0, 999 },
+		{ 4000, 40, 10 },
+		{ 8, 40, 2 },
+		{ 3, 0, 0 },
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rig->shared.sessions.max = rows[i].all;
+		rig->limits[0].max = rows[i].first;
+		for (uint64_t n = 0; n < rows[i].most; n++)
+			assert_true(limit_hold(&rig->shared, &rig->first));
+		assert_false(limit_hold(&rig->shared, &rig->first));
+		assert_int_equal(rig->shared.held, rows[i].most);
+		for (uint64_t n = 0; n < rows[i].most; n++)
+			limit_let_go(&rig->shared);
+		assert_int_equal(rig->shared.held, 0);
+	}
+}
+
 #define ON_RIG(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_remove)
 
 int
@@ -190,6 +219,7 @@ main(void)
 		ON_RIG(no_limit_counts_all_the_same),
 		ON_RIG(full_listener_leaves_room_for_others),
 		ON_RIG(all_full_is_full_for_each),
+		ON_RIG(few_are_kept_waiting),
 		ON_RIG(exact_when_all_keep),
 		ON_RIG(never_exceeded_when_all_hurry),
 	};

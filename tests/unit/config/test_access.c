@@ -1,0 +1,176 @@
+/* allow and deny: from lines to who may come in. */
+#include "support.h"
+
+#include "base/prefix_map.h"
+
+#include <unistd.h>
+
+#define LISTENER(lines) "[listener]\nbind = :1\n" lines \
+	"[upstream]\nhost = h\nport = 1\n"
+
+/* Which rule holds for the client, from 1; 0: none. */
+static size_t
+rule_of(const struct access_conf *access, const char *ip)
+{
+	struct addr addr;
+	struct peer peer = { .family = AF_UNIX };
+	uint32_t found;
+
+	if (*ip != '\0') {
+		assert_int_equal(addr_from_ip(&addr, ip, 0), 0);
+		peer_from_sockaddr(&peer, &addr.sa);
+	}
+	found = prefix_map_find(access->map, &peer);
+	return found == PREFIX_MAP_NONE ? 0 : access->ranges[found].rule + 1u;
+}
+
+static void
+both_keys_are_one_list(void **state)
+{
+	struct config *config = load_right(LISTENER("deny = 10.0.0.1\n"
+	    "allow = 10.0.0.0/8\ndeny = unix\ndeny = 2001:db8::/32\n"));
+	const struct access_conf *access = &config->listeners[0].access;
+
+	(void)state;
+	assert_int_equal(access->nrules, 4);
+	assert_int_equal(access->nranges, 4);
+	assert_false(access->rest);
+	assert_false(access->rules[0].allow);
+	assert_true(access->rules[1].allow);
+	assert_string_equal(access->rules[1].text, "10.0.0.0/8");
+	assert_int_equal(access->rules[1].origin.line, 4);
+	assert_int_equal(rule_of(access, "10.0.0.1"), 1);
+	assert_int_equal(rule_of(access, "10.0.0.2"), 2);
+	assert_int_equal(rule_of(access, ""), 3);
+	assert_int_equal(rule_of(access, "2001:db8::1"), 4);
+	assert_int_equal(rule_of(access, "192.0.2.1"), 0);
+	config_free(config);
+}
+
+static void
+the_rest_depends_on_allow(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	config = load_right(LISTENER("deny = 10.0.0.1\n"));
+	assert_true(config->listeners[0].access.rest);
+	config_free(config);
+	config = load_right(LISTENER(""));
+	assert_null(config->listeners[0].access.map);
+	config_free(config);
+}
+
+/* Either key in a listener replaces both of [defaults]; listeners that take
+ * those have one list. */
+static void
+defaults_are_replaced(void **state)
+{
+	struct config *config = load_right("[defaults]\nallow = 10.0.0.1\n"
+	    "deny = 10.0.0.2\n[listener a]\nbind = :1\n[listener b]\n"
+	    "bind = :2\ndeny = unix\n[listener c]\nbind = :3\n"
+	    "[upstream]\nhost = h\nport = 1\n");
+	const struct listener_conf *l = config->listeners;
+
+	(void)state;
+	assert_int_equal(l[0].access.nrules, 2);
+	assert_int_equal(l[0].access.rules[1].origin.kind, ORIGIN_DEFAULTS);
+	assert_int_equal(l[1].access.nrules, 1);
+	assert_string_equal(l[1].access.rules[0].text, "unix");
+	assert_true(l[1].access.rest);
+	assert_ptr_equal(l[2].access.map, l[0].access.map);
+	assert_ptr_not_equal(l[1].access.map, l[0].access.map);
+	config_free(config);
+}
+
+static void
+wrong_lines(void **state)
+{
+	static const char form[] = "must be an address or range as in "
+	    "10.0.0.0/8, all, unix or file:PATH, not ";
+	char expected[256];
+
+	(void)state;
+	snprintf(expected, sizeof(expected), "allow %s'example.com'", form);
+	assert_line("listener", "allow = example.com", expected);
+	snprintf(expected, sizeof(expected), "deny %s'10.0.0.0/33'", form);
+	assert_line("listener", "deny = 10.0.0.0/33", expected);
+	snprintf(expected, sizeof(expected), "deny %s'/etc/list'; write file: "
+	    "before a path", form);
+	assert_line("listener", "deny = /etc/list", expected);
+	assert_line("listener", "deny = file:",
+	    "deny needs a path behind file:");
+	assert_line("listener", "deny = file:/etc/passwd",
+	    "file: is for files");
+	assert_line("listener", "allow =", "allow needs a value");
+	assert_line("listener", "deny_action = hang",
+	    "deny_action must be reset, close or drop, not 'hang'");
+	assert_errors("[global]\nallow = all\n" REST, "t:2: 'allow' belongs in "
+	    "[listener] or [defaults], not in [global]\n");
+}
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* A relative path starts at the folder of the file that the line stands in;
+ * --set replaces both keys; and the line of a range is known. */
+static void
+files(void **state)
+{
+	char dir[] = "/tmp/test_access_XXXXXX", ini[64], list[64], sub[64];
+	static const char *const sets[] = { "listener.b.deny=10.9.0.0/16",
+		NULL };
+	struct config_errors errors;
+	struct config_source source = { .path = ini, .sets = sets };
+	struct config *config;
+	const struct access_conf *a;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(ini, sizeof(ini), "%s/main.ini", dir);
+	snprintf(list, sizeof(list), "%s/list", dir);
+	snprintf(sub, sizeof(sub), "%s/more.ini", dir);
+	write_file(ini, "[global]\ninclude = more.ini\n" LISTENER(
+	    "deny = file:list\nallow = 10.0.0.0/8\n"));
+	write_file(sub, "[listener b]\nbind = :2\nallow = file:list\n");
+	write_file(list, "# a list\n10.1.0.0/16 # one\n\n10.2.0.0/16");
+	config = config_load(&source, &errors);
+	assert_non_null(config);
+	a = &config->listeners[0].access;
+	assert_int_equal(a->nrules, 2);
+	assert_int_equal(a->nranges, 3);
+	assert_int_equal(a->ranges[1].line, 4);
+	assert_int_equal(rule_of(a, "10.2.3.4"), 1);
+	assert_int_equal(rule_of(a, "10.3.3.4"), 2);
+	a = &config->listeners[1].access;
+	assert_int_equal(a->nrules, 1);
+	assert_false(a->rules[0].allow);
+	assert_int_equal(rule_of(a, "10.9.3.4"), 1);
+	config_free(config);
+	config_errors_free(&errors);
+	unlink(ini);
+	unlink(sub);
+	unlink(list);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_keys_are_one_list),
+		cmocka_unit_test(the_rest_depends_on_allow),
+		cmocka_unit_test(defaults_are_replaced),
+		cmocka_unit_test(wrong_lines),
+		cmocka_unit_test(files),
+	};
+
+	return cmocka_run_group_tests_name("access", tests, NULL, NULL);
+}
