@@ -73,6 +73,9 @@ struct server_conf {
 	struct origin origin;
 };
 
+/* Whether a server is told who the client is, by the PROXY protocol. */
+enum send_proxy { SEND_PROXY_OFF, SEND_PROXY_V1, SEND_PROXY_V2 };
+
 struct upstream_conf {
 	char		   *name;
 	size_t		    index; /* in config.upstreams */
@@ -85,6 +88,7 @@ struct upstream_conf {
 	size_t		    nsources;
 	uint64_t	    connect_timeout;
 	uint64_t	    connect_attempts;
+	enum send_proxy	    send_proxy;
 	struct tcp_conf	    tcp;
 	struct origin	   *origins; /* one for each row of the table */
 };
@@ -123,6 +127,21 @@ struct access_conf {
 /* How a client is told that it may not come in. */
 enum deny_action { DENY_RESET, DENY_CLOSE, DENY_DROP };
 
+/* Whether clients say by the PROXY protocol who they speak for: none does, each
+ * has to, or some do. */
+enum accept_proxy {
+	ACCEPT_PROXY_OFF,
+	ACCEPT_PROXY_REQUIRE,
+	ACCEPT_PROXY_OPTIONAL,
+};
+
+/* Who is believed that. */
+struct proxy_conf {
+	char	     *text; /* as written */
+	struct prefix prefix;
+	struct origin origin;
+};
+
 /* How bytes are moved: by what suits them, or always so. */
 enum relay_kind { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE };
 
@@ -135,6 +154,10 @@ struct listener_conf {
 	char			   *upstream_name; /* the one that is used */
 	const struct upstream_conf *upstream;	   /* never NULL once checked */
 	uint64_t		    max_sessions;  /* 0: only the global one */
+	enum accept_proxy	    accept_proxy;
+	struct proxy_conf	   *proxies; /* accept_proxy_from */
+	size_t			    nproxies;
+	const struct prefix_map	   *proxy_map; /* of them; NULL: everybody */
 	uint64_t		    greeting_timeout;
 	uint64_t		    idle_timeout;
 	uint64_t		    half_close_timeout;

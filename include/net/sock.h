@@ -89,6 +89,9 @@ int sock_queued(int fd, int most);
 /* The port a TCP socket is bound to; 0: none. */
 uint16_t sock_port(int fd);
 
+/* Our end of a connection, to which the other has connected. */
+void sock_local(int fd, struct peer *);
+
 /* Whether it is an AF_UNIX socket; one system call. */
 bool sock_is_unix(int fd);
 

@@ -12,7 +12,8 @@
 #include "base/addr.h"
 #include "config/config.h"
 
-#define CLOSERECORD_NAME 33
+#define CLOSERECORD_NAME   33
+#define CLOSERECORD_DETAIL 192
 
 /* Room for any record, whatever bytes its names have.  With a newline and what
  * a device puts before it, still one write(2) that a pipe does not tear. */
@@ -56,8 +57,10 @@ struct closerecord {
 	char	      listener[CLOSERECORD_NAME];
 	char	      upstream[CLOSERECORD_NAME]; /* "" before ROUTE */
 	char	      server[ADDR_TEXT];	  /* "" before CONNECT */
-	char	      detail[96];		  /* more words for the cause */
+	char	      detail[CLOSERECORD_DETAIL]; /* more words for the cause,
+						     as str_mask() leaves them */
 	struct peer   client;
+	struct peer   via; /* the socket's, if that is another */
 	const char   *phase;			  /* static storage */
 	struct ending ending; /* of END */
 	uint64_t      bytes_to_upstream;

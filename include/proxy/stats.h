@@ -29,6 +29,7 @@ struct listener_stats {
 	struct counter	 refused;     /* accepted, but out of memory, or told to
 					 stop */
 	struct counter	 denied;      /* by allow and deny */
+	struct counter	 bad_greetings; /* sessions that ended in GREETING */
 	struct counter	 paused_full; /* stops of accepting: max_sessions, */
 	struct counter	 paused_short; /* or out of descriptors or memory */
 	struct counter	 probes;      /* ended by the client without a byte */

@@ -49,6 +49,7 @@ struct session_info {
 	char	    upstream[CLOSERECORD_NAME];
 	char	    server[ADDR_TEXT]; /* "" before CONNECT */
 	struct peer client;
+	struct peer via; /* as in a closerecord */
 	const char *phase; /* static storage */
 	uint64_t    age_ms;
 	uint64_t    idle_ms; /* since bytes moved */

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "hostport.h"
+#include "proxies.h"
 #include "rows.h"
 
 #include <stdio.h>
@@ -222,6 +223,23 @@ listener_check_bind(struct check *check, const struct section *section)
 		    section_text(section, name));
 }
 
+static void
+listener_check_proxies(struct check *check, const struct section *section)
+{
+	struct listener_conf *listener = section->owner;
+	struct origin from = given(listener->origins, section->kind,
+	    "accept_proxy_from");
+	struct origin accept = given(listener->origins, section->kind,
+	    "accept_proxy");
+
+	if (listener->accept_proxy == ACCEPT_PROXY_OPTIONAL &&
+	    !is_given(from) && !section->unsure)
+		report(check->report, accept, "accept_proxy optional would "
+		    "believe whoever sends a header: name the proxies in "
+		    "front, as 'accept_proxy_from = 10.0.0.0/8'");
+	listener->proxy_map = proxies_map(check->arena, listener);
+}
+
 /* --- addresses against each other */
 
 static void
@@ -287,6 +305,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 		if (s->owner != NULL && s->kind == SECTION_LISTENER) {
 			listener_check_bind(&check, s);
 			listener_resolve(&check, s);
+			listener_check_proxies(&check, s);
 		}
 	}
 	for (size_t i = 0; i < config->nupstreams; i++) {

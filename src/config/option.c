@@ -66,6 +66,20 @@ static const char *const DENY_WORDS[] = {
 	[DENY_DROP + 1] = NULL,
 };
 
+static const char *const ACCEPT_PROXY_WORDS[] = {
+	[ACCEPT_PROXY_OFF] = "off",
+	[ACCEPT_PROXY_REQUIRE] = "require",
+	[ACCEPT_PROXY_OPTIONAL] = "optional",
+	[ACCEPT_PROXY_OPTIONAL + 1] = NULL,
+};
+
+static const char *const SEND_PROXY_WORDS[] = {
+	[SEND_PROXY_OFF] = "off",
+	[SEND_PROXY_V1] = "v1",
+	[SEND_PROXY_V2] = "v2",
+	[SEND_PROXY_V2 + 1] = NULL,
+};
+
 static const char *const RELAY_WORDS[] = {
 	[RELAY_AUTO] = "auto",
 	[RELAY_COPY] = "copy",
@@ -196,11 +210,28 @@ const struct option OPTIONS[] = {
 	    .zero = "off", .shared = true,
 	    .doc = "Sessions at a time; further clients wait in the kernel's "
 		   "queue. off leaves it to the one in [global]." },
+	{ SECTION_LISTENER, "accept_proxy", &TYPE_WORD,
+	    LISTENER(accept_proxy), "off", .words = ACCEPT_PROXY_WORDS,
+	    .shared = true,
+	    .doc = "Whether connections begin with a header of the PROXY "
+		   "protocol, version 1 or 2, in which a proxy in front says "
+		   "who its client is. That address is the client's from "
+		   "then on, for rules, limits and logs. require ends a "
+		   "session without a good one; optional takes it from those "
+		   "of accept_proxy_from, if they begin one within 200 ms." },
+	{ SECTION_LISTENER, "accept_proxy_from", &TYPE_PROXIES,
+	    LISTENER(proxies), NULL, .example = "10.0.0.0/8", .list = true,
+	    .shared = true,
+	    .doc = "Who is believed a PROXY header: the proxies in front, by "
+		   "address or range; unix is every client of a Unix socket. "
+		   "With require, who is not among them is reset; without "
+		   "this, everybody who can connect may say who he is." },
 	{ SECTION_LISTENER, "greeting_timeout", &TYPE_DURATION,
 	    LISTENER(greeting_timeout), "5s", .min = 1, .max = FOREVER,
 	    .shared = true,
-	    .doc = "How long a client is kept waiting that deny_action = drop "
-		   "tells nothing." },
+	    .doc = "How long a client may take, in all, until its PROXY "
+		   "header is complete; and how long one is kept waiting that "
+		   "deny_action = drop tells nothing." },
 	{ SECTION_LISTENER, "idle_timeout", &TYPE_DURATION,
 	    LISTENER(idle_timeout), "24h", .min = 1, .max = FOREVER,
 	    .zero = "off", .shared = true,
@@ -273,6 +304,13 @@ const struct option OPTIONS[] = {
 		   "server at once, one tried before after 200 ms. Every "
 		   "server is tried once, however many there are; in all it "
 		   "takes no longer than this times connect_timeout." },
+	{ SECTION_UPSTREAM, "send_proxy", &TYPE_WORD, UPSTREAM(send_proxy),
+	    "off", .words = SEND_PROXY_WORDS, .shared = true,
+	    .doc = "Tell the server who the client is: a header of the PROXY "
+		   "protocol comes before anything else on each connection. "
+		   "v1 is a line of text; v2 also passes on what a header of "
+		   "the client's said, and has the session's id. The server "
+		   "has to expect it." },
 	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
 };
 

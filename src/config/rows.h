@@ -119,6 +119,9 @@ extern const struct option_type TYPE_ACCOUNT; /* a user or group of the system *
 /* types_access.c */
 extern const struct option_type TYPE_RULE; /* of allow and deny */
 
+/* types_proxy.c */
+extern const struct option_type TYPE_PROXIES; /* ranges of accept_proxy_from */
+
 /* types_addr.c and type_server.c */
 extern const struct option_type TYPE_HOST;
 extern const struct option_type TYPE_ADMIN;

@@ -184,6 +184,10 @@ static const struct family FAMILIES[] = {
 	    "Sessions that allow and deny did not let in; they are among "
 	    "those that ended.",
 	    .write = write_counter, IN_LISTENER(denied) },
+	{ SCOPE_LISTENER, "sluice_listener_bad_greetings_total", COUNTER,
+	    "Sessions that ended since their PROXY header was wrong, late, or "
+	    "from somebody who may not send one.",
+	    .write = write_counter, IN_LISTENER(bad_greetings) },
 	{ SCOPE_LISTENER, "sluice_listener_accept_pauses_total", COUNTER,
 	    "Times that accepting stopped, and clients had to wait.",
 	    .write = write_paused },

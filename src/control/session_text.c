@@ -11,13 +11,15 @@
 void
 session_json(struct json *j, const struct session_info *info)
 {
-	char id[CLOSERECORD_ID], client[ADDR_TEXT];
+	char id[CLOSERECORD_ID], client[ADDR_TEXT], via[ADDR_TEXT];
 
 	closerecord_id(info->id, id);
 	json_begin(j, NULL, '{');
 	json_text(j, "id", id);
 	json_text(j, "listener", info->listener);
 	json_text(j, "client", peer_text(&info->client, client));
+	json_text(j, "via", info->via.family == AF_UNSPEC ? NULL :
+	    peer_text(&info->via, via));
 	json_text(j, "upstream", info->upstream);
 	json_text(j, "server", info->server[0] != '\0' ? info->server : NULL);
 	json_text(j, "phase", info->phase);

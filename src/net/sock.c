@@ -254,6 +254,16 @@ sock_is_short(int error)
 	    error == -ENOBUFS;
 }
 
+void
+sock_local(int fd, struct peer *peer)
+{
+	struct sockaddr_storage name = { 0 };
+	socklen_t len = sizeof(name);
+
+	getsockname(fd, (struct sockaddr *)&name, &len);
+	peer_from_sockaddr(peer, (struct sockaddr *)&name);
+}
+
 uint16_t
 sock_port(int fd)
 {

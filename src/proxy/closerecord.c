@@ -7,7 +7,7 @@
 #include "base/fields.h"
 #include "base/units.h"
 
-#define CAUSE_TEXT 320 /* the longest cause, rule, detail and names */
+#define CAUSE_TEXT 416 /* the longest cause, rule, detail and names */
 
 static const char *const by_text[] = {
 	[BY_CLIENT] = "client",
@@ -118,6 +118,8 @@ closerecord_add_peers(struct fields *f, const struct closerecord *r)
 
 	fields_word(f, "listener", r->listener);
 	fields_word(f, "client", peer_text(&r->client, client));
+	if (r->via.family != AF_UNSPEC)
+		fields_word(f, "via", peer_text(&r->via, client));
 	if (r->upstream[0] == '\0')
 		return;
 	end = stpcpy(server, r->upstream);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/proxyproto.h"
 #include "session.h"
 #include "worker-internal.h"
 
@@ -73,6 +74,78 @@ early_drop(struct session *s, size_t len)
 		memmove(e->data, e->data + len, e->len);
 }
 
+static uint8_t *
+early_copy(const uint8_t *data, size_t len)
+{
+	uint8_t *copy = malloc(len);
+
+	if (copy != NULL)
+		memcpy(copy, data, len);
+	return copy;
+}
+
+/* The values are kept until the server is told, and no longer than that. */
+static int
+early_keep(struct early *e, const struct proxyproto *p)
+{
+	if (p->paths != NULL) {
+		e->paths = early_copy(p->paths, 2 * PROXYPROTO_PATH);
+		if (e->paths == NULL)
+			return -ENOMEM;
+	}
+	if (p->tlvs_len > 0) {
+		e->tlvs = early_copy(p->tlvs, p->tlvs_len);
+		if (e->tlvs == NULL)
+			return -ENOMEM;
+		e->tlvs_len = (uint16_t)p->tlvs_len;
+	}
+	return 0;
+}
+
+static void
+early_forget_values(struct early *e)
+{
+	free(e->paths);
+	free(e->tlvs);
+	e->paths = e->tlvs = NULL;
+	e->tlvs_len = 0;
+}
+
+int
+early_learn(struct session *s, const struct proxyproto *p)
+{
+	struct early *e = early_of(s);
+
+	if (e == NULL)
+		return -ENOMEM;
+	if (early_keep(e, p) < 0) {
+		early_forget_values(e);
+		return -ENOMEM;
+	}
+	e->local = p->local;
+	if (p->source.family == AF_UNSPEC)
+		return 0;
+	e->via = s->peer;
+	e->destination = p->destination;
+	s->peer = p->source;
+	return 0;
+}
+
+const struct peer *
+early_via(const struct session *s)
+{
+	return s->early != NULL && s->early->via.family != AF_UNSPEC ?
+	    &s->early->via : NULL;
+}
+
+const struct peer *
+early_socket(const struct session *s)
+{
+	const struct peer *via = early_via(s);
+
+	return via != NULL ? via : &s->peer;
+}
+
 int
 early_pass(struct session *s)
 {
@@ -90,6 +163,7 @@ early_pass(struct session *s)
 		r->pending = e->len;
 	}
 	early_forget(e);
+	early_forget_values(e);
 	return 0;
 }
 
@@ -99,6 +173,7 @@ early_free(struct session *s)
 	if (s->early == NULL)
 		return;
 	early_forget(s->early);
+	early_forget_values(s->early);
 	free(s->early);
 	s->early = NULL;
 }

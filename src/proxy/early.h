@@ -9,14 +9,28 @@
 #ifndef SLUICE_PROXY_EARLY_H
 #define SLUICE_PROXY_EARLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
+
+struct proxyproto;
 struct session;
 
 struct early {
 	uint8_t *data; /* owned; NULL: no bytes */
 	uint32_t len, size;
+	uint32_t looked; /* GREETING: at so many */
+
+	/* Of a PROXY header.  'via' is the other end of the connection, if the
+	 * session carries another address (AF_UNSPEC: no). */
+	struct peer via;
+	struct peer destination;
+	bool	    local; /* a proxy's own connection */
+	uint16_t    tlvs_len;
+	uint8_t	   *paths; /* of AF_UNIX: PROXYPROTO_PATH each, or NULL */
+	uint8_t	   *tlvs;  /* or NULL */
 };
 
 /* The session's, a new one if it has none; NULL without memory. */
@@ -29,6 +43,15 @@ int early_read(struct session *, size_t most);
 
 /* Takes so many away from the front: they were for us alone. */
 void early_drop(struct session *, size_t len);
+
+/* Keeps what a PROXY header says; the session carries the address in it from now
+ * on, if it has one.  0 or -ENOMEM, and then nothing has changed. */
+int early_learn(struct session *, const struct proxyproto *);
+
+/* Who is at the other end of the client's connection; the second is NULL where
+ * that is who the session is said to be of. */
+const struct peer *early_socket(const struct session *);
+const struct peer *early_via(const struct session *);
 
 /* Hands what is left to the relay to the upstream, as the first that it sends.
  * 0 or -ENOMEM, and then nothing has changed. */

@@ -20,21 +20,27 @@ struct phase {
 	enum phase_answer (*expire)(struct session *);
 };
 
+enum phase_answer phase_greeting(struct session *);
 enum phase_answer phase_admit(struct session *);
 enum phase_answer phase_route(struct session *);
 enum phase_answer phase_connect(struct session *);
+enum phase_answer phase_introduce(struct session *);
 enum phase_answer phase_relay(struct session *);
 enum phase_answer phase_flush(struct session *);
 
+uint64_t phase_greeting_deadline(const struct session *);
 uint64_t phase_admit_deadline(const struct session *);
 uint64_t phase_route_deadline(const struct session *);
 uint64_t phase_connect_deadline(const struct session *);
+uint64_t phase_introduce_deadline(const struct session *);
 uint64_t phase_relay_deadline(const struct session *);
 uint64_t phase_flush_deadline(const struct session *);
 
+enum phase_answer phase_greeting_expire(struct session *);
 enum phase_answer phase_admit_expire(struct session *);
 enum phase_answer phase_route_expire(struct session *);
 enum phase_answer phase_connect_expire(struct session *);
+enum phase_answer phase_introduce_expire(struct session *);
 enum phase_answer phase_relay_expire(struct session *);
 enum phase_answer phase_flush_expire(struct session *);
 

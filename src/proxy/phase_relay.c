@@ -52,7 +52,7 @@ relay_begin(struct session *s)
 	if (error < 0)
 		return error;
 	s->relaying = true;
-	s->to_upstream.tcp = s->peer.family != AF_UNIX;
+	s->to_upstream.tcp = early_socket(s)->family != AF_UNIX;
 	s->to_client.tcp = s->server->addr.sa.sa_family != AF_UNIX;
 	s->probed = !s->target->tcp.keepalive ||
 	    s->server->addr.sa.sa_family == AF_UNIX;

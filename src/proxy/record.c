@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/str.h"
+#include "early.h"
 #include "net/sock.h"
 #include "worker-internal.h"
 
@@ -30,6 +32,8 @@ record_names(const struct session *s, struct closerecord *r)
 	if (s->server != NULL)
 		record_copy(r->server, sizeof(r->server), s->server->text);
 	r->client = s->peer;
+	if (early_via(s) != NULL)
+		r->via = *early_via(s);
 	r->phase = session_phase(s);
 }
 
@@ -37,7 +41,7 @@ record_names(const struct session *s, struct closerecord *r)
 static void
 record_untold(const struct session *s, struct closerecord *r)
 {
-	bool to_client = s->peer.family == AF_UNIX &&
+	bool to_client = early_socket(s)->family == AF_UNIX &&
 	    s->client.error == 0 && session_cuts(&s->to_client);
 	bool to_upstream = s->upstream.open && s->upstream.error == 0 &&
 	    s->server->addr.sa.sa_family == AF_UNIX &&
@@ -77,6 +81,7 @@ record_fill(const struct session *s, struct closerecord *r)
 	record_names(s, r);
 	if (s->ending.detail != NULL)
 		record_copy(r->detail, sizeof(r->detail), s->ending.detail);
+	str_mask(r->detail, strlen(r->detail));
 	if (r->detail[0] == '\0')
 		record_untold(s, r);
 	r->bytes_to_upstream = relay_delivered(&s->to_upstream);

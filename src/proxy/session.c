@@ -9,10 +9,14 @@
 #include "worker-internal.h"
 
 static const struct phase phases[] = {
+	{ "greeting", phase_greeting, phase_greeting_deadline,
+	    phase_greeting_expire },
 	{ "admit", phase_admit, phase_admit_deadline, phase_admit_expire },
 	{ "route", phase_route, phase_route_deadline, phase_route_expire },
 	{ "connect", phase_connect, phase_connect_deadline,
 	    phase_connect_expire },
+	{ "introduce", phase_introduce, phase_introduce_deadline,
+	    phase_introduce_expire },
 	{ "relay", phase_relay, phase_relay_deadline, phase_relay_expire },
 	{ "flush", phase_flush, phase_flush_deadline, phase_flush_expire },
 };

@@ -1,6 +1,7 @@
 /* A session: one client and its upstream, from accept to close record.
  *
- *	session_new -> ADMIT -> ROUTE -> CONNECT -> RELAY -> (FLUSH)
+ *	session_new -> GREETING -> ADMIT -> ROUTE -> CONNECT -> INTRODUCE ->
+ *	    RELAY -> (FLUSH)
  *	    any phase: PHASE_END, a deadline, drain -> session_end
  *	    end of the turn -> session_reap
  *
@@ -61,6 +62,7 @@ struct session {
 	uint32_t dialed_ms;	/* the first attempt */
 	uint32_t connected_ms;
 	uint32_t first_byte_ms; /* of the upstream, if there was one */
+	uint32_t introduced;	/* bytes of our PROXY header that were sent */
 	uint16_t attempts;
 	bool	 held;	/* ADMIT: denied, and to hear nothing of it */
 	bool	 is_waiting;
@@ -72,7 +74,7 @@ struct session {
 	bool	 recorded; /* it is in the access log */
 	bool	 probed;   /* keepalive is on for the upstream, or unwanted */
 
-	struct peer   peer;
+	struct peer   peer; /* who the session is said to be of (early.h) */
 	struct ending ending; /* set by whoever answers PHASE_END */
 };
 LIST_HEAD(session_list, session);

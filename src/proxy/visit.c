@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "early.h"
 #include "worker-internal.h"
 
 /* Two connections are closed and a record is made: as much work as looking at
@@ -70,6 +71,7 @@ visit_list(struct visit *v, const struct session *s)
 	visit_copy(info->server, sizeof(info->server),
 	    s->server != NULL ? s->server->text : "");
 	info->client = s->peer;
+	info->via = early_via(s) == NULL ? (struct peer){ 0 } : *early_via(s);
 	info->phase = session_phase(s);
 	info->age_ms = now - s->started;
 	info->idle_ms = now - s->active;

@@ -77,7 +77,8 @@ def test_what_a_session_is(stage):
     assert 0 <= found.pop("idle_ms") <= found.pop("age_ms") <= limit(5000)
     session_id = found.pop("id")
     assert found == {
-        "listener": "default", "client": client.name, "upstream": "default",
+        "listener": "default", "client": client.name,
+        "via": None, "upstream": "default",
         "server": f"127.0.0.1:{server.port}", "phase": "relay",
         "bytes_to_upstream": 5, "bytes_to_client": 2, "client_fin": False,
         "upstream_fin": False, "attempts": 1}

@@ -189,6 +189,21 @@ before_there_is_an_upstream(void **state)
 	    " closed_by=client how=limit" TAIL);
 }
 
+/* The socket's address, where the session carries another. */
+static void
+client_behind_a_proxy(void **state)
+{
+	struct closerecord r = record();
+
+	(void)state;
+	r.phase = "greeting";
+	r.upstream[0] = '\0';
+	r.via = (struct peer){ .family = AF_INET, .port = 7,
+		.ip = { 127, 0, 0, 1 } };
+	assert_line(&r, HEAD " listener=pg client=192.0.2.1:5050"
+	    " via=127.0.0.1:7 phase=greeting closed_by=client how=fin" TAIL);
+}
+
 static void
 clients_of_every_family(void **state)
 {
@@ -278,9 +293,10 @@ longest(void)
 	memset(r.server, '\r', sizeof(r.server) - 1);
 	memset(r.listener, '\r', sizeof(r.listener) - 1);
 	memset(r.upstream, '\r', sizeof(r.upstream) - 1);
-	memset(r.detail, '\r', sizeof(r.detail) - 1);
+	memset(r.detail, '"', sizeof(r.detail) - 1);
 	r.client = (struct peer){ .family = AF_INET6, .port = 65535 };
 	memset(r.client.ip, 0xff, sizeof(r.client.ip));
+	r.via = r.client;
 	r.ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
 		.cause = "half-closed and silent, or something as long",
 		.rule = "half_close_timeout", .limit_ms = UINT64_MAX,
@@ -413,6 +429,7 @@ main(void)
 		cmocka_unit_test(connect_failed),
 		cmocka_unit_test(every_way_has_a_word),
 		cmocka_unit_test(before_there_is_an_upstream),
+		cmocka_unit_test(client_behind_a_proxy),
 		cmocka_unit_test(clients_of_every_family),
 		cmocka_unit_test(hostile_path_is_escaped),
 		cmocka_unit_test(start_and_interval_have_no_ending),

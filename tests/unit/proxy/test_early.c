@@ -255,6 +255,63 @@ what_was_all_dropped_leaves_nothing_to_pass(void **state)
 	assert_int_equal(s->to_upstream.bytes, 0);
 }
 
+static const struct peer PROXY = { .family = AF_INET, .port = 1,
+	.ip = { 10, 0, 0, 1 } };
+static const struct peer CLIENT = { .family = AF_INET, .port = 2,
+	.ip = { 192, 0, 2, 1 } };
+
+static void
+a_header_says_who_the_client_is(void **state)
+{
+	struct rig *rig = *state;
+	struct session *s = &rig->session;
+	struct proxyproto p = { .source = CLIENT, .destination = PROXY,
+		.tlvs = (const uint8_t *)"\1\0\0", .tlvs_len = 3 };
+
+	s->peer = PROXY;
+	assert_null(early_via(s));
+	assert_ptr_equal(early_socket(s), &s->peer);
+	assert_int_equal(early_learn(s, &p), 0);
+	assert_memory_equal(&s->peer, &CLIENT, sizeof(CLIENT));
+	assert_memory_equal(early_via(s), &PROXY, sizeof(PROXY));
+	assert_memory_equal(early_socket(s), &PROXY, sizeof(PROXY));
+	assert_memory_equal(&s->early->destination, &PROXY, sizeof(PROXY));
+	assert_int_equal(s->early->tlvs_len, 3);
+	assert_int_equal(early_pass(s), 0);
+	assert_null(s->early->tlvs);
+	assert_non_null(early_via(s));
+}
+
+static void
+a_header_that_says_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct session *s = &rig->session;
+	struct proxyproto p = { .local = true };
+
+	s->peer = PROXY;
+	assert_int_equal(early_learn(s, &p), 0);
+	assert_true(s->early->local);
+	assert_memory_equal(&s->peer, &PROXY, sizeof(PROXY));
+	assert_null(early_via(s));
+}
+
+static void
+no_memory_for_what_a_header_says(void **state)
+{
+	static const uint8_t paths[2 * PROXYPROTO_PATH];
+	struct rig *rig = *state;
+	struct session *s = &rig->session;
+	struct proxyproto p = { .source = CLIENT, .paths = paths };
+
+	s->peer = PROXY;
+	assert_non_null(early_of(s));
+	memory_is_short = true;
+	assert_int_equal(early_learn(s, &p), -ENOMEM);
+	assert_memory_equal(&s->peer, &PROXY, sizeof(PROXY));
+	assert_null(early_via(s));
+}
+
 static void
 short_memory_loses_nothing(void **state)
 {
@@ -296,6 +353,9 @@ main(void)
 		TEST(a_header_is_dropped),
 		TEST(the_relay_begins_with_it),
 		TEST(what_was_all_dropped_leaves_nothing_to_pass),
+		TEST(a_header_says_who_the_client_is),
+		TEST(a_header_that_says_nothing),
+		TEST(no_memory_for_what_a_header_says),
 		TEST(short_memory_loses_nothing),
 	};
 
