@@ -523,7 +523,7 @@ def named(peer):
 @every_way
 @pytest.mark.parametrize("upstream", [V1, V2], ids=["v1", "v2"])
 def test_72_the_header_comes_first(stage, upstream):
-    """Also if the client says nothing; and nothing is added to what it says."""
+    """Also if the client is silent; and nothing is added to what it says."""
     server = stage.server()
     proxy = sending(stage, server, upstream)
     client, peer = stage.session(proxy, server)
@@ -563,7 +563,7 @@ def test_72_a_server_that_speaks_first_gets_it_first(stage):
 
 
 def test_72_each_server_gets_its_own_once(stage):
-    """The first refuses: the next is told, once, and the early bytes follow."""
+    """The first refuses: the next is told, once; the early bytes follow."""
     gone, server = stage.server(), stage.server()
     gone.close()
     proxy = sending(stage, [gone, server], V2, REQUIRE)
@@ -674,15 +674,15 @@ def test_71_what_a_header_says_is_passed_on(stage, said, source, destination,
 
 
 UNTOLD = {"local": block(0), "local-tcp4": block(0, 0x11, v2()[16:]),
-          "local-junk": block(0, 0x99, b"abc"), "unknown": b"PROXY UNKNOWN\r\n",
-          "unspec": block(1), "unspec-junk": block(1, 0, b"abc")}
+          "local-junk": block(0, 0x99, b"abc"),
+          "unknown": b"PROXY UNKNOWN\r\n", "unspec": block(1), "unspec-junk": block(1, 0, b"abc")}
 
 
 @pytest.mark.parametrize("upstream", [V1, V2], ids=["to-v1", "to-v2"])
 @pytest.mark.parametrize("said", UNTOLD.values(), ids=UNTOLD)
 def test_71_where_a_header_tells_nothing_the_real_ends_are_told(
         stage, said, upstream):
-    """But what a proxy in front does for itself is LOCAL for the server too."""
+    """But what a proxy in front does for itself is LOCAL for the server."""
     server = stage.server()
     proxy = sending(stage, server, upstream, REQUIRE)
     client = stage.connect(proxy)

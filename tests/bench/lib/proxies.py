@@ -31,6 +31,7 @@ class Column:
 
     name = None
     each = ""
+    listen = ""                     # words behind each address it listens on
     binary = None
     version_flag = "-V"
     attempts = 1
@@ -164,8 +165,9 @@ class HAProxy(Column):
                 f" timeout client 1h\n timeout server 1h\n{self.more}")
         for way in ways:
             host, port = way.server
-            text += (f"listen {way.name}\n bind 127.0.0.1:{way.port}\n"
-                     f" server s {host}:{port}\n{self.lines(way)}")
+            text += (f"listen {way.name}\n bind 127.0.0.1:{way.port}"
+                     f"{self.listen}\n server s {host}:{port}\n"
+                     f"{self.lines(way)}")
         return [[self.binary, "-db", "-f", self.write(text)]]
 
 
@@ -186,7 +188,7 @@ class Nginx(Column):
                 f"error_log stderr;\nevents {{{self.events}}}\nstream {{\n"
                 f"proxy_connect_timeout {self.connect_timeout}s;\n{self.more}")
         for way in ways:
-            text += (f"server {{ listen 127.0.0.1:{way.port};"
+            text += (f"server {{ listen 127.0.0.1:{way.port}{self.listen};"
                      f" {self.target(*way.server)} {self.lines(way)} }}\n")
         return [[self.binary, "-e", "stderr", "-p", str(self.folder),
                  "-c", self.write(text + "}\n")]]

@@ -1,4 +1,4 @@
-"""Headers of the PROXY protocol, written and read as its specification says."""
+"""Headers of the PROXY protocol, as its specification has them."""
 
 import ipaddress
 import struct
