@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/prefix_map.h"
+#include "config/route.h"
 
 /* Where a value came from, for -T and for messages. */
 enum origin_kind {
@@ -142,6 +143,17 @@ struct proxy_conf {
 	struct origin origin;
 };
 
+/* A rule: clients that match it go to its upstream. */
+struct route_conf {
+	enum route_kind		    kind;
+	char			   *text; /* SNI: in lower case; ALPN, CLIENT:
+					     as written */
+	struct prefix		    prefix; /* CLIENT */
+	char			   *upstream_name;
+	const struct upstream_conf *upstream; /* never NULL once checked */
+	struct origin		    origin;
+};
+
 /* How bytes are moved: by what suits them, or always so. */
 enum relay_kind { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE };
 
@@ -153,6 +165,8 @@ struct listener_conf {
 	size_t			    nbinds;
 	char			   *upstream_name; /* the one that is used */
 	const struct upstream_conf *upstream;	   /* never NULL once checked */
+	struct routes		    routes;	   /* who goes elsewhere */
+	uint64_t		    peek_timeout;
 	uint64_t		    max_sessions;  /* 0: only the global one */
 	enum accept_proxy	    accept_proxy;
 	struct proxy_conf	   *proxies; /* accept_proxy_from */

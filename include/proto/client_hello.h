@@ -20,6 +20,7 @@
 /* Zeroed before the first byte. */
 struct client_hello {
 	const char *why; /* BAD: what is wrong, as in "a hello that ..." */
+	bool foreign;	 /* BAD: something else, and no hello that went wrong */
 
 	/* Where the reader stands: it has looked at 'at' bytes, of which 'have'
 	 * are of the message; 'left' follow in the record it is in. */
@@ -28,7 +29,8 @@ struct client_hello {
 
 	/* What it says, when it is OK. */
 	bool	 named;	   /* 'sni' is a host name, in lower case */
-	char	 sni[CLIENT_HELLO_NAME]; /* else: escaped, cut; or "" */
+	char	 sni[CLIENT_HELLO_NAME]; /* else: escaped, and cut
+						   after 95 bytes; or "" */
 	uint16_t alpn_len;
 	uint8_t	 alpn[CLIENT_HELLO_ALPN]; /* the list as in RFC 7301 section 3.1,
 					     less the entries without room */

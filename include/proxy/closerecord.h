@@ -14,6 +14,7 @@
 
 #define CLOSERECORD_NAME   33
 #define CLOSERECORD_DETAIL 192
+#define CLOSERECORD_NOTE   128
 
 /* Room for any record, whatever bytes its names have.  With a newline and what
  * a device puts before it, still one write(2) that a pipe does not tear. */
@@ -59,6 +60,9 @@ struct closerecord {
 	char	      server[ADDR_TEXT];	  /* "" before CONNECT */
 	char	      detail[CLOSERECORD_DETAIL]; /* more words for the cause,
 						     as str_mask() leaves them */
+	char	      sni[CLIENT_HELLO_NAME]; /* "": none, or not heard */
+	char	      note[CLOSERECORD_NOTE]; /* what was odd at first; "" */
+	const char   *protocol; /* static storage; NULL or "": not known */
 	struct peer   client;
 	struct peer   via; /* the socket's, if that is another */
 	const char   *phase;			  /* static storage */

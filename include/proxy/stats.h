@@ -30,6 +30,8 @@ struct listener_stats {
 					 stop */
 	struct counter	 denied;      /* by allow and deny */
 	struct counter	 bad_greetings; /* sessions that ended in GREETING */
+	struct counter	 routed[ROUTE_KINDS + 1]; /* by a rule of each kind, and
+					 by none; where there are rules */
 	struct counter	 paused_full; /* stops of accepting: max_sessions, */
 	struct counter	 paused_short; /* or out of descriptors or memory */
 	struct counter	 probes;      /* ended by the client without a byte */

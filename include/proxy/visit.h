@@ -50,6 +50,8 @@ struct session_info {
 	char	    server[ADDR_TEXT]; /* "" before CONNECT */
 	struct peer client;
 	struct peer via; /* as in a closerecord */
+	char	    sni[CLIENT_HELLO_NAME]; /* "": none, or not heard */
+	const char *protocol; /* static storage; "": not known */
 	const char *phase; /* static storage */
 	uint64_t    age_ms;
 	uint64_t    idle_ms; /* since bytes moved */

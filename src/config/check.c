@@ -1,4 +1,4 @@
-#include "build.h"
+#include "check.h"
 
 #include "base/str.h"
 #include "hostport.h"
@@ -7,13 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-struct check {
-	struct config	*config;
-	struct arena	*arena;
-	struct document *doc;
-	struct report	*report;
-};
 
 /* Where an option was given; of kind ORIGIN_DEFAULT when it was not. */
 static struct origin
@@ -152,25 +145,34 @@ upstream_find(const struct config *config, const char *name)
 }
 
 static void
-upstream_unknown(struct check *check, const struct listener_conf *listener)
+upstream_unknown(struct check *check, const char *key, const char *name,
+    struct origin origin)
 {
 	struct str_guess guess = { 0 };
-	struct origin origin = given(listener->origins, SECTION_LISTENER,
-	    "upstream");
 
 	for (size_t i = 0; i < check->config->nupstreams; i++)
-		str_guess_offer(&guess, listener->upstream_name,
+		str_guess_offer(&guess, name,
 		    check->config->upstreams[i].name);
-	if (strchr(listener->upstream_name, ':') != NULL)
-		report(check->report, origin, "upstream takes the name of an "
-		    "[upstream NAME], and that has 'server = %s'",
-		    listener->upstream_name);
+	if (strchr(name, ':') != NULL)
+		report(check->report, origin, "%s takes the name of an "
+		    "[upstream NAME], and that has 'server = %s'", key, name);
 	else if (guess.word != NULL)
 		report(check->report, origin, "there is no [upstream %s]; did "
-		    "you mean '%s'?", listener->upstream_name, guess.word);
+		    "you mean '%s'?", name, guess.word);
 	else
 		report(check->report, origin, "there is no [upstream %s]",
-		    listener->upstream_name);
+		    name);
+}
+
+const struct upstream_conf *
+check_upstream(struct check *check, const char *key, const char *name,
+    struct origin origin)
+{
+	const struct upstream_conf *found = upstream_find(check->config, name);
+
+	if (found == NULL && !check->doc->unsure)
+		upstream_unknown(check, key, name, origin);
+	return found;
 }
 
 static void
@@ -187,26 +189,31 @@ upstream_missing(struct check *check, const struct section *section)
 		    "upstreams: say which with 'upstream = NAME'", name);
 }
 
-/* The one it names, else that of its own name, else the only one. */
+/* That of its own name, else the only one. */
+static const struct upstream_conf *
+listener_guess(const struct config *config, const char *name)
+{
+	const struct upstream_conf *own = upstream_find(config, name);
+
+	return own == NULL && config->nupstreams == 1 ?
+	    &config->upstreams[0] : own;
+}
+
 static void
 listener_resolve(struct check *check, const struct section *section)
 {
 	struct listener_conf *listener = section->owner;
-	struct config *config = check->config;
-	bool named = is_given(given(listener->origins, section->kind,
-	    "upstream"));
+	struct origin origin = given(listener->origins, section->kind,
+	    "upstream");
 
-	if (named && listener->upstream_name == NULL)
+	if (is_given(origin) && listener->upstream_name == NULL)
 		return;
-	listener->upstream = upstream_find(config,
-	    named ? listener->upstream_name : listener->name);
-	if (listener->upstream == NULL && !named && config->nupstreams == 1)
-		listener->upstream = &config->upstreams[0];
+	listener->upstream = is_given(origin) ? check_upstream(check,
+	    "upstream", listener->upstream_name, origin) :
+	    listener_guess(check->config, listener->name);
 	if (listener->upstream != NULL)
 		listener->upstream_name = listener->upstream->name;
-	else if (named && !check->doc->unsure)
-		upstream_unknown(check, listener);
-	else if (!named && !section->unsure && !check->doc->unsure)
+	else if (!is_given(origin) && !section->unsure && !check->doc->unsure)
 		upstream_missing(check, section);
 }
 
@@ -306,6 +313,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 			listener_check_bind(&check, s);
 			listener_resolve(&check, s);
 			listener_check_proxies(&check, s);
+			routes_check(&check, s->owner);
 		}
 	}
 	for (size_t i = 0; i < config->nupstreams; i++) {

@@ -184,6 +184,23 @@ const struct option OPTIONS[] = {
 	    .doc = "Where the sessions go: an [upstream NAME]. Without it, "
 		   "the upstream of the listener's own name, else the only "
 		   "one." },
+	{ SECTION_LISTENER, "route", &TYPE_ROUTE, LISTENER(routes), NULL,
+	    .example = "sni db.example.com -> default", .list = true,
+	    .doc = "Who goes to another upstream: clients that ask for a name "
+		   "in their TLS hello (its server name indication), that "
+		   "offer a protocol in it (as h2), or that come from an "
+		   "address. The first rule that matches holds, and whom none "
+		   "matches goes to upstream. *.example.com is any name with "
+		   "one label more. TLS is not ended: the hello is passed on "
+		   "as it came. A client that says nothing, no TLS or no "
+		   "whole hello within peek_timeout matches rules for client "
+		   "only." },
+	{ SECTION_LISTENER, "peek_timeout", &TYPE_DURATION,
+	    LISTENER(peek_timeout), "5s", .min = 1, .max = FOREVER,
+	    .shared = true,
+	    .doc = "How long a route by sni or alpn waits for the client's "
+		   "hello, in all. Clients of protocols in which the server "
+		   "speaks first wait as long." },
 	{ SECTION_LISTENER, "allow", &TYPE_RULE, LISTENER(access), NULL,
 	    .example = "10.0.0.0/8", .list = true, .beside = "deny",
 	    .shared = true,

@@ -122,11 +122,12 @@ extern const struct option_type TYPE_RULE; /* of allow and deny */
 /* types_proxy.c */
 extern const struct option_type TYPE_PROXIES; /* ranges of accept_proxy_from */
 
-/* types_addr.c and type_server.c */
+/* types_addr.c, type_server.c and type_route.c */
 extern const struct option_type TYPE_HOST;
 extern const struct option_type TYPE_ADMIN;
 extern const struct option_type TYPE_BIND;
 extern const struct option_type TYPE_SERVER;
+extern const struct option_type TYPE_ROUTE;
 extern const struct option_type TYPE_SOURCE;
 
 #endif

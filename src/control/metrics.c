@@ -188,6 +188,10 @@ static const struct family FAMILIES[] = {
 	    "Sessions that ended since their PROXY header was wrong, late, or "
 	    "from somebody who may not send one.",
 	    .write = write_counter, IN_LISTENER(bad_greetings) },
+	{ SCOPE_LISTENER, "sluice_listener_routed_total", COUNTER,
+	    "Sessions that a rule gave an upstream, by what it matches; none "
+	    "is for those that no rule matched. For listeners with rules.",
+	    .write = write_routed },
 	{ SCOPE_LISTENER, "sluice_listener_accept_pauses_total", COUNTER,
 	    "Times that accepting stopped, and clients had to wait.",
 	    .write = write_paused },

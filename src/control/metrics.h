@@ -58,6 +58,7 @@ void write_seconds(struct metrics *, const struct family *); /* of us */
 void write_times(struct metrics *, const struct family *);
 void write_bytes(struct metrics *, const struct family *);
 void write_ended(struct metrics *, const struct family *);
+void write_routed(struct metrics *, const struct family *);
 void write_paused(struct metrics *, const struct family *);
 void write_failures(struct metrics *, const struct family *);
 

@@ -133,6 +133,18 @@ write_ended(struct metrics *m, const struct family *f)
 		}
 }
 
+/* By the kind of the rule, or "none". */
+void
+write_routed(struct metrics *m, const struct family *f)
+{
+	if (m->view->config->listeners[m->index].routes.count == 0)
+		return;
+	for (size_t i = 0; i <= ROUTE_KINDS; i++)
+		sample(m, f->name, "rule", i == ROUTE_KINDS ? "none" :
+		    route_kind_text((enum route_kind)i),
+		    counter_get(&m->counted.routed[i]));
+}
+
 void
 write_paused(struct metrics *m, const struct family *f)
 {

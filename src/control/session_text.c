@@ -8,6 +8,12 @@
 
 #define CLIENT_WIDTH 21 /* 255.255.255.255:65535 */
 
+static const char *
+text_or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
 void
 session_json(struct json *j, const struct session_info *info)
 {
@@ -21,7 +27,9 @@ session_json(struct json *j, const struct session_info *info)
 	json_text(j, "via", info->via.family == AF_UNSPEC ? NULL :
 	    peer_text(&info->via, via));
 	json_text(j, "upstream", info->upstream);
-	json_text(j, "server", info->server[0] != '\0' ? info->server : NULL);
+	json_text(j, "server", text_or_null(info->server));
+	json_text(j, "protocol", text_or_null(info->protocol));
+	json_text(j, "sni", text_or_null(info->sni));
 	json_text(j, "phase", info->phase);
 	json_number(j, "age_ms", info->age_ms);
 	json_number(j, "idle_ms", info->idle_ms);
@@ -47,9 +55,12 @@ session_table_init(struct session_table *table, const struct config *config)
 	int upstream = 0, server = CLIENT_WIDTH;
 
 	table->listener = (int)strlen("LISTENER");
-	for (size_t i = 0; i < config->nlisteners; i++)
-		table->listener = table_wider(table->listener,
-		    config->listeners[i].name);
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct listener_conf *l = &config->listeners[i];
+
+		table->listener = table_wider(table->listener, l->name);
+		table->sni |= l->routes.first_hello < l->routes.count;
+	}
 	for (size_t i = 0; i < config->nupstreams; i++)
 		upstream = table_wider(upstream, config->upstreams[i].name);
 	table->route = upstream + 1 + server;
@@ -60,9 +71,10 @@ table_line(const struct session_table *table, struct evbuffer *out,
     const char *const *cells)
 {
 	evbuffer_add_printf(out, "%-18s %-*s %-*s %-*s %-7s %8s %8s %8s %8s "
-	    "%s\n", cells[0], table->listener, cells[1], CLIENT_WIDTH,
+	    "%-*s%s\n", cells[0], table->listener, cells[1], CLIENT_WIDTH,
 	    cells[2], table->route, cells[3], cells[4], cells[5], cells[6],
-	    cells[7], cells[8], cells[9]);
+	    cells[7], cells[8], table->sni ? 9 : 0, cells[9],
+	    table->sni ? cells[10] : "");
 }
 
 void
@@ -70,7 +82,7 @@ session_table_head(const struct session_table *table, struct evbuffer *out)
 {
 	static const char *const names[] = { "ID", "LISTENER", "CLIENT",
 		"UPSTREAM/SERVER", "PHASE", "AGE", "IDLE", "TO-UP", "TO-CLI",
-		"CLOSED" };
+		"CLOSED", "SNI" };
 
 	table_line(table, out, names);
 }
@@ -92,7 +104,8 @@ session_table_row(const struct session_table *table, struct evbuffer *out,
 	char route[sizeof(server) + CLOSERECORD_NAME + 1];
 	char times[2][HUMAN_TEXT], bytes[2][HUMAN_TEXT];
 	const char *cells[] = { id, info->listener, client, route, info->phase,
-		times[0], times[1], bytes[0], bytes[1], session_closed(info) };
+		times[0], times[1], bytes[0], bytes[1], session_closed(info),
+		info->sni[0] != '\0' ? info->sni : "-" };
 
 	closerecord_id(info->id, id);
 	peer_text(&info->client, client);

@@ -10,7 +10,8 @@ void session_json(struct json *, const struct session_info *);
 
 /* The table's columns are as wide as the configuration's names. */
 struct session_table {
-	int listener, route; /* widths */
+	int  listener, route; /* widths */
+	bool sni; /* some listener may hear it */
 };
 void session_table_init(struct session_table *, const struct config *);
 void session_table_head(const struct session_table *, struct evbuffer *);

@@ -15,6 +15,7 @@
 #define NAME_HOST      0
 
 #define NAME_MOST  253
+#define ODD_NAME   96 /* what is shown of one that is none, and the NUL */
 #define LABEL_MOST 63
 
 /* --- framing: from records to a message */
@@ -26,6 +27,13 @@ hello_bad(struct client_hello *h, const char *why)
 	return PARSE_BAD;
 }
 
+static enum parse
+hello_foreign(struct client_hello *h)
+{
+	h->foreign = true;
+	return hello_bad(h, "is not TLS");
+}
+
 /* The header of a record, of which 'n' bytes are there.  What is wrong is said
  * at the first byte that is, however many follow. */
 static enum parse
@@ -33,11 +41,11 @@ hello_record(struct client_hello *h, const uint8_t *header, size_t n)
 {
 	unsigned length;
 
-	if (n > 0 && header[0] != RECORD_HANDSHAKE)
-		return hello_bad(h, h->at == 0 ? "is not TLS" :
-		    "breaks off for another record");
-	if (n > 1 && header[1] != 3)
-		return hello_bad(h, "is not TLS");
+	if (n > 0 && header[0] != RECORD_HANDSHAKE && h->at > 0)
+		return hello_bad(h, "breaks off for another record");
+	if ((n > 0 && header[0] != RECORD_HANDSHAKE) ||
+	    (n > 1 && header[1] != 3))
+		return hello_foreign(h);
 	if (n < RECORD_HEADER)
 		return PARSE_MORE;
 	length = (unsigned)header[3] << 8 | header[4];
@@ -55,7 +63,7 @@ static enum parse
 hello_header(struct client_hello *h, uint8_t byte)
 {
 	if (h->have == 0 && byte != MESSAGE_HELLO)
-		return hello_bad(h, "is another TLS message");
+		return hello_bad(h, "is in truth another message");
 	if (h->have > 0)
 		h->length = h->length << 8 | byte;
 	h->at++;
@@ -238,7 +246,7 @@ static void
 hello_set_name(struct client_hello *h, const char *name, uint32_t len)
 {
 	h->named = client_hello_is_name(name, len);
-	str_escape(h->sni, sizeof(h->sni), name, len);
+	str_escape(h->sni, h->named ? sizeof(h->sni) : ODD_NAME, name, len);
 	for (char *c = h->sni; h->named && *c != '\0'; c++) {
 		if (*c >= 'A' && *c <= 'Z')
 			*c += 'a' - 'A';

@@ -128,6 +128,18 @@ closerecord_add_peers(struct fields *f, const struct closerecord *r)
 	fields_word(f, "upstream", server);
 }
 
+/* What PEEK heard. */
+static void
+closerecord_add_client(struct fields *f, const struct closerecord *r)
+{
+	if (r->protocol != NULL && r->protocol[0] != '\0')
+		fields_word(f, "protocol", r->protocol);
+	if (r->sni[0] != '\0')
+		fields_word(f, "sni", r->sni);
+	if (r->note[0] != '\0')
+		fields_text(f, "note", r->note, strlen(r->note));
+}
+
 static void
 closerecord_add_numbers(struct fields *f, const struct closerecord *r)
 {
@@ -157,6 +169,7 @@ closerecord_line(const struct closerecord *r, enum log_format format,
 	fields_word(&f, "id", id);
 	fields_word(&f, "event", event_text[r->event]);
 	closerecord_add_peers(&f, r);
+	closerecord_add_client(&f, r);
 	fields_word(&f, "phase", r->phase);
 	closerecord_add_ending(&f, r);
 	closerecord_add_numbers(&f, r);

@@ -174,6 +174,9 @@ early_free(struct session *s)
 		return;
 	early_forget(s->early);
 	early_forget_values(s->early);
+	peek_free(s->early);
+	free(s->early->sni);
+	free(s->early->note);
 	free(s->early);
 	s->early = NULL;
 }

@@ -16,7 +16,10 @@
 #include "base/addr.h"
 
 struct proxyproto;
+struct peek;
 struct session;
+
+#define EARLY_NOTE 128
 
 struct early {
 	uint8_t *data; /* owned; NULL: no bytes */
@@ -31,6 +34,13 @@ struct early {
 	uint16_t    tlvs_len;
 	uint8_t	   *paths; /* of AF_UNIX: PROXYPROTO_PATH each, or NULL */
 	uint8_t	   *tlvs;  /* or NULL */
+
+	/* PEEK */
+	struct peek *peek;     /* owned; NULL but there */
+	const char  *protocol; /* a sniff's; "": unknown, NULL: not looked */
+	char	    *sni;      /* owned, as in a client_hello; NULL: none */
+	char	    *note;     /* owned: what was odd, in words; NULL */
+	bool	     named;    /* 'sni' is a host name */
 };
 
 /* The session's, a new one if it has none; NULL without memory. */
@@ -58,5 +68,7 @@ const struct peer *early_via(const struct session *);
 int early_pass(struct session *);
 
 void early_free(struct session *); /* none is fine */
+
+void peek_free(struct early *); /* what only PEEK needs; none is fine */
 
 #endif

@@ -22,6 +22,7 @@ struct phase {
 
 enum phase_answer phase_greeting(struct session *);
 enum phase_answer phase_admit(struct session *);
+enum phase_answer phase_peek(struct session *);
 enum phase_answer phase_route(struct session *);
 enum phase_answer phase_connect(struct session *);
 enum phase_answer phase_introduce(struct session *);
@@ -30,6 +31,7 @@ enum phase_answer phase_flush(struct session *);
 
 uint64_t phase_greeting_deadline(const struct session *);
 uint64_t phase_admit_deadline(const struct session *);
+uint64_t phase_peek_deadline(const struct session *);
 uint64_t phase_route_deadline(const struct session *);
 uint64_t phase_connect_deadline(const struct session *);
 uint64_t phase_introduce_deadline(const struct session *);
@@ -38,6 +40,7 @@ uint64_t phase_flush_deadline(const struct session *);
 
 enum phase_answer phase_greeting_expire(struct session *);
 enum phase_answer phase_admit_expire(struct session *);
+enum phase_answer phase_peek_expire(struct session *);
 enum phase_answer phase_route_expire(struct session *);
 enum phase_answer phase_connect_expire(struct session *);
 enum phase_answer phase_introduce_expire(struct session *);

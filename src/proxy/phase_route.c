@@ -1,4 +1,4 @@
-/* ROUTE: which upstream, and are its addresses known?  A name that has not been
+/* ROUTE: are the addresses of its upstream known?  A name that has not been
  * answered yet is waited for; one that does not resolve ends the session. */
 #include "session.h"
 #include "worker-internal.h"

@@ -14,13 +14,24 @@ static bool
 record_is_probe(const struct session *s)
 {
 	return s->ending.by == BY_CLIENT && s->to_upstream.bytes == 0 &&
-	    s->to_client.bytes == 0 && !s->failed;
+	    s->to_client.bytes == 0 && !s->failed &&
+	    (s->early == NULL || s->early->len == 0);
 }
 
 static void
 record_copy(char *to, size_t size, const char *from)
 {
 	snprintf(to, size, "%s", from);
+}
+
+static void
+record_heard(const struct early *e, struct closerecord *r)
+{
+	r->protocol = e->protocol;
+	if (e->sni != NULL)
+		record_copy(r->sni, sizeof(r->sni), e->sni);
+	if (e->note != NULL)
+		record_copy(r->note, sizeof(r->note), e->note);
 }
 
 static void
@@ -34,6 +45,8 @@ record_names(const struct session *s, struct closerecord *r)
 	r->client = s->peer;
 	if (early_via(s) != NULL)
 		r->via = *early_via(s);
+	if (s->early != NULL)
+		record_heard(s->early, r);
 	r->phase = session_phase(s);
 }
 

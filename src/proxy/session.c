@@ -12,6 +12,7 @@ static const struct phase phases[] = {
 	{ "greeting", phase_greeting, phase_greeting_deadline,
 	    phase_greeting_expire },
 	{ "admit", phase_admit, phase_admit_deadline, phase_admit_expire },
+	{ "peek", phase_peek, phase_peek_deadline, phase_peek_expire },
 	{ "route", phase_route, phase_route_deadline, phase_route_expire },
 	{ "connect", phase_connect, phase_connect_deadline,
 	    phase_connect_expire },

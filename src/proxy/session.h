@@ -1,7 +1,7 @@
 /* A session: one client and its upstream, from accept to close record.
  *
- *	session_new -> GREETING -> ADMIT -> ROUTE -> CONNECT -> INTRODUCE ->
- *	    RELAY -> (FLUSH)
+ *	session_new -> GREETING -> ADMIT -> PEEK -> ROUTE -> CONNECT ->
+ *	    INTRODUCE -> RELAY -> (FLUSH)
  *	    any phase: PHASE_END, a deadline, drain -> session_end
  *	    end of the turn -> session_reap
  *
@@ -34,7 +34,7 @@ struct session {
 	struct worker		   *worker;
 	const struct phase	   *phase;
 	const struct listener_conf *listener;
-	const struct upstream_conf *target; /* ROUTE may choose another */
+	const struct upstream_conf *target; /* PEEK may choose another */
 	struct conn		    client;
 	struct conn		    upstream;
 	struct relay		    to_upstream;

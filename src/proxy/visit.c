@@ -58,6 +58,16 @@ visit_copy(char *to, size_t size, const char *from)
 }
 
 static void
+visit_heard(struct session_info *info, const struct early *e)
+{
+	bool peeked = e != NULL && e->protocol != NULL;
+
+	info->protocol = peeked ? e->protocol : "";
+	visit_copy(info->sni, sizeof(info->sni), peeked && e->sni != NULL ?
+	    e->sni : "");
+}
+
+static void
 visit_list(struct visit *v, const struct session *s)
 {
 	struct session_info *info = &v->infos[v->found];
@@ -72,6 +82,7 @@ visit_list(struct visit *v, const struct session *s)
 	    s->server != NULL ? s->server->text : "");
 	info->client = s->peer;
 	info->via = early_via(s) == NULL ? (struct peer){ 0 } : *early_via(s);
+	visit_heard(info, s->early);
 	info->phase = session_phase(s);
 	info->age_ms = now - s->started;
 	info->idle_ms = now - s->active;

@@ -48,11 +48,12 @@ test_duplicate(const char *text)
 
 static const char RIGHT[] = "[global]\nadmin = 127.0.0.1:9901\n[defaults]\n"
     "source = 10.0.0.1\nsource = 10.0.0.2\n[listener a]\nbind = :1\n"
-    "bind = unix:/a\nallow = all\ndeny = unix\nupstream = b\n[upstream b]\nserver = h:1 name=x\n"
+    "bind = unix:/a\nallow = all\ndeny = unix\nupstream = b\n"
+    "route = sni h -> c\nroute = client ::/0 -> c\n[upstream b]\nserver = h:1 name=x\n"
     "server = [::1]:2\nserver = unix:/b\n[upstream c]\nhost = h\nport = 1\n";
 
 static const char WRONG[] = "[global]\nworkrs = 1\nadmin = x\n[listener]\n"
-    "bind = 1\nidle_timeout = 5\n[upstream]\nserver = h\n[listener]\n[foo]\n";
+    "bind = 1\nidle_timeout = 5\nroute = sni -> c\n[upstream]\nserver = h\n[listener]\n[foo]\n";
 
 static void
 assert_out_of_memory(const char *text)

@@ -152,6 +152,7 @@ bad_is(const char *why)
 	struct client_hello h = hello_of(PARSE_BAD);
 
 	assert_string_equal(h.why, why);
+	assert_int_equal(h.foreign, strcmp(why, "is not TLS") == 0);
 	assert_false(h.named);
 	assert_int_equal(h.alpn_len, 0);
 }
@@ -356,7 +357,7 @@ what_is_no_hello(void **state)
 		{ "\026\003\001\000\000", 5, "has an empty record" },
 		{ "\026\003\001\377\377", 5, "has a record over 16 KiB" },
 		{ "\026\003\001\100\001", 5, "has a record over 16 KiB" },
-		{ "\026\003\001\100\000\002", 6, "is another TLS message" },
+		{ "\026\003\001\100\000\002", 6, "is in truth another message" },
 		{ "\026\003\001\000\004\001\001\000\000", 9,
 		    "is over 32 KiB" },
 		{ "\026\003\001\000\001\001\024", 7,
@@ -497,9 +498,9 @@ names_of_any_length(void **state)
 		hello_end(16384);
 		h = hello_of(PARSE_OK);
 		assert_int_equal(h.named, len <= 253);
-		assert_int_equal(strlen(h.sni), len <= 255 ? len : 255);
+		assert_int_equal(strlen(h.sni), len <= 253 ? len : 95);
 		assert_int_equal(strcmp(h.sni + strlen(h.sni) - 3, "...") == 0,
-		    len > 255);
+		    len > 253);
 	}
 	memset(name, 'a', 64);
 	assert_true(client_hello_is_name(name, 63));

@@ -282,6 +282,28 @@ unknown_error(void **state)
 	    " error=\"unknown\"" TAIL);
 }
 
+static void
+what_was_heard_first(void **state)
+{
+	struct closerecord r = record();
+
+	(void)state;
+	r.protocol = "tls";
+	strcpy(r.sni, "db.example");
+	assert_line(&r, HEAD WHO " protocol=tls sni=db.example phase=relay"
+	    " closed_by=client how=fin" TAIL);
+	strcpy(r.sni, "db\\x00.\"x=y\"");
+	strcpy(r.note, "a TLS hello that is broken");
+	assert_line(&r, HEAD WHO " protocol=tls"
+	    " sni=\"db\\\\x00.\\\"x=y\\\"\""
+	    " note=\"a TLS hello that is broken\" phase=relay"
+	    " closed_by=client how=fin" TAIL);
+	r.protocol = "";
+	r.sni[0] = '\0';
+	assert_line(&r, HEAD WHO " note=\"a TLS hello that is broken\""
+	    " phase=relay closed_by=client how=fin" TAIL);
+}
+
 /* The longest escapes in the longest names, and every number at its end. */
 static struct closerecord
 longest(void)
@@ -294,6 +316,10 @@ longest(void)
 	memset(r.listener, '\r', sizeof(r.listener) - 1);
 	memset(r.upstream, '\r', sizeof(r.upstream) - 1);
 	memset(r.detail, '"', sizeof(r.detail) - 1);
+	/* printable, as sni and note always are; a name has no escapes */
+	memset(r.sni, 'a', sizeof(r.sni) - 1);
+	memset(r.note, '"', sizeof(r.note) - 1);
+	r.protocol = "bittorrent";
 	r.client = (struct peer){ .family = AF_INET6, .port = 65535 };
 	memset(r.client.ip, 0xff, sizeof(r.client.ip));
 	r.via = r.client;
@@ -435,6 +461,7 @@ main(void)
 		cmocka_unit_test(start_and_interval_have_no_ending),
 		cmocka_unit_test(the_same_as_json),
 		cmocka_unit_test(unknown_error),
+		cmocka_unit_test(what_was_heard_first),
 		cmocka_unit_test(longest_record_fits),
 		cmocka_unit_test(levels),
 		cmocka_unit_test(cut_at_every_size),

@@ -1,0 +1,23 @@
+/* What the values of a configuration mean together, as those who check a part
+ * of it share it. */
+#ifndef SLUICE_CONFIG_CHECK_H
+#define SLUICE_CONFIG_CHECK_H
+
+#include "build.h"
+
+struct check {
+	struct config	*config;
+	struct arena	*arena;
+	struct document *doc;
+	struct report	*report;
+};
+
+/* The upstream that the value of 'key' names; NULL after saying that there is
+ * none, with the nearest. */
+const struct upstream_conf *check_upstream(struct check *, const char *key,
+    const char *name, struct origin);
+
+/* Finds the upstreams of a listener's rules, and builds its tables. */
+void routes_check(struct check *, struct listener_conf *);
+
+#endif

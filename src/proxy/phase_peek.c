@@ -1,0 +1,181 @@
+/* PEEK: what does the client ask for?  Only where a rule has to hear it; and a
+ * client that says nothing, no TLS or half a hello is as welcome as any other:
+ * it goes where whoever matches no rule goes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "early.h"
+#include "proto/client_hello.h"
+#include "proto/sniff.h"
+#include "session.h"
+#include "worker-internal.h"
+
+/* While the client is listened to. */
+struct peek {
+	struct client_hello hello;
+	uint64_t	    until;
+	size_t		    by_client; /* the rule for its address, or count */
+};
+
+/* What could be done about a protocol that has no hello at first. */
+static const char *
+peek_advice(const struct sniff *sniff)
+{
+	static const char *const ROWS[][2] = {
+		{ "proxy", "; accept_proxy = require reads it" },
+		{ "postgres", "; sslnegotiation=direct begins with TLS" },
+		{ "smtp", "; TLS comes only after STARTTLS" },
+	};
+
+	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
+		if (strcmp(ROWS[i][0], sniff->protocol) == 0)
+			return ROWS[i][1];
+	return "";
+}
+
+/* In words, why the hello matched no rule; false: there is nothing to tell. */
+static bool
+peek_note(const struct session *s, enum parse answer, char *note)
+{
+	const struct early *e = s->early;
+	const struct client_hello *hello = &e->peek->hello;
+	const struct sniff *sniff = sniff_bytes(e->data, e->len);
+	char text[SNIFF_TEXT];
+
+	if (answer == PARSE_OK || (e->len == 0 && s->client.eof))
+		return false;
+	sniff_text(e->data, e->len, text);
+	if (e->len == 0)
+		snprintf(note, EARLY_NOTE, "it said nothing in time "
+		    "(peek_timeout)");
+	else if (answer == PARSE_MORE)
+		snprintf(note, EARLY_NOTE, "%s, and not all of it%s", text,
+		    s->client.eof ? "" : " in time (peek_timeout)");
+	else if (!hello->foreign)
+		snprintf(note, EARLY_NOTE, "%s that %s", text, hello->why);
+	else
+		snprintf(note, EARLY_NOTE, "%s, where a TLS hello was "
+		    "expected%s", text, peek_advice(sniff));
+	return true;
+}
+
+/* Without memory the session goes on, and its record tells less. */
+static void
+peek_learn(struct session *s, enum parse answer)
+{
+	struct early *e = s->early;
+	struct client_hello *hello = &e->peek->hello;
+	char note[EARLY_NOTE];
+
+	if (peek_note(s, answer, note))
+		e->note = strdup(note);
+	if (answer == PARSE_MORE)
+		client_hello_guess(hello, e->data);
+	if (hello->sni[0] != '\0')
+		e->sni = strdup(hello->sni);
+	e->named = hello->named;
+	e->protocol = sniff_bytes(e->data, e->len)->protocol;
+}
+
+static enum phase_answer
+peek_take(struct session *s, size_t rule)
+{
+	const struct routes *r = &s->listener->routes;
+
+	if (rule < r->count)
+		s->target = r->rules[rule].upstream;
+	counter_add(&session_stats(s)->routed[rule < r->count ?
+	    r->rules[rule].kind : ROUTE_KINDS], 1);
+	return PHASE_NEXT;
+}
+
+static enum phase_answer
+peek_settle(struct session *s, enum parse answer)
+{
+	const struct routes *r = &s->listener->routes;
+	struct peek *p = s->early->peek;
+	size_t rule = p->by_client;
+
+	if (answer == PARSE_OK && routes_by_hello(r, &p->hello) < rule)
+		rule = routes_by_hello(r, &p->hello);
+	peek_learn(s, answer);
+	peek_free(s->early);
+	return peek_take(s, rule);
+}
+
+static enum phase_answer
+peek_fail(struct session *s, enum closed_by by, enum close_how how, int error)
+{
+	s->ending = (struct ending){ .by = by, .how = how, .error = error };
+	return PHASE_END;
+}
+
+/* 'last': nothing more is waited for. */
+static enum phase_answer
+peek_look(struct session *s, bool last)
+{
+	struct early *e = s->early;
+	int error = early_read(s, CLIENT_HELLO_MOST);
+	enum parse answer = PARSE_MORE;
+
+	if (error < 0)
+		return peek_fail(s, BY_PROXY, HOW_ERROR, error);
+	if (s->client.error != 0)
+		return peek_fail(s, BY_CLIENT, HOW_RST, s->client.error);
+	if (e->len > 0)
+		answer = client_hello_parse(&e->peek->hello, e->data, e->len);
+	if (answer == PARSE_MORE && !s->client.eof && !last)
+		return PHASE_WAIT;
+	return peek_settle(s, answer);
+}
+
+static enum phase_answer
+peek_begin(struct session *s, size_t by_client)
+{
+	struct early *e = early_of(s);
+
+	if (e != NULL)
+		e->peek = calloc(1, sizeof(*e->peek));
+	if (e == NULL || e->peek == NULL)
+		return peek_fail(s, BY_PROXY, HOW_ERROR, -ENOMEM);
+	e->peek->until = worker_now(s->worker) + s->listener->peek_timeout;
+	e->peek->by_client = by_client;
+	return peek_look(s, false);
+}
+
+enum phase_answer
+phase_peek(struct session *s)
+{
+	const struct routes *r = &s->listener->routes;
+	size_t by_client;
+
+	if (r->count == 0)
+		return PHASE_NEXT;
+	if (s->early != NULL && s->early->peek != NULL)
+		return peek_look(s, false);
+	by_client = routes_by_client(r, &s->peer);
+	return by_client <= r->first_hello ? peek_take(s, by_client) :
+	    peek_begin(s, by_client);
+}
+
+uint64_t
+phase_peek_deadline(const struct session *s)
+{
+	return s->early->peek->until;
+}
+
+enum phase_answer
+phase_peek_expire(struct session *s)
+{
+	conn_catch_up(&s->client);
+	return peek_look(s, true);
+}
+
+void
+peek_free(struct early *e)
+{
+	free(e->peek);
+	e->peek = NULL;
+}
