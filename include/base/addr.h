@@ -60,6 +60,9 @@ bool addr_is_any(const struct addr *);
 /* Takes what accept(2) gave, mapped addresses as addr_from_sockaddr does. */
 void peer_from_sockaddr(struct peer *, const struct sockaddr *);
 
+/* The same as an address; of a Unix client, which has no name, only the family. */
+void peer_addr(const struct peer *, struct addr *);
+
 /* Writes like addr_text; a Unix client is "unix:". */
 const char *peer_text(const struct peer *, char *text);
 

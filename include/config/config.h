@@ -61,6 +61,7 @@ struct bind_conf {
 	struct addr   addr;	/* of the first port */
 	unsigned      ports;	/* 1; a range has more, 1024 at most */
 	bool	      dual;	/* ":PORT": all addresses of both families */
+	const char   *interface; /* its listener's, or NULL */
 	struct origin origin;
 };
 
@@ -87,6 +88,7 @@ struct upstream_conf {
 	uint64_t	    port;
 	struct addr	   *sources;
 	size_t		    nsources;
+	bool		    source_client; /* the client's address, not ours */
 	uint64_t	    connect_timeout;
 	uint64_t	    connect_attempts;
 	enum send_proxy	    send_proxy;
@@ -154,6 +156,12 @@ struct route_conf {
 	struct origin		    origin;
 };
 
+/* Of a Unix socket's path; NULL: not given. */
+struct owner_conf {
+	char *user;
+	char *group;
+};
+
 /* How bytes are moved: by what suits them, or always so. */
 enum relay_kind { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE };
 
@@ -183,6 +191,14 @@ struct listener_conf {
 	struct access_conf	    access;
 	enum deny_action	    deny_action;
 	enum relay_kind		    relay;
+	unsigned		    socket_mode; /* 0: as the umask has it */
+	struct owner_conf	    socket_owner;
+	char			   *interface; /* NULL: any */
+	bool			    freebind;
+	bool			    transparent;
+	bool			    fast_open;
+	uint64_t		    defer_accept; /* 0: off */
+	bool			    mptcp;
 	struct tcp_conf		    tcp;
 	struct origin		   *origins;
 };

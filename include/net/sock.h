@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/addr.h"
 
@@ -20,24 +21,52 @@ struct sock_tcp {
 	int  send_buffer;
 };
 
+/* Whose the path of a Unix socket is; -1: as it comes. */
+struct sock_owner {
+	uid_t uid;
+	gid_t gid;
+};
+
 struct sock_listen {
 	const struct sock_tcp *tcp; /* Linux hands it on to what is accepted */
 	int  backlog;
 	bool dual;	/* an IPv6 wildcard that takes IPv4 as well */
 	bool reuseport; /* one of a group; never for AF_UNIX */
+
+	/* What decides, besides, whether an address can be bound. */
+	const char *interface; /* what comes in by it alone; NULL: any */
+	bool	    freebind;	 /* nobody needs to have the address yet */
+	bool	    transparent; /* nor ever: packets come by TPROXY */
+
+	/* More for TCP. */
+	bool mptcp;
+	int  fast_open;	   /* how many may be half-open; 0: off */
+	int  defer_accept; /* seconds to wait for the first byte; 0: off */
+
+	/* For the path of a Unix socket. */
+	mode_t			 mode; /* 0: as the umask has it */
+	const struct sock_owner *owner; /* NULL: as it comes */
 };
 
 /* A bound socket that does not listen yet, or -errno: nobody is let in before
- * all of a configuration could be bound. */
+ * all of a configuration could be bound.  'mode' sets the umask for a moment,
+ * which other threads would notice. */
 int sock_bound(const struct addr *, const struct sock_listen *);
 
 /* A bound and listening socket, or -errno. */
 int sock_listen(const struct addr *, const struct sock_listen *);
 
-/* Whether nobody listens there yet: a plain bind without SO_REUSEPORT, closed
- * at once (a group would be joined silently by a second daemon).  0 or -errno,
- * -EADDRINUSE above all. */
-int sock_probe(const struct addr *, bool dual);
+/* Whether nobody listens there yet: a bind as the real one, but without
+ * SO_REUSEPORT, closed at once (a group would be joined silently by a second
+ * daemon).  0 or -errno, -EADDRINUSE above all. */
+int sock_probe(const struct addr *, const struct sock_listen *);
+
+/* Whether there is Multipath TCP (mptcp.rst): 0, or -errno. */
+int sock_probe_mptcp(void);
+
+/* Whether a socket may have the addresses of others (ip(7), IP_TRANSPARENT): 0,
+ * or -errno, -EPERM above all. */
+int sock_probe_transparent(void);
 
 /* Removes the path of a Unix socket nobody listens on any more (connect says
  * ECONNREFUSED).  0 also when there is none; -EADDRINUSE when it is alive;
@@ -58,8 +87,18 @@ int sock_probe_unix(const struct addr *);
 int sock_connect(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
 
+/* The same from an address that is not ours, whose answers have to be routed back
+ * to us. */
+int sock_connect_as(const struct addr *to, const struct addr *source,
+    const struct sock_tcp *);
+
 /* TCP_NODELAY: a small segment does not wait for an acknowledgement. */
 void sock_set_nodelay(int fd);
+
+/* Urgent data stays where it is in the stream.  All sockets that are made here
+ * have that, but for Multipath TCP, which knows none; whoever comes to such a
+ * listener by plain TCP has to be given it. */
+void sock_keep_urgent(int fd);
 
 /* Has TCP probe a silent peer, as long as it has been silent already.  What is
  * accepted has that from its listener; for what connects it is four system calls

@@ -258,18 +258,26 @@ peer_from_sockaddr(struct peer *peer, const struct sockaddr *sa)
 	}
 }
 
+void
+peer_addr(const struct peer *peer, struct addr *addr)
+{
+	struct in6_addr in6;
+
+	memset(addr, 0, sizeof(*addr));
+	memcpy(&in6, peer->ip, sizeof(in6));
+	if (peer->family == AF_INET)
+		addr_set_in(addr, peer->ip, peer->port);
+	else if (peer->family == AF_INET6)
+		addr_set_in6(addr, &in6, peer->scope, peer->port);
+	else if (peer->family == AF_UNIX)
+		addr_set_un(addr, "", 0);
+}
+
 const char *
 peer_text(const struct peer *peer, char *text)
 {
-	struct addr addr = { 0 };
-	struct in6_addr in6;
+	struct addr addr;
 
-	memcpy(&in6, peer->ip, sizeof(in6));
-	if (peer->family == AF_INET)
-		addr_set_in(&addr, peer->ip, peer->port);
-	else if (peer->family == AF_INET6)
-		addr_set_in6(&addr, &in6, peer->scope, peer->port);
-	else if (peer->family == AF_UNIX)
-		addr_set_un(&addr, "", 0);
+	peer_addr(peer, &addr);
 	return addr_text(&addr, text);
 }

@@ -18,6 +18,9 @@ void config_check(struct config *config, struct arena *arena,
 void config_access(struct config *config, struct arena *arena,
     struct document *doc);
 
+/* Reports options of listening that no bind of the listener can have. */
+void listener_check_listening(struct report *, struct listener_conf *);
+
 /* Whether both would listen on an address and port in common. */
 bool bind_overlaps(const struct bind_conf *, const struct bind_conf *);
 

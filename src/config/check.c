@@ -311,6 +311,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 	for (struct section *s = doc->sections; s != NULL; s = s->next) {
 		if (s->owner != NULL && s->kind == SECTION_LISTENER) {
 			listener_check_bind(&check, s);
+			listener_check_listening(doc->report, s->owner);
 			listener_resolve(&check, s);
 			listener_check_proxies(&check, s);
 			routes_check(&check, s->owner);

@@ -274,6 +274,50 @@ const struct option OPTIONS[] = {
 	    .min = 1, .max = 1000000, .zero = "auto", .shared = true,
 	    .doc = "Clients that may wait to be accepted; auto is the "
 		   "kernel's limit, net.core.somaxconn." },
+	{ SECTION_LISTENER, "socket_mode", &TYPE_MODE, LISTENER(socket_mode),
+	    NULL, .example = "0660", .shared = true,
+	    .doc = "Who may connect to a Unix socket, as chmod(1) has it: "
+		   "that takes the right to write. Without it the umask "
+		   "says." },
+	{ SECTION_LISTENER, "socket_owner", &TYPE_OWNER,
+	    LISTENER(socket_owner), NULL, .example = ":www-data",
+	    .shared = true,
+	    .doc = "Whose a Unix socket is: USER, USER:GROUP or :GROUP. "
+		   "Without it, that of the daemon. Somebody else's takes "
+		   "root (CAP_CHOWN); a group takes being a member." },
+	{ SECTION_LISTENER, "interface", &TYPE_INTERFACE, LISTENER(interface),
+	    NULL, .example = "eth0", .shared = true,
+	    .doc = "Accept only what comes in by this network interface "
+		   "(SO_BINDTODEVICE), whatever the address. Two listeners "
+		   "may have the same port on different ones." },
+	{ SECTION_LISTENER, "freebind", &TYPE_BOOL, LISTENER(freebind), "off",
+	    .shared = true,
+	    .doc = "Bind an address that this machine does not have yet: one "
+		   "that moves from machine to machine, or comes after the "
+		   "daemon." },
+	{ SECTION_LISTENER, "transparent", &TYPE_BOOL, LISTENER(transparent),
+	    "off", .shared = true,
+	    .doc = "Accept clients of any address that the firewall redirects "
+		   "here by TPROXY (IP_TRANSPARENT). Needs CAP_NET_RAW at "
+		   "start, which root has. See also source = client." },
+	{ SECTION_LISTENER, "fast_open", &TYPE_BOOL, LISTENER(fast_open),
+	    "off", .shared = true,
+	    .doc = "Take what clients send with their first packet (TCP Fast "
+		   "Open, RFC 7413), which saves a round trip; up to 256 may "
+		   "be half-open. The network may repeat that packet: only "
+		   "for protocols whose first request may come twice. The "
+		   "kernel must allow it: net.ipv4.tcp_fastopen = 3." },
+	{ SECTION_LISTENER, "defer_accept", &TYPE_SECONDS,
+	    LISTENER(defer_accept), "off", .min = SECONDS(1),
+	    .max = SECONDS(600), .zero = "off", .shared = true,
+	    .doc = "Leave clients to the kernel until they say something, for "
+		   "up to about this long. It breaks every protocol in which "
+		   "the server speaks first: SSH, SMTP, FTP, MySQL." },
+	{ SECTION_LISTENER, "mptcp", &TYPE_BOOL, LISTENER(mptcp), "off",
+	    .shared = true,
+	    .doc = "Let clients use several paths at a time (Multipath TCP, "
+		   "RFC 8684); the others come by TCP as ever. Where the "
+		   "kernel has none, a line of the log says so." },
 	{ SECTION_LISTENER, "bandwidth_to_upstream", &TYPE_SIZE,
 	    LISTENER(bandwidth_to_upstream), "off", .min = 1 << 10,
 	    .max = BANDWIDTH_MAX, .zero = "off", .shared = true,
@@ -309,7 +353,10 @@ const struct option OPTIONS[] = {
 	{ SECTION_UPSTREAM, "source", &TYPE_SOURCE, UPSTREAM(sources), NULL,
 	    .example = "192.0.2.1", .list = true, .shared = true,
 	    .doc = "The address of this machine to connect from, instead of "
-		   "the kernel's choice; several are used in turn." },
+		   "the kernel's choice; several are used in turn. client is "
+		   "the client's own address, which takes CAP_NET_RAW and a "
+		   "route by which the server's answers come back here; the "
+		   "server has to be of the same address family." },
 	{ SECTION_UPSTREAM, "connect_timeout", &TYPE_DURATION,
 	    UPSTREAM(connect_timeout), "5s", .min = 1, .max = FOREVER,
 	    .shared = true,

@@ -31,6 +31,14 @@ same_ip(const struct addr *a, const struct addr *b)
 	return addr_equal(&one, &other);
 }
 
+/* Two networks may each have a service on the port. */
+static bool
+interfaces_differ(const struct bind_conf *a, const struct bind_conf *b)
+{
+	return a->interface != NULL && b->interface != NULL &&
+	    strcmp(a->interface, b->interface) != 0;
+}
+
 /* A wildcard beside one of its addresses is no clash: the kernel gives the
  * client to the closer one. */
 bool
@@ -38,7 +46,7 @@ bind_overlaps(const struct bind_conf *a, const struct bind_conf *b)
 {
 	if (a->addr.sa.sa_family == AF_UNIX)
 		return addr_equal(&a->addr, &b->addr);
-	if (!ports_meet(a, b))
+	if (!ports_meet(a, b) || interfaces_differ(a, b))
 		return false;
 	if (a->dual || b->dual)
 		return addr_is_any(&a->addr) && addr_is_any(&b->addr);
@@ -80,6 +88,13 @@ addr_is_local(const struct addr *addr)
 	return found;
 }
 
+/* What we send to ourselves comes by the loopback. */
+static bool
+bind_hears_us(const struct bind_conf *bind)
+{
+	return bind->interface == NULL || strcmp(bind->interface, "lo") == 0;
+}
+
 static bool
 bind_accepts(const struct bind_conf *bind, const struct addr *addr)
 {
@@ -88,7 +103,7 @@ bind_accepts(const struct bind_conf *bind, const struct addr *addr)
 	if (bind->addr.sa.sa_family == AF_UNIX ||
 	    addr->sa.sa_family == AF_UNIX)
 		return addr_equal(&bind->addr, addr);
-	if (!ports_meet(bind, &one))
+	if (!ports_meet(bind, &one) || !bind_hears_us(bind))
 		return false;
 	if (!addr_is_any(&bind->addr))
 		return same_ip(&bind->addr, addr);

@@ -122,6 +122,11 @@ extern const struct option_type TYPE_RULE; /* of allow and deny */
 /* types_proxy.c */
 extern const struct option_type TYPE_PROXIES; /* ranges of accept_proxy_from */
 
+/* types_listen.c */
+extern const struct option_type TYPE_MODE;  /* octal */
+extern const struct option_type TYPE_OWNER; /* an owner_conf */
+extern const struct option_type TYPE_INTERFACE;
+
 /* types_addr.c, type_server.c and type_route.c */
 extern const struct option_type TYPE_HOST;
 extern const struct option_type TYPE_ADMIN;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define RANGE_MAX 1024 /* ports of one bind */
+#define SOURCE_CLIENT "client"
 
 static bool
 addr_wrong(const struct setting *setting, const char *wrong)
@@ -186,7 +187,20 @@ static const char *
 source_form(const struct option *option, char *text)
 {
 	(void)option;
-	return strcpy(text, "a numeric address without port");
+	return strcpy(text, "a numeric address without port, or client");
+}
+
+/* It goes with no other. */
+static bool
+source_set_client(const struct setting *setting)
+{
+	struct upstream_conf *upstream = setting->owner;
+
+	if (upstream->nsources > 0 || upstream->source_client)
+		return setting_wrong(setting, " = client is the only one, or "
+		    "none");
+	upstream->source_client = true;
+	return true;
 }
 
 static bool
@@ -198,9 +212,15 @@ source_set(const struct setting *setting)
 	const char *wrong = host_parse(&hp, setting->text, why);
 	struct addr *sources;
 
+	if (strcmp(setting->text, SOURCE_CLIENT) == 0)
+		return source_set_client(setting);
+	if (upstream->source_client)
+		return setting_wrong(setting, " '%s' cannot be used beside "
+		    "'client'", setting->text);
 	if (wrong != NULL || hp.kind != HOST_NUMERIC || addr_is_any(&hp.addr))
 		return addr_wrong(setting,
-		    "must be a numeric address of this machine, without port");
+		    "must be a numeric address of this machine, without port, "
+		    "or client");
 	sources = arena_grow(setting->arena, upstream->sources,
 	    upstream->nsources, sizeof(*sources));
 	if (sources == NULL)
@@ -221,6 +241,10 @@ source_get(const struct option *option, const void *owner, size_t n,
 	size_t len;
 
 	(void)option;
+	if (upstream->source_client) {
+		strcpy(item->text, SOURCE_CLIENT);
+		return n == 0;
+	}
 	if (n >= upstream->nsources)
 		return false;
 	addr_text(&upstream->sources[n], text);

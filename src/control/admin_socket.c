@@ -54,7 +54,7 @@ static int
 sockets_try_tcp(const struct config *config)
 {
 	const struct addr *addr = &config->global.admin_addr;
-	int error = addr->len == 0 ? 0 : sock_probe(addr, false);
+	int error = addr->len == 0 ? 0 : sock_probe(addr, &LISTEN_OPTIONS);
 
 	return error == 0 ? 0 : sockets_fail(config, "admin",
 	    config->global.admin, addr, error);

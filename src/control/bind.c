@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bind_options.h"
 #include "config/option.h"
 #include "holder.h"
 #include "net/sock.h"
-#include "proxy/tcp_options.h"
 
 #define RANGE_WITH_GROUPS 16 /* longer ranges have one socket a port */
 
@@ -20,20 +20,21 @@ struct binding {
 	struct mail		  **mails; /* NULL: it is only tried */
 	size_t			    nworkers;
 	size_t			    turn; /* who owns the next single one */
-	bool			    dual;
+	struct bind_options	    options; /* of the listener */
 };
 
 static int
 bind_fail(const struct binding *b, const struct addr *addr, int error)
 {
 	char where[ADDR_TEXT], holder[HOLDER_TEXT] = "";
-	char place[CONFIG_PLACE];
+	char place[CONFIG_PLACE], why[BIND_WHY];
 
 	if (error == -EADDRINUSE)
 		holder_find(addr, holder);
-	log_error(error, "%s: listener %s: cannot bind %s%s",
+	log_error(error, "%s: listener %s: cannot bind %s%s%s",
 	    config_place(b->config, b->bind->origin, place),
-	    b->listener->name, addr_text(addr, where), holder);
+	    b->listener->name, addr_text(addr, where), holder,
+	    bind_options_why(b->listener, addr, error, why));
 	return error;
 }
 
@@ -56,15 +57,9 @@ bind_backlog(const struct listener_conf *conf)
 static int
 bind_socket(const struct binding *b, const struct addr *addr, bool group)
 {
-	struct sock_tcp tcp;
-	struct sock_listen opts = {
-		.tcp = &tcp,
-		.backlog = bind_backlog(b->listener),
-		.dual = b->dual,
-		.reuseport = group,
-	};
+	struct sock_listen opts = b->options.listen;
 
-	tcp_options(&b->listener->tcp, &tcp);
+	opts.reuseport = group;
 	/* The path of a Unix socket that does not listen yet would look stale
 	 * to another daemon. */
 	return addr->sa.sa_family == AF_UNIX ? sock_listen(addr, &opts) :
@@ -118,7 +113,8 @@ bind_unix(struct binding *b, const struct addr *addr)
 static int
 bind_tcp(struct binding *b, struct addr *addr)
 {
-	int error = addr_port(addr) == 0 ? 0 : sock_probe(addr, b->dual);
+	int error = addr_port(addr) == 0 ? 0 : sock_probe(addr,
+	    &b->options.listen);
 
 	if (error < 0)
 		return error;
@@ -133,7 +129,7 @@ bind_try_port(const struct binding *b, const struct addr *addr)
 
 	if (addr->sa.sa_family == AF_UNIX)
 		return sock_probe_unix(addr);
-	error = sock_probe(addr, b->dual);
+	error = sock_probe(addr, &b->options.listen);
 	if (error < 0)
 		return error;
 	fd = bind_socket(b, addr, true);
@@ -159,8 +155,8 @@ bind_choose_family(struct binding *b, struct addr *addr)
 {
 	int fd;
 
-	b->dual = b->bind->dual;
-	if (!b->dual)
+	b->options.listen.dual = b->bind->dual;
+	if (!b->bind->dual)
 		return 0;
 	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
@@ -170,7 +166,7 @@ bind_choose_family(struct binding *b, struct addr *addr)
 	if (sock_is_short(-errno))
 		return -errno;
 	addr_from_ip(addr, "0.0.0.0", addr_port(addr));
-	b->dual = false;
+	b->options.listen.dual = false;
 	return 0;
 }
 
@@ -186,6 +182,14 @@ bind_ports(struct binding *b)
 		error = bind_port(b, &addr);
 	}
 	return error < 0 ? bind_fail(b, &addr, error) : 0;
+}
+
+/* The same for all of a listener's. */
+static int
+bind_begin(struct binding *b, const struct listener_conf *listener)
+{
+	b->listener = listener;
+	return bind_options_init(&b->options, b->config, listener);
 }
 
 static int
@@ -219,10 +223,10 @@ bind_open(const struct config *config, struct mail **mails, size_t nworkers)
 {
 	struct binding b = { .config = config, .mails = mails,
 		.nworkers = nworkers };
-	int error = 0;
+	int error = bind_options_check_sources(config);
 
-	for (size_t i = 0; i < config->nlisteners; i++) {
-		b.listener = &config->listeners[i];
+	for (size_t i = 0; error == 0 && i < config->nlisteners; i++) {
+		error = bind_begin(&b, &config->listeners[i]);
 		for (size_t n = 0; error == 0 && n < b.listener->nbinds; n++) {
 			b.bind = &b.listener->binds[n];
 			error = bind_ports(&b);
@@ -235,10 +239,10 @@ int
 bind_try(const struct config *config, const struct listener_conf *listener,
     const struct bind_conf *bind)
 {
-	struct binding b = { .config = config, .listener = listener,
-		.bind = bind };
+	struct binding b = { .config = config, .bind = bind };
+	int error = bind_begin(&b, listener);
 
-	return bind_ports(&b);
+	return error < 0 ? error : bind_ports(&b);
 }
 
 static bool
@@ -248,7 +252,17 @@ bind_has_path(const struct bind_conf *bind)
 	    bind->addr.un.sun_path[0] != '\0';
 }
 
-/* Not chown(2): in a folder of somebody else it may be a link by now. */
+/* What socket_owner says has been done already.  Not chown(2): in a folder of
+ * somebody else it may be a link by now. */
+static int
+bind_give_path(const struct listener_conf *l, const struct bind_conf *bind,
+    uid_t uid, gid_t gid)
+{
+	return lchown(bind->addr.un.sun_path,
+	    l->socket_owner.user != NULL ? (uid_t)-1 : uid,
+	    l->socket_owner.group != NULL ? (gid_t)-1 : gid);
+}
+
 void
 bind_give(const struct config *config, uid_t uid, gid_t gid)
 {
@@ -257,7 +271,7 @@ bind_give(const struct config *config, uid_t uid, gid_t gid)
 
 		for (size_t n = 0; n < l->nbinds; n++)
 			if (bind_has_path(&l->binds[n]) &&
-			    lchown(l->binds[n].addr.un.sun_path, uid, gid) < 0)
+			    bind_give_path(l, &l->binds[n], uid, gid) < 0)
 				log_warn(-errno, "listener %s: cannot give %s "
 				    "away", l->name, l->binds[n].text);
 	}

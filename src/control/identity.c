@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -62,6 +65,17 @@ identity_find_user(struct identity *id, const char *user)
 }
 
 bool
+identity_find_uid(const char *name, uid_t *uid)
+{
+	struct identity id;
+	bool found = identity_find_user(&id, name);
+
+	if (found)
+		*uid = id.uid;
+	return found;
+}
+
+bool
 identity_find_group(const char *name, gid_t *gid)
 {
 	const struct group *account = getgrnam(name);
@@ -74,6 +88,15 @@ identity_find_group(const char *name, gid_t *gid)
 	else
 		return false;
 	return true;
+}
+
+static bool
+identity_wants_raw(const struct config *config)
+{
+	for (size_t i = 0; i < config->nupstreams; i++)
+		if (config->upstreams[i].source_client)
+			return true;
+	return false;
 }
 
 /* Not root: nothing to become, but what was asked for may differ. */
@@ -91,7 +114,8 @@ identity_find(const struct config *config, struct identity *id)
 	const char *user = config->global.user, *group = config->global.group;
 
 	*id = (struct identity){ .uid = geteuid(), .gid = getegid(),
-		.chosen = user != NULL };
+		.chosen = user != NULL,
+		.keeps_raw = identity_wants_raw(config) };
 	if (user != NULL && !identity_find_user(id, user))
 		return identity_unknown(config, "user", user);
 	if (user == NULL && geteuid() == 0 && !identity_find_user(id, "sluice"))
@@ -116,6 +140,36 @@ identity_set_groups(const struct identity *id)
 	return 0;
 }
 
+/* Of all that root may do this alone is left, to the threads to come as well
+ * (capabilities(7)). */
+static int
+identity_keep_raw(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+		{ .effective = 1U << CAP_NET_RAW,
+			.permitted = 1U << CAP_NET_RAW } };
+
+	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+static int
+identity_change(const struct identity *id)
+{
+	int error = identity_set_groups(id);
+
+	if (error == 0 && id->keeps_raw &&
+	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		error = -errno;
+	if (error == 0 && setresgid(id->gid, id->gid, id->gid) < 0)
+		error = -errno;
+	if (error == 0 && setresuid(id->uid, id->uid, id->uid) < 0)
+		error = -errno;
+	return error == 0 && id->keeps_raw && id->uid != 0 ?
+	    identity_keep_raw() : error;
+}
+
 int
 identity_assume(const struct identity *id)
 {
@@ -123,11 +177,7 @@ identity_assume(const struct identity *id)
 
 	if (!id->changes)
 		return 0;
-	error = identity_set_groups(id);
-	if (error == 0 && setresgid(id->gid, id->gid, id->gid) < 0)
-		error = -errno;
-	if (error == 0 && setresuid(id->uid, id->uid, id->uid) < 0)
-		error = -errno;
+	error = identity_change(id);
 	if (error == 0) {
 		log_info("running as user %s, uid %u, gid %u",
 		    id->name[0] != '\0' ? id->name : "without a name",

@@ -14,10 +14,12 @@ struct identity {
 	bool  chosen;  /* the config names the user: a failure ends the start */
 	uid_t uid;
 	gid_t gid;
+	bool  keeps_raw; /* CAP_NET_RAW, for source = client */
 	char  name[IDENTITY_NAME]; /* of the user; "" where it has none */
 };
 
-/* A group by its name or number. */
+/* A user, or a group, by its name or number. */
+bool identity_find_uid(const char *name, uid_t *uid);
 bool identity_find_group(const char *name, gid_t *gid);
 
 /* Who that is by 'user' and 'group'; for root without 'user': sluice, else

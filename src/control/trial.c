@@ -8,6 +8,7 @@
 #include "admin_socket.h"
 #include "base/log.h"
 #include "bind.h"
+#include "bind_options.h"
 #include "config/option.h"
 #include "identity.h"
 #include "lookup.h"
@@ -183,6 +184,7 @@ trial_start(const struct trial *t)
 	int turn = turnstile_enter();
 
 	fine &= trial_admin(t, &identity);
+	fine &= bind_options_check_sources(t->config) == 0;
 	for (size_t i = 0; i < t->config->nlisteners; i++)
 		fine &= trial_listener(t, &t->config->listeners[i]);
 	turnstile_leave(turn);

@@ -1,16 +1,12 @@
-#include "net/sock.h"
+#include "sock-internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-static int
+int
 sock_set(int fd, int level, int name, int value)
 {
 	if (setsockopt(fd, level, name, &value, sizeof(value)) < 0)
@@ -18,11 +14,11 @@ sock_set(int fd, int level, int name, int value)
 	return 0;
 }
 
-static int
-sock_new(const struct addr *addr)
+int
+sock_new_of(int family, int protocol)
 {
-	int fd = socket(addr->sa.sa_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    protocol);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -44,8 +40,14 @@ sock_set_nodelay(int fd)
 	sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+void
+sock_keep_urgent(int fd)
+{
+	sock_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 /* What a listener has, and what it accepts has from it. */
-static void
+void
 sock_set_tcp(int fd, const struct sock_tcp *tcp)
 {
 	if (tcp->nodelay)
@@ -56,7 +58,7 @@ sock_set_tcp(int fd, const struct sock_tcp *tcp)
 
 /* Buffers are plain socket options, so Unix sockets have them too.  Urgent data
  * stays in line, so that its byte is neither lost nor a stop. */
-static void
+void
 sock_set_up(int fd, const struct addr *addr, const struct sock_tcp *tcp)
 {
 	if (tcp->receive_buffer > 0)
@@ -64,132 +66,16 @@ sock_set_up(int fd, const struct addr *addr, const struct sock_tcp *tcp)
 	if (tcp->send_buffer > 0)
 		sock_set(fd, SOL_SOCKET, SO_SNDBUF, tcp->send_buffer);
 	if (addr->sa.sa_family != AF_UNIX)
-		sock_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+		sock_keep_urgent(fd);
 }
 
-static int
-sock_bind(int fd, const struct addr *addr, bool dual)
-{
-	int error = 0;
-
-	if (addr->sa.sa_family == AF_INET6)
-		error = sock_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
-	if (error == 0 && addr->sa.sa_family != AF_UNIX)
-		error = sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (error == 0 && bind(fd, &addr->sa, addr->len) < 0)
-		error = -errno;
-	return error;
-}
-
+/* Both families' options set the same bits, but each has rights of its own. */
 int
-sock_bound(const struct addr *addr, const struct sock_listen *opts)
+sock_set_transparent(int fd, int family)
 {
-	int error = 0, fd = sock_new(addr);
-
-	if (fd < 0)
-		return fd;
-	sock_set_up(fd, addr, opts->tcp);
-	if (addr->sa.sa_family != AF_UNIX)
-		sock_set_tcp(fd, opts->tcp);
-	if (opts->reuseport)
-		error = sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (error == 0)
-		error = sock_bind(fd, addr, opts->dual);
-	if (error == 0)
-		return fd;
-	close(fd);
-	return error;
-}
-
-/* bind(2) made the path of a Unix socket, and nobody else removes it. */
-int
-sock_listen(const struct addr *addr, const struct sock_listen *opts)
-{
-	int error, fd = sock_bound(addr, opts);
-
-	if (fd < 0 || listen(fd, opts->backlog) == 0)
-		return fd;
-	error = -errno;
-	if (addr->sa.sa_family == AF_UNIX && addr->un.sun_path[0] != '\0')
-		unlink(addr->un.sun_path);
-	close(fd);
-	return error;
-}
-
-int
-sock_probe(const struct addr *addr, bool dual)
-{
-	int error, fd = sock_new(addr);
-
-	if (fd < 0)
-		return fd;
-	error = sock_bind(fd, addr, dual);
-	close(fd);
-	return error;
-}
-
-/* 0 and whether something lies at the path, of which nobody listens. */
-static int
-sock_stale(const struct addr *addr, bool *there)
-{
-	struct stat st;
-	int fd, error;
-
-	*there = addr->un.sun_path[0] != '\0' &&
-	    lstat(addr->un.sun_path, &st) == 0;
-	if (!*there)
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return -ENOTSOCK;
-	fd = sock_new(addr);
-	if (fd < 0)
-		return fd;
-	error = connect(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
-	close(fd);
-	if (error != -ECONNREFUSED)
-		return error == -EACCES ? error : -EADDRINUSE;
-	return 0;
-}
-
-int
-sock_unlink_stale(const struct addr *addr)
-{
-	bool there;
-	int error = sock_stale(addr, &there);
-
-	if (error < 0 || !there)
-		return error;
-	return unlink(addr->un.sun_path) < 0 ? -errno : 0;
-}
-
-/* Whether a name can be made or removed where the path is. */
-static int
-folder_writable(const char *path)
-{
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
-
-	snprintf(folder, sizeof(folder), "%s", path);
-	return faccessat(AT_FDCWD, dirname(folder), W_OK | X_OK,
-	    AT_EACCESS) < 0 ? -errno : 0;
-}
-
-int
-sock_probe_unix(const struct addr *addr)
-{
-	const char *path = addr->un.sun_path;
-	bool there;
-	int fd, error = sock_stale(addr, &there);
-
-	if (error < 0 || there)
-		return error < 0 ? error : folder_writable(path);
-	fd = sock_new(addr);
-	if (fd < 0)
-		return fd;
-	error = sock_bind(fd, addr, false);
-	if (error == 0 && path[0] != '\0')
-		unlink(path);
-	close(fd);
-	return error;
+	return family == AF_INET6 ?
+	    sock_set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1) :
+	    sock_set(fd, IPPROTO_IP, IP_TRANSPARENT, 1);
 }
 
 static int
@@ -202,16 +88,18 @@ sock_bind_source(int fd, const struct addr *source)
 	return error;
 }
 
-int
-sock_connect(const struct addr *to, const struct addr *source,
-    const struct sock_tcp *tcp)
+static int
+sock_connect_from(const struct addr *to, const struct addr *source,
+    bool transparent, const struct sock_tcp *tcp)
 {
-	int error = 0, fd = sock_new(to);
+	int error = 0, fd = sock_new_of(to->sa.sa_family, 0);
 
 	if (fd < 0)
 		return fd;
 	sock_set_up(fd, to, tcp);
-	if (source != NULL)
+	if (transparent)
+		error = sock_set_transparent(fd, to->sa.sa_family);
+	if (error == 0 && source != NULL)
 		error = sock_bind_source(fd, source);
 	if (error == 0 && connect(fd, &to->sa, to->len) < 0 &&
 	    errno != EINPROGRESS)
@@ -220,6 +108,20 @@ sock_connect(const struct addr *to, const struct addr *source,
 		return fd;
 	close(fd);
 	return error;
+}
+
+int
+sock_connect(const struct addr *to, const struct addr *source,
+    const struct sock_tcp *tcp)
+{
+	return sock_connect_from(to, source, false, tcp);
+}
+
+int
+sock_connect_as(const struct addr *to, const struct addr *source,
+    const struct sock_tcp *tcp)
+{
+	return sock_connect_from(to, source, true, tcp);
 }
 
 int

@@ -92,6 +92,8 @@ listener_accepted(struct listener *l, int fd, const struct peer *peer)
 	struct worker *w = l->worker, *to = listener_choose(w);
 	struct conn held;
 
+	if (l->conf->mptcp)
+		sock_keep_urgent(fd);
 	if (to != w && listener_hand_over(l, to, fd, peer))
 		return;
 	conn_hold(&held, fd);

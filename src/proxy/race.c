@@ -110,12 +110,31 @@ race_lose(struct session *s)
 
 	s->ending = (struct ending){ .by = BY_UPSTREAM, .how = HOW_ERROR,
 		.error = race->error, .cause = "connect failed" };
+	if (conf->source_client && race->error == -EAFNOSUPPORT) {
+		s->ending.cause = "the server has no address of the client's "
+		    "family";
+		s->ending.rule = "source";
+		s->ending.of_upstream = true;
+	}
 	if (race->timed_out)
 		s->ending = (struct ending){ .by = BY_PROXY,
 			.how = HOW_TIMEOUT, .cause = "connect",
 			.rule = "connect_timeout", .of_upstream = true,
 			.limit_ms = conf->connect_timeout };
 	return RACE_LOST;
+}
+
+static int
+race_connect_as_client(const struct session *s, const struct addr *to,
+    const struct sock_tcp *tcp)
+{
+	struct addr from;
+
+	if (s->peer.family != to->sa.sa_family)
+		return -EAFNOSUPPORT;
+	peer_addr(&s->peer, &from);
+	addr_set_port(&from, 0);
+	return sock_connect_as(to, &from, tcp);
 }
 
 /* Sources of the server's family in turn; EADDRNOTAVAIL (gone, or out of
@@ -128,6 +147,8 @@ race_connect(struct session *s, const struct addr *to)
 	int fd = -EADDRNOTAVAIL;
 
 	tcp_options(&conf->tcp, &tcp);
+	if (conf->source_client && to->sa.sa_family != AF_UNIX)
+		return race_connect_as_client(s, to, &tcp);
 	if (conf->nsources == 0 || to->sa.sa_family == AF_UNIX)
 		return sock_connect(to, NULL, &tcp);
 	for (size_t i = 0; i < conf->nsources && fd == -EADDRNOTAVAIL; i++) {

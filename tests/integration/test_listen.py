@@ -392,7 +392,8 @@ def test_a_port_for_root_alone(stage, host):
         stage, args=["-L", "127.0.0.1:80=127.0.0.1:9"],
         prefix=host.prefix + NOBODY)
     assert code == 3
-    assert "cannot bind 127.0.0.1:80: Permission denied" in log
+    assert ("cannot bind 127.0.0.1:80 (a port this low needs "
+            "CAP_NET_BIND_SERVICE): Permission denied") in log
 
 
 def test_the_admin_port_is_taken(stage, host):

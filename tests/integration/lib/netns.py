@@ -86,11 +86,11 @@ class Host:
         assert done.returncode == 0, f"{command}: {done.stdout}"
         return done.stdout
 
-    def socket(self, family=socket.AF_INET):
+    def socket(self, family=socket.AF_INET, protocol=0):
         """A TCP socket of this host, for any thread."""
         def make():
             call("setns", self.fd, CLONE_NEWNET)
-            return socket.socket(family)
+            return socket.socket(family, socket.SOCK_STREAM, protocol)
         return in_thread(make)
 
     def sysctl(self, name, value):

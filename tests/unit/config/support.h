@@ -97,8 +97,9 @@ assert_line(const char *section, const char *line, const char *expected)
 	snprintf(text, sizeof(text), "[%s]\n%s\n%s%s", section, line,
 	    listener || strncmp(line, "server", 6) == 0 ? "" :
 	    upstream ? "host = h\nport = 1\n" : "",
-	    listener ? (strncmp(line, "bind", 4) == 0 ? "" : "bind = :1\n") :
-	    "");
+	    !listener || strncmp(line, "bind", 4) == 0 ? "" :
+	    strncmp(line, "socket_", 7) == 0 ? "bind = unix:/s\n" :
+	    "bind = :1\n");
 	if (!listener)
 		strcat(text, "[listener]\nbind = :1\n");
 	if (!upstream)

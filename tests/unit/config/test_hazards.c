@@ -324,7 +324,7 @@ test_defaults_are_reported_once(void **state)
 	    "t:4: connect_timeout must be a duration from 1ms to 3650d, not "
 	    "'0'\n"
 	    "t:5: source 'h' must be a numeric address of this machine, "
-	    "without port\n");
+	    "without port, or client\n");
 }
 
 /* What a misread line might have said is not missed on top. */

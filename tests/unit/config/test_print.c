@@ -72,11 +72,15 @@ test_round_trip_of_everything(void **state)
 	    "stall_timeout = 3m\nbacklog = 9\nkeepalive = off\n"
 	    "keepalive_interval = 1s\nkeepalive_count = 9\n"
 	    "tcp_nodelay = false\nreceive_buffer = 64k\nsend_buffer = 1025\n"
-	    "upstream = b\n"
+	    "upstream = b\nsocket_mode = 660\nsocket_owner = a:b\n"
+	    "interface = eth0.7\nfreebind = on\ntransparent = on\n"
+	    "fast_open = on\ndefer_accept = 5s\nmptcp = on\n"
+	    "bandwidth_to_upstream = 1k\nbandwidth_to_client = 1G\n"
 	    "[upstream b]\nserver = db1.internal:5 weight=9 backup name=x\n"
 	    "server = unix:@abstract\nserver = [::1]:4 backup\n"
 	    "connect_timeout = 200ms\nconnect_attempts = 9\n"
-	    "[upstream c]\nhost = ::1\nport = 4\nsource = [2001:db8::7]\n"));
+	    "[upstream c]\nhost = ::1\nport = 4\nsource = [2001:db8::7]\n"
+	    "[upstream d]\nhost = ::1\nport = 4\nsource = client\n"));
 }
 
 static void

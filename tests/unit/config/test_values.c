@@ -379,11 +379,11 @@ test_sources(void **state)
 	config_free(config);
 	assert_line("upstream", "source = 10.0.0.1:80", "source "
 	    "'10.0.0.1:80' must be a numeric address of this machine, without "
-	    "port");
+	    "port, or client");
 	assert_line("upstream", "source = 0.0.0.0", "source '0.0.0.0' must be "
-	    "a numeric address of this machine, without port");
+	    "a numeric address of this machine, without port, or client");
 	assert_line("upstream", "source = eth0", "source 'eth0' must be a "
-	    "numeric address of this machine, without port");
+	    "numeric address of this machine, without port, or client");
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "loopback.h"
 
 static const struct sock_tcp plain;
+static const struct sock_listen one_family, both_families = { .dual = true };
 static const struct sock_tcp tuned = {
 	.nodelay = true,
 	.keepalive = true,
@@ -174,7 +175,7 @@ bound_does_not_listen(void **state)
 	close(client);
 
 	assert_int_equal(listen(fd, 16), 0);
-	assert_int_equal(sock_probe(&addr, false), -EADDRINUSE);
+	assert_int_equal(sock_probe(&addr, &one_family), -EADDRINUSE);
 	client = connect_to(&addr);
 	wait_for_connect(client);
 	assert_int_equal(sock_connected(client), 0);
@@ -191,7 +192,7 @@ listen_says_why_not(void **state)
 
 	(void)state;
 	assert_int_equal(sock_listen(&addr, &opts), -EADDRNOTAVAIL);
-	assert_int_equal(sock_probe(&addr, false), -EADDRNOTAVAIL);
+	assert_int_equal(sock_probe(&addr, &one_family), -EADDRNOTAVAIL);
 	assert_int_equal(addr_from_path(&addr, "/nowhere/at/all"), 0);
 	assert_int_equal(sock_listen(&addr, &opts), -ENOENT);
 	assert_int_equal(next_fd(), fd);
@@ -270,6 +271,83 @@ knows_how_many_wait(void **state)
 }
 
 static void
+a_path_has_its_mode_at_once(void **state)
+{
+	struct sock_listen opts = { .tcp = &plain, .backlog = 1, .mode = 0640 };
+	struct addr addr = folder_addr(*state, "socket");
+	mode_t mask = umask(0);
+	struct stat st;
+	int fd = sock_bound(&addr, &opts);
+
+	assert_true(fd >= 0);
+	assert_int_equal(stat(addr.un.sun_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	assert_int_equal(umask(mask), 0); /* as it was */
+	close(fd);
+}
+
+/* Ourselves we can give it to; nobody else's errors are looked at here. */
+static void
+a_path_that_cannot_be_given_is_removed(void **state)
+{
+	struct sock_owner owner = { getuid(), (gid_t)-1 };
+	struct sock_listen opts = { .tcp = &plain, .backlog = 1,
+		.owner = &owner };
+	struct addr addr = folder_addr(*state, "socket");
+	int fd = sock_listen(&addr, &opts);
+
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(addr.un.sun_path);
+	if (getuid() == 0)
+		return;
+	owner.uid = 0;
+	assert_int_equal(sock_listen(&addr, &opts), -EPERM);
+	assert_int_equal(access(addr.un.sun_path, F_OK), -1);
+}
+
+/* 192.0.2.0/24 is nobody's (RFC 5737). */
+static void
+a_probe_is_as_the_real_bind(void **state)
+{
+	struct sock_listen opts = { .tcp = &plain, .freebind = true };
+	struct addr four = loopback("192.0.2.1", 0);
+	struct addr six = loopback("2001:db8::1", 0);
+	int fd;
+
+	(void)state;
+	assert_int_equal(sock_probe(&four, &one_family), -EADDRNOTAVAIL);
+	assert_int_equal(sock_probe(&four, &opts), 0);
+	assert_int_equal(sock_probe(&six, &opts), 0);
+	fd = sock_bound(&four, &opts);
+	assert_true(fd >= 0);
+	close(fd);
+	opts.interface = "nosuchif";
+	assert_int_equal(sock_probe(&four, &opts), -ENODEV);
+	assert_int_equal(sock_bound(&four, &opts), -ENODEV);
+}
+
+static void
+what_tcp_is_asked_to_do_first(void **state)
+{
+	struct sock_listen opts = { .tcp = &plain, .backlog = 1,
+		.fast_open = 7, .defer_accept = 1, .mptcp = true };
+	struct addr addr = loopback("127.0.0.1", 0);
+	int fd;
+
+	(void)state;
+	if (sock_probe_mptcp() < 0)
+		opts.mptcp = false;
+	fd = sock_listen(&addr, &opts);
+	assert_true(fd >= 0);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_PROTOCOL),
+	    opts.mptcp ? IPPROTO_MPTCP : IPPROTO_TCP);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_FASTOPEN), 7);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT), 1);
+	close(fd);
+}
+
+static void
 group_shares_a_port(void **state)
 {
 	struct sock_listen opts = { .tcp = &plain, .backlog = 16,
@@ -286,11 +364,11 @@ group_shares_a_port(void **state)
 	opts.reuseport = false;
 	alone = next_fd();
 	assert_int_equal(sock_listen(&addr, &opts), -EADDRINUSE);
-	assert_int_equal(sock_probe(&addr, false), -EADDRINUSE);
+	assert_int_equal(sock_probe(&addr, &one_family), -EADDRINUSE);
 	assert_int_equal(next_fd(), alone);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
-	assert_int_equal(sock_probe(&addr, false), 0);
+	assert_int_equal(sock_probe(&addr, &one_family), 0);
 	close(listen_on(&addr)); /* the probe holds nothing */
 }
 
@@ -307,8 +385,8 @@ probe_of_both_families(void **state)
 		skip();
 	}
 	any = loopback("::", addr_port(&addr));
-	assert_int_equal(sock_probe(&any, true), -EADDRINUSE);
-	assert_int_equal(sock_probe(&any, false), 0);
+	assert_int_equal(sock_probe(&any, &both_families), -EADDRINUSE);
+	assert_int_equal(sock_probe(&any, &one_family), 0);
 	close(fd);
 }
 
@@ -332,7 +410,7 @@ time_wait_is_no_obstacle(void **state)
 	assert_int_equal(bind(fd, &addr.sa, addr.len), -1);
 	assert_int_equal(errno, EADDRINUSE);
 	close(fd);
-	assert_int_equal(sock_probe(&addr, false), 0);
+	assert_int_equal(sock_probe(&addr, &one_family), 0);
 	close(listen_on(&addr));
 }
 
@@ -826,6 +904,10 @@ main(void)
 		cmocka_unit_test(listen_says_why_not),
 		cmocka_unit_test(wildcard_of_both_families),
 		cmocka_unit_test(knows_how_many_wait),
+		IN_FOLDER(a_path_has_its_mode_at_once),
+		IN_FOLDER(a_path_that_cannot_be_given_is_removed),
+		cmocka_unit_test(a_probe_is_as_the_real_bind),
+		cmocka_unit_test(what_tcp_is_asked_to_do_first),
 		cmocka_unit_test(group_shares_a_port),
 		cmocka_unit_test(probe_of_both_families),
 		cmocka_unit_test(time_wait_is_no_obstacle),
