@@ -12,11 +12,13 @@ route_upstream(const struct session *s)
 static void
 route_wait(struct session *s)
 {
+	const struct upstream_conf *conf = route_upstream(s);
 	struct worker *w = s->worker;
 
-	if (!s->is_waiting)
-		LIST_INSERT_HEAD(&w->routing[route_upstream(s)->index], s,
-		    waiting);
+	if (s->is_waiting)
+		return;
+	LIST_INSERT_HEAD(&w->routing[conf->index], s, waiting);
+	s->look_at = worker_now(w) + conf->connect_timeout;
 	s->is_waiting = true;
 }
 
@@ -51,7 +53,7 @@ phase_route(struct session *s)
 uint64_t
 phase_route_deadline(const struct session *s)
 {
-	return s->started + route_upstream(s)->connect_timeout;
+	return s->look_at;
 }
 
 enum phase_answer

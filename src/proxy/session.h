@@ -50,7 +50,8 @@ struct session {
 	uint64_t order;	  /* in worker->sessions, falling */
 	uint64_t started;
 	uint64_t active;  /* the last time bytes moved */
-	uint64_t look_at; /* RELAY: access_log_interval, or max; FLUSH: poll */
+	uint64_t look_at; /* RELAY: access_log_interval, or max; FLUSH: poll;
+			     ROUTE: until when an address is waited for */
 	union {
 		LIST_ENTRY(session) waiting; /* ROUTE: worker->routing */
 		struct {

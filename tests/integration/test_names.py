@@ -200,3 +200,21 @@ def test_a_name_server_that_is_silent_holds_up_nobody_else(
     good.close()
     proxy.stop()
     assert watch.seconds < limit(3)
+
+
+def test_a_look_up_has_all_of_connect_timeout(stage, names, hosts):
+    """Whatever time the phases before it took."""
+    host, = hosts(1)
+    _, resolv = name_server(stage, host)
+    book = names(sources="files dns", resolv=resolv)
+    proxy = stage.sluice(
+        "[listener]\nbind = 127.0.0.1:0\npeek_timeout = 1500ms\n"
+        "route = sni db.test -> default\n[upstream]\nhost = db.test\n"
+        "port = 7\nconnect_timeout = 1s\n",
+        prefix=host.prefix + book.prefix)
+    watch = Stopwatch()
+    client = stage.connect(proxy.address(), sock=host.socket())
+    assert client.read_all() == (b"", RST)
+    assert watch.seconds > 2.4
+    assert proxy.record(client).phase == "route"
+
