@@ -373,8 +373,9 @@ const struct option OPTIONS[] = {
 	    .doc = "Tell the server who the client is: a header of the PROXY "
 		   "protocol comes before anything else on each connection. "
 		   "v1 is a line of text; v2 also passes on what a header of "
-		   "the client's said, and has the session's id. The server "
-		   "has to expect it." },
+		   "the client's said, and has the session's id and, where a "
+		   "route heard it, the name in the client's TLS hello. The "
+		   "server has to expect it." },
 	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
 };
 

@@ -50,6 +50,21 @@ introduce_add_id(const struct session *s, struct proxyproto_writer *w,
 	proxyproto_add(w, PROXYPROTO_UNIQUE_ID, id, strlen(id));
 }
 
+/* The name that the client asked for in its TLS hello, if that was heard. */
+static void
+introduce_add_name(const struct session *s, struct proxyproto_writer *w,
+    const struct proxyproto *p)
+{
+	const struct early *e = s->early;
+	const uint8_t *value;
+	size_t len;
+
+	if (e != NULL && e->named &&
+	    !proxyproto_find(p, PROXYPROTO_AUTHORITY, &value, &len))
+		proxyproto_add(w, PROXYPROTO_AUTHORITY, e->sni,
+		    strlen(e->sni));
+}
+
 /* The header, the same each time that it is asked for: so a send that took only
  * part of it leaves nothing to keep but how much that was. */
 static size_t
@@ -62,6 +77,7 @@ introduce_write(const struct session *s, uint8_t *data)
 	if (s->target->send_proxy == SEND_PROXY_V1)
 		return proxyproto_line(&p, (char *)data);
 	proxyproto_begin(&w, data, WORKER_SCRATCH, &p);
+	introduce_add_name(s, &w, &p);
 	introduce_add_id(s, &w, &p);
 	return proxyproto_end(&w);
 }

@@ -21,14 +21,16 @@ struct peek {
 
 /* What could be done about a protocol that has no hello at first. */
 static const char *
-peek_advice(const struct sniff *sniff)
+peek_advice(const struct session *s, const struct sniff *sniff)
 {
 	static const char *const ROWS[][2] = {
-		{ "proxy", "; accept_proxy = require reads it" },
 		{ "postgres", "; sslnegotiation=direct begins with TLS" },
 		{ "smtp", "; TLS comes only after STARTTLS" },
 	};
 
+	if (strcmp(sniff->protocol, "proxy") == 0)
+		return s->listener->accept_proxy == ACCEPT_PROXY_OFF ?
+		    "; accept_proxy = require reads it" : "";
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
 		if (strcmp(ROWS[i][0], sniff->protocol) == 0)
 			return ROWS[i][1];
@@ -57,7 +59,7 @@ peek_note(const struct session *s, enum parse answer, char *note)
 		snprintf(note, EARLY_NOTE, "%s that %s", text, hello->why);
 	else
 		snprintf(note, EARLY_NOTE, "%s, where a TLS hello was "
-		    "expected%s", text, peek_advice(sniff));
+		    "expected%s", text, peek_advice(s, sniff));
 	return true;
 }
 
@@ -75,7 +77,7 @@ peek_learn(struct session *s, enum parse answer)
 		client_hello_guess(hello, e->data);
 	if (hello->sni[0] != '\0')
 		e->sni = strdup(hello->sni);
-	e->named = hello->named;
+	e->named = hello->named && e->sni != NULL;
 	e->protocol = sniff_bytes(e->data, e->len)->protocol;
 }
 

@@ -12,6 +12,7 @@ from lib.hellos import (alpn, hello, key_share, message, of_this_python,
 from lib.marks import both_crews, every_way
 from lib.peers import FIN, MIB, complete, echo, payload
 from lib.programs import free_port
+from lib.proxyproto import AUTHORITY, Header, tlv, v1, v2
 from lib.scrape import Metrics
 from lib.stage import section
 from lib.timing import Stopwatch, limit, wait_for
@@ -433,6 +434,57 @@ def test_the_next_server_gets_the_whole_hello(stage):
         client.send_and_fin(hello("a.example") + REST)
         assert client.read_all() == (b"g" + hello("a.example") + REST, FIN)
     assert {r.attempts for r in proxy.wait_for_records(2)} == {1, 2}
+
+
+@every_way
+@pytest.mark.parametrize("cut", [None, 1, 50, 500])
+def test_behind_a_proxy_header(stage, cut):
+    """Its address is the one that rules for clients mean; hello and header
+    may come in one piece, and the server gets the hello alone."""
+    routed = Routed(stage, ["sni a.example -> a", "client 192.0.2.0/24 -> b"],
+                    accept_proxy="require")
+    for name, source, server in [
+            ("a.example", "192.0.2.7", b"a"), ("c.example", "192.0.2.7", b"b"),
+            ("c.example", "198.51.100.1", b"d")]:
+        said = v2((source, 5050)) + hello(name)
+        client = routed.connect()
+        for i in range(0, len(said), cut or len(said)):
+            client.send(said[i:i + (cut or len(said))])
+        client.fin()
+        assert client.read_all() == (server + hello(name), FIN)
+        client.close()
+
+
+def test_a_second_proxy_header_is_named_too(stage):
+    routed = Routed(stage, RULES, accept_proxy="require")
+    client = routed.connect()
+    client.send_and_fin(v2(("192.0.2.7", 5050)) + v1() + hello("a.example"))
+    assert client.read_all() == (b"d" + v1() + hello("a.example"), FIN)
+    assert routed.proxy.record("192.0.2.7:5050").note == \
+        "a PROXY protocol header, where a TLS hello was expected"
+
+
+def test_the_server_is_told_the_name(stage):
+    """In the header of the PROXY protocol, but for what is no name."""
+    server = stage.server()
+    config = section("listener", {"bind": "127.0.0.1:0", "upstream": "a",
+                                  "route": "sni never.example -> a",
+                                  "accept_proxy": "optional",
+                                  "accept_proxy_from": "127.0.0.1"})
+    config += section("upstream a", {"server": f"127.0.0.1:{server.port}",
+                                     "send_proxy": "v2"})
+    proxy = stage.sluice(config)
+    told = tlv(AUTHORITY, b"front.example")
+    for before, said, name in [
+            (b"", hello("A.example"), b"a.example"),
+            (b"", hello(b"a.example\0"), None), (b"", hello(), None),
+            (v2(tlvs=told), hello("a.example"), b"front.example")]:
+        client = stage.connect(proxy)
+        client.send_and_fin(before + said)
+        upstream = server.accept()
+        assert Header(upstream).tlvs.get(AUTHORITY) == name
+        assert upstream.read_all() == (said, FIN)
+        upstream.close()
 
 
 def test_a_drain_waits_for_who_has_not_said_it_all(stage):
