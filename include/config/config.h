@@ -188,6 +188,10 @@ struct listener_conf {
 	uint64_t		    backlog; /* 0: somaxconn */
 	uint64_t		    bandwidth_to_upstream; /* bytes/s; 0: off */
 	uint64_t		    bandwidth_to_client;
+	uint64_t		    max_sessions_per_client;
+	struct rate_limit	    session_rate;
+	struct rate_limit	    session_rate_per_client;
+	uint64_t		    client_ipv6_prefix; /* bits */
 	struct access_conf	    access;
 	enum deny_action	    deny_action;
 	enum relay_kind		    relay;

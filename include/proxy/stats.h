@@ -20,6 +20,14 @@ enum connect_failure {
 };
 #define CONNECT_FAILURES (CONNECT_OTHER + 1)
 
+/* Why a client was not let in. */
+enum denial {
+	DENIED_BY_RULE, /* allow and deny */
+	DENIED_SESSIONS, /* max_sessions_per_client */
+	DENIED_RATE,	 /* session_rate_per_client */
+};
+#define DENIALS (DENIED_RATE + 1)
+
 /* Nothing but counters: listener_stats_sum() takes it as an array of them. */
 struct listener_stats {
 	alignas(LINE) struct counter bytes_to_upstream;
@@ -28,11 +36,12 @@ struct listener_stats {
 	struct counter	 handed_over; /* accepted here, given to another */
 	struct counter	 refused;     /* accepted, but out of memory, or told to
 					 stop */
-	struct counter	 denied;      /* by allow and deny */
+	struct counter	 denied[DENIALS];
 	struct counter	 bad_greetings; /* sessions that ended in GREETING */
 	struct counter	 routed[ROUTE_KINDS + 1]; /* by a rule of each kind, and
 					 by none; where there are rules */
 	struct counter	 paused_full; /* stops of accepting: max_sessions, */
+	struct counter	 paused_fast; /* session_rate, */
 	struct counter	 paused_short; /* or out of descriptors or memory */
 	struct counter	 probes;      /* ended by the client without a byte */
 	struct counter	 ended[CLOSED_BYS][CLOSE_HOWS];

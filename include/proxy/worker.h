@@ -15,12 +15,14 @@
 #include "proxy/mail.h"
 #include "proxy/stats.h"
 
+struct clients;
 struct worker;
 
 /* Slots of sessions, taken before accept(2) and given back when the session is
  * freed.  Alone on its cache line: every worker writes it. */
 struct session_limit {
 	alignas(LINE) _Atomic uint64_t used;
+	_Atomic uint64_t full; /* session_rate: see base/gcra.h */
 	uint64_t max; /* 0: no limit of its own */
 };
 static_assert(sizeof(struct session_limit) == LINE, "limits share a line");
@@ -33,6 +35,7 @@ struct shared {
 	struct session_limit *listeners; /* by index in the config */
 	size_t		      nlisteners;
 	size_t		      nupstreams;
+	struct clients	     *clients;	 /* NULL: nobody counts them */
 	struct worker	    **workers;
 	size_t		      nworkers;
 	unsigned	      max_pipes; /* that one worker may have open */

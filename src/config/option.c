@@ -243,6 +243,29 @@ const struct option OPTIONS[] = {
 		   "address or range; unix is every client of a Unix socket. "
 		   "With require, who is not among them is reset; without "
 		   "this, everybody who can connect may say who he is." },
+	{ SECTION_LISTENER, "max_sessions_per_client", &TYPE_NUMBER,
+	    LISTENER(max_sessions_per_client), "off", .min = 1,
+	    .max = 10000000, .zero = "off", .shared = true,
+	    .doc = "Sessions at a time from one address; further ones are "
+		   "reset. All clients of a Unix socket count as one." },
+	{ SECTION_LISTENER, "session_rate", &TYPE_RATE,
+	    LISTENER(session_rate), "off", .min = 1, .max = 1000000,
+	    .zero = "off", .shared = true,
+	    .doc = "New sessions in a time, and as many at once, of all "
+		   "clients of the listener; further clients wait in the "
+		   "kernel's queue." },
+	{ SECTION_LISTENER, "session_rate_per_client", &TYPE_RATE,
+	    LISTENER(session_rate_per_client), "off", .min = 1,
+	    .max = 1000000, .zero = "off", .shared = true,
+	    .doc = "New sessions in a time, and as many at once, from one "
+		   "address; further ones are reset. Who comes back soon is "
+		   "known again unless 65536 others left meanwhile." },
+	{ SECTION_LISTENER, "client_ipv6_prefix", &TYPE_NUMBER,
+	    LISTENER(client_ipv6_prefix), "128", .min = 1, .max = 128,
+	    .shared = true,
+	    .doc = "How many bits of an IPv6 address say which client it is "
+		   "for the limits of one client: with 64, a network whose "
+		   "hosts choose their addresses counts as one." },
 	{ SECTION_LISTENER, "greeting_timeout", &TYPE_DURATION,
 	    LISTENER(greeting_timeout), "5s", .min = 1, .max = FOREVER,
 	    .shared = true,

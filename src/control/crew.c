@@ -7,8 +7,12 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "proxy/clients.h"
+
 struct crew {
 	struct shared shared;
+	bool	      counts_clients;
 	size_t	      nstarted;
 	struct mail **drain; /* one a worker, owned until sent */
 	struct mail **kill;
@@ -31,7 +35,7 @@ crew_complete(const struct crew *crew)
 	const struct shared *s = &crew->shared;
 
 	if (s->workers == NULL || s->listeners == NULL || s->log_fd < 0 ||
-	    s->done_fd < 0 || crew->drain == NULL || crew->kill == NULL)
+	    s->done_fd < 0 || (s->clients == NULL && crew->counts_clients) || crew->drain == NULL || crew->kill == NULL)
 		return false;
 	for (size_t i = 0; i < s->nworkers; i++)
 		if (s->workers[i] == NULL || crew->drain[i] == NULL ||
@@ -53,6 +57,26 @@ crew_limits(const struct config *config)
 	return limits;
 }
 
+static bool
+crew_counts_clients(const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (clients_are_limited(&config->listeners[i]))
+			return true;
+	return false;
+}
+
+/* The time will do where the kernel has no random numbers yet. */
+static struct clients *
+crew_clients(void)
+{
+	uint64_t secret[4] = { clock_wall(), clock_us(), (uint64_t)getpid() };
+
+	if (getrandom(secret, sizeof(secret), GRND_NONBLOCK) < 0)
+		secret[3] = clock_wall() * 0x9e3779b97f4a7c15ULL;
+	return clients_new(secret);
+}
+
 struct crew *
 crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 {
@@ -64,6 +88,9 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 	s = &crew->shared;
 	s->sessions.max = max_sessions;
 	s->listeners = crew_limits(config);
+	crew->counts_clients = crew_counts_clients(config);
+	if (crew->counts_clients)
+		s->clients = crew_clients();
 	s->nlisteners = config->nlisteners;
 	s->nupstreams = config->nupstreams;
 	s->nworkers = nworkers;
@@ -107,6 +134,7 @@ crew_free(struct crew *crew)
 	close(s->done_fd);
 	free(s->workers);
 	free(s->listeners);
+	clients_free(s->clients);
 	free(crew);
 }
 

@@ -181,9 +181,9 @@ static const struct family FAMILIES[] = {
 	    "memory or because the daemon stops.",
 	    .write = write_counter, IN_LISTENER(refused) },
 	{ SCOPE_LISTENER, "sluice_listener_denied_total", COUNTER,
-	    "Sessions that allow and deny did not let in; they are among "
-	    "those that ended.",
-	    .write = write_counter, IN_LISTENER(denied) },
+	    "Sessions that were not let in, by the rule; they are among those "
+	    "that ended.",
+	    .write = write_denied },
 	{ SCOPE_LISTENER, "sluice_listener_bad_greetings_total", COUNTER,
 	    "Sessions that ended since their PROXY header was wrong, late, or "
 	    "from somebody who may not send one.",

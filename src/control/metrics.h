@@ -60,6 +60,7 @@ void write_bytes(struct metrics *, const struct family *);
 void write_ended(struct metrics *, const struct family *);
 void write_routed(struct metrics *, const struct family *);
 void write_paused(struct metrics *, const struct family *);
+void write_denied(struct metrics *, const struct family *);
 void write_failures(struct metrics *, const struct family *);
 
 #endif

@@ -150,8 +150,24 @@ write_paused(struct metrics *m, const struct family *f)
 {
 	sample(m, f->name, "reason", "max_sessions",
 	    counter_get(&m->counted.paused_full));
+	sample(m, f->name, "reason", "session_rate",
+	    counter_get(&m->counted.paused_fast));
 	sample(m, f->name, "reason", "resources",
 	    counter_get(&m->counted.paused_short));
+}
+
+void
+write_denied(struct metrics *m, const struct family *f)
+{
+	static const char *const reasons[DENIALS] = {
+		[DENIED_BY_RULE] = "deny",
+		[DENIED_SESSIONS] = "max_sessions_per_client",
+		[DENIED_RATE] = "session_rate_per_client",
+	};
+
+	for (size_t i = 0; i < DENIALS; i++)
+		sample(m, f->name, "reason", reasons[i],
+		    counter_get(&m->counted.denied[i]));
 }
 
 void

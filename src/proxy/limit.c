@@ -1,6 +1,9 @@
 #include "limit.h"
 
+#include "base/gcra.h"
+
 #define HOLD_MOST 1000
+#define NS_PER_MS UINT64_C(1000000)
 
 static bool
 limit_take_one(struct session_limit *limit)
@@ -36,6 +39,39 @@ limit_give(struct shared *shared, const struct listener_conf *conf)
 {
 	limit_give_one(&shared->listeners[conf->index]);
 	limit_give_one(&shared->sessions);
+}
+
+bool
+limit_rate_take(struct shared *shared, const struct listener_conf *conf,
+    uint64_t now)
+{
+	_Atomic uint64_t *full = &shared->listeners[conf->index].full;
+	uint64_t before, after;
+	struct gcra rate;
+
+	if (conf->session_rate.count == 0)
+		return true;
+	rate = gcra_of(conf->session_rate.count, conf->session_rate.per);
+	before = atomic_load_explicit(full, memory_order_relaxed);
+	do {
+		after = before;
+		if (!gcra_take(&rate, &after, now * NS_PER_MS))
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(full, &before, after,
+	    memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+void
+limit_rate_give(struct shared *shared, const struct listener_conf *conf)
+{
+	struct gcra rate;
+
+	if (conf->session_rate.count == 0)
+		return;
+	rate = gcra_of(conf->session_rate.count, conf->session_rate.per);
+	atomic_fetch_sub_explicit(&shared->listeners[conf->index].full,
+	    rate.step, memory_order_relaxed);
 }
 
 static uint64_t

@@ -47,6 +47,16 @@ listener_pause(struct listener *l, struct counter *count, const char *why,
 	    why);
 }
 
+/* Until there may be a place again: before that, a session that ends is no
+ * reason to look, as it is for other pauses. */
+static void
+listener_wait(struct listener *l)
+{
+	listener_pause(l, &listener_stats(l)->paused_fast,
+	    "session_rate reached", 0);
+	l->resume_at = worker_now(l->worker) + LISTENER_RESUME_MS / 2;
+}
+
 /* The power of two choices: another worker at random takes the client if this
  * one clearly holds more. */
 static struct worker *
@@ -129,12 +139,18 @@ listener_accept(struct listener *l)
 		    "max_sessions reached", 0);
 		return ACCEPT_LATER;
 	}
+	if (!limit_rate_take(w->shared, l->conf, worker_now(w))) {
+		limit_give(w->shared, l->conf);
+		listener_wait(l);
+		return ACCEPT_LATER;
+	}
 	memset(&from, 0, sizeof(from));
 	fd = accept4(l->fd, (struct sockaddr *)&from, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 	error = errno;
 	if (fd < 0) {
 		limit_give(w->shared, l->conf);
+		limit_rate_give(w->shared, l->conf);
 		return listener_refused(l, error);
 	}
 	peer_from_sockaddr(&peer, (const struct sockaddr *)&from);
@@ -170,7 +186,8 @@ listener_open(struct worker *w, const struct listen_fd *from)
 bool
 listener_resume(struct listener *l)
 {
-	if (l->paused && event_add(&l->event, NULL) == 0)
+	if (l->paused && l->resume_at <= worker_now(l->worker) &&
+	    event_add(&l->event, NULL) == 0)
 		l->paused = false;
 	return !l->paused;
 }

@@ -19,6 +19,7 @@ struct listener {
 	const struct listener_conf *conf;
 	int		     fd; /* owned */
 	bool		     paused;
+	uint64_t	     resume_at; /* not before, if paused */
 	uint64_t	     warned; /* when a pause was last spoken of */
 };
 

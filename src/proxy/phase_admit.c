@@ -1,10 +1,15 @@
-/* ADMIT: may this client come in?  allow and deny are asked for the address
- * that the session carries.  A slot of max_sessions was taken before accept(2),
- * so that clients over that limit wait in the kernel's queue and not here. */
+/* ADMIT: may this client come in?  allow and deny are asked, and its sessions
+ * counted, for the address that the session carries.  A slot of max_sessions,
+ * and one of session_rate, was taken before accept(2), so that clients over
+ * these limits wait in the kernel's queue and not here. */
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 
 #include "acl.h"
+#include "base/units.h"
 #include "limit.h"
+#include "proxy/clients.h"
 #include "session.h"
 #include "worker-internal.h"
 
@@ -35,7 +40,7 @@ admit_deny(struct session *s)
 	struct worker *w = s->worker;
 	enum deny_action action = s->listener->deny_action;
 
-	counter_add(&session_stats(s)->denied, 1);
+	counter_add(&session_stats(s)->denied[DENIED_BY_RULE], 1);
 	if (action == DENY_DROP &&
 	    limit_hold(w->shared, s->listener)) {
 		s->held = true;
@@ -48,14 +53,71 @@ admit_deny(struct session *s)
 	return PHASE_END;
 }
 
+/* How a session too many ends: 'most' is the rule's figure. */
+static enum phase_answer
+admit_limit(struct session *s, enum denial why, const char *cause,
+    const char *rule, const char *most)
+{
+	counter_add(&session_stats(s)->denied[why], 1);
+	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_LIMIT,
+		.cause = cause, .detail = most, .rule = rule };
+	return PHASE_END;
+}
+
+static enum phase_answer
+admit_many(struct session *s)
+{
+	char *most = (char *)s->worker->scratch;
+
+	snprintf(most, WORKER_SCRATCH, "%ju are there",
+	    (uintmax_t)s->listener->max_sessions_per_client);
+	return admit_limit(s, DENIED_SESSIONS, "too many sessions of this "
+	    "client", "max_sessions_per_client", most);
+}
+
+static enum phase_answer
+admit_fast(struct session *s)
+{
+	const struct rate_limit *rate = &s->listener->session_rate_per_client;
+	char *most = (char *)s->worker->scratch, per[UNITS_TEXT];
+
+	snprintf(most, WORKER_SCRATCH, "%ju in %s are the most",
+	    (uintmax_t)rate->count, duration_text(rate->per, per));
+	return admit_limit(s, DENIED_RATE, "new sessions of this client come "
+	    "too fast", "session_rate_per_client", most);
+}
+
+static enum phase_answer
+admit_count(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	switch (clients_take(w->shared->clients, s->listener, &s->peer,
+	    worker_now(w))) {
+	case CLIENTS_TAKEN:
+		s->counted = true;
+		break;
+	case CLIENTS_MANY:
+		return admit_many(s);
+	case CLIENTS_FAST:
+		return admit_fast(s);
+	case CLIENTS_NO_MEMORY:
+		s->ending = (struct ending){ .by = BY_PROXY,
+			.how = HOW_ERROR, .error = -ENOMEM };
+		return PHASE_END;
+	}
+	return PHASE_NEXT;
+}
+
 enum phase_answer
 phase_admit(struct session *s)
 {
 	assert(limit_held(s->worker->shared, s->listener));
 	if (s->held)
 		return admit_keep(s);
-	return acl_allows(&s->listener->access, &s->peer) ? PHASE_NEXT :
-	    admit_deny(s);
+	if (!acl_allows(&s->listener->access, &s->peer))
+		return admit_deny(s);
+	return clients_are_limited(s->listener) ? admit_count(s) : PHASE_NEXT;
 }
 
 uint64_t
@@ -74,7 +136,12 @@ phase_admit_expire(struct session *s)
 void
 phase_admit_leave(struct session *s)
 {
+	struct worker *w = s->worker;
+
 	if (s->held)
-		limit_let_go(s->worker->shared);
-	s->held = false;
+		limit_let_go(w->shared);
+	if (s->counted)
+		clients_give(w->shared->clients, s->listener, &s->peer,
+		    worker_now(w));
+	s->held = s->counted = false;
 }

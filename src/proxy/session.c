@@ -211,7 +211,6 @@ session_end(struct session *s, const struct ending *ending)
 	wheel_clear(&w->wheel, &s->timer);
 	race_free(s);
 	early_free(s);
-	phase_admit_leave(s);
 	session_leave_route(s);
 	session_leave_server(s);
 	relay_close(&s->to_upstream, w);
@@ -222,6 +221,7 @@ session_end(struct session *s, const struct ending *ending)
 	LIST_REMOVE(s, link);
 	LIST_INSERT_HEAD(&w->ended, s, link);
 	atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);
+	phase_admit_leave(s);
 	worker_release(w, s->listener);
 }
 

@@ -65,6 +65,7 @@ struct session {
 	uint32_t first_byte_ms; /* of the upstream, if there was one */
 	uint32_t introduced;	/* bytes of our PROXY header that were sent */
 	uint16_t attempts;
+	bool	 counted; /* among the sessions of its client */
 	bool	 held;	/* ADMIT: denied, and to hear nothing of it */
 	bool	 is_waiting;
 	bool	 ended;

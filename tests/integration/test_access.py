@@ -1,60 +1,16 @@
 """Who may come in: allow and deny, and what a denied client gets to see."""
 
 import os
-import select
-import socket
 import subprocess
 
 import pytest
 
 from lib.admin import watched
-from lib.peers import FIN, RST, Peer, echo
+from lib.door import come_from, config_of, guarded, is_served
+from lib.peers import FIN, RST, echo
 from lib.proxy import BINARY
 from lib.scrape import scrape
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
-
-
-def config_of(server, *lines, bind="127.0.0.1:0", workers=1, before=""):
-    """A proxy.ini whose listener has these lines in this order."""
-    return "\n".join([
-        "[global]", f"workers = {workers}", "drain_timeout = 1s", before,
-        "[listener]", f"bind = {bind}", *lines,
-        "[upstream]", f"server = {server.address[0]}:{server.port}", ""])
-
-
-def guarded(stage, server, *lines, **how):
-    return stage.sluice(config_of(server, *lines, **how))
-
-
-def come_from(stage, proxy, source, listener="default"):
-    """A client with that address.  Who is reset at once may be so before
-    connect(2) has returned, which then takes the error: it does not wait."""
-    sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
-    sock.bind((source, 0))
-    sock.setblocking(False)
-    sock.connect_ex((source if ":" in source else "127.0.0.1",
-                     proxy.address(listener)[1]))
-    poll = select.poll()
-    poll.register(sock, select.POLLOUT)
-    assert poll.poll(limit(10000))
-    peer = Peer(sock)
-    stage.peers.append(peer)
-    return peer
-
-
-def is_served(peer):
-    """Whether it gets an echo, else it was reset before any byte."""
-    try:
-        peer.send(b"hello")
-        if peer.recv_exact(5) == b"hello":
-            peer.fin()
-            assert peer.read_all() == (b"", FIN)
-            return True
-    except (ConnectionResetError, BrokenPipeError):
-        return False
-    finally:
-        peer.close()
-    raise AssertionError("neither served nor reset")
 
 
 # --- which rule holds
@@ -172,7 +128,8 @@ def test_denials_are_counted(stage):
     assert is_served(come_from(stage, proxy, "127.0.0.3"))
     proxy.wait_for_records(4)
     found = scrape(proxy.tcp)
-    assert found.get("sluice_listener_denied_total", listener="default") == 3
+    assert found.get("sluice_listener_denied_total", listener="default",
+                     reason="deny") == 3
     assert found.get("sluice_listener_sessions_ended_total",
                      listener="default", closed_by="proxy", how="limit") == 3
 

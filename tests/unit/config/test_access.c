@@ -110,6 +110,39 @@ wrong_lines(void **state)
 }
 
 static void
+rates(void **state)
+{
+	static const char form[] = "must be off or a number from 1 to 1000000 "
+	    "in a second, a minute or an hour, as in 100/s, 600/m or 10/h, not";
+	static const char *const wrong[] = { "100", "/s", "100/", "100/d",
+		"100 / s", "1.5/s", "0/s", "1000001/s", "-1/s", "100/s/s",
+		"100/ms", "11111111111111111111111111111111111/s", "0" };
+	char line[96], expected[256];
+	struct config *config = load_right(LISTENER("session_rate = 600/m\n"
+	    "session_rate_per_client = 10/h\n"));
+	const struct listener_conf *l = &config->listeners[0];
+
+	(void)state;
+	assert_int_equal(l->session_rate.count, 600);
+	assert_int_equal(l->session_rate.per, 60000);
+	assert_int_equal(l->session_rate_per_client.count, 10);
+	assert_int_equal(l->session_rate_per_client.per, 3600000);
+	assert_int_equal(l->client_ipv6_prefix, 128);
+	config_free(config);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(line, sizeof(line), "session_rate = %s", wrong[i]);
+		snprintf(expected, sizeof(expected), "session_rate %s '%s'",
+		    form, wrong[i]);
+		assert_line("listener", line, expected);
+	}
+	assert_line("listener", "session_rate = off", "");
+	assert_line("listener", "client_ipv6_prefix = 129",
+	    "client_ipv6_prefix must be a number from 1 to 128, not '129'");
+	assert_line("listener", "client_ipv6_prefix = 0",
+	    "client_ipv6_prefix must be a number from 1 to 128, not '0'");
+}
+
+static void
 write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");
@@ -169,6 +202,7 @@ main(void)
 		cmocka_unit_test(the_rest_depends_on_allow),
 		cmocka_unit_test(defaults_are_replaced),
 		cmocka_unit_test(wrong_lines),
+		cmocka_unit_test(rates),
 		cmocka_unit_test(files),
 	};
 

@@ -181,6 +181,80 @@ never_exceeded_when_all_hurry(void **state)
 	assert_used(rig, MOST - 2, MOST - 2, 0);
 }
 
+/* --- session_rate */
+
+#define BEGIN UINT64_C(1000000)
+
+static unsigned
+take_rate(struct rig *rig, const struct listener_conf *conf, uint64_t now)
+{
+	unsigned taken = 0;
+
+	while (limit_rate_take(&rig->shared, conf, now))
+		taken++;
+	return taken;
+}
+
+static void
+a_rate_is_a_listeners(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->first.session_rate = (struct rate_limit){ 10, 1000 };
+	rig->second.session_rate = (struct rate_limit){ 60, 60000 };
+	assert_int_equal(take_rate(rig, &rig->first, BEGIN), 10);
+	assert_int_equal(take_rate(rig, &rig->second, BEGIN), 60);
+	assert_int_equal(take_rate(rig, &rig->first, BEGIN + 500), 5);
+	assert_int_equal(take_rate(rig, &rig->second, BEGIN + 5000), 5);
+	rig->first.session_rate.count = 0;
+	assert_true(limit_rate_take(&rig->shared, &rig->first, BEGIN));
+}
+
+static void
+a_place_not_used_is_there_again(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->first.session_rate = (struct rate_limit){ 3, 1000 };
+	for (int i = 0; i < 1000; i++) {
+		assert_true(limit_rate_take(&rig->shared, &rig->first, BEGIN));
+		limit_rate_give(&rig->shared, &rig->first);
+	}
+	assert_int_equal(take_rate(rig, &rig->first, BEGIN), 3);
+	limit_rate_give(&rig->shared, &rig->first);
+	assert_int_equal(take_rate(rig, &rig->first, BEGIN), 1);
+	rig->first.session_rate.count = 0;
+	limit_rate_give(&rig->shared, &rig->first);
+}
+
+static void *
+take_rate_and_give(void *arg)
+{
+	struct taker *t = arg;
+
+	for (int i = 0; i < TRIES; i++) {
+		if (!limit_rate_take(&t->rig->shared, &t->rig->first, BEGIN))
+			continue;
+		if (i % 2 == 0)
+			limit_rate_give(&t->rig->shared, &t->rig->first);
+		else
+			t->kept++;
+	}
+	return NULL;
+}
+
+/* Some find nobody to accept and give back. */
+static void
+a_rate_is_exact(void **state)
+{
+	struct rig *rig = *state;
+	unsigned taken;
+
+	rig->first.session_rate = (struct rate_limit){ 4321, 1000 };
+	taken = takers_run(rig, take_rate_and_give);
+	assert_int_equal(taken + take_rate(rig, &rig->first, BEGIN), 4321);
+}
+
 /* 1,000, and a quarter of who may come in at all. */
 static void
 few_are_kept_waiting(void **state)
@@ -219,6 +293,9 @@ main(void)
 		ON_RIG(no_limit_counts_all_the_same),
 		ON_RIG(full_listener_leaves_room_for_others),
 		ON_RIG(all_full_is_full_for_each),
+		ON_RIG(a_rate_is_a_listeners),
+		ON_RIG(a_place_not_used_is_there_again),
+		ON_RIG(a_rate_is_exact),
 		ON_RIG(few_are_kept_waiting),
 		ON_RIG(exact_when_all_keep),
 		ON_RIG(never_exceeded_when_all_hurry),
