@@ -44,7 +44,7 @@ greeting_is_believed(const struct session *s)
 static enum phase_answer
 greeting_fail(struct session *s, const struct ending *e)
 {
-	if (e->by == BY_PROXY)
+	if (e->by == BY_PROXY && e->error == 0)
 		counter_add(&session_stats(s)->bad_greetings, 1);
 	s->ending = *e;
 	return PHASE_END;

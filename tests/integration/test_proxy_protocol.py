@@ -675,7 +675,8 @@ def test_71_what_a_header_says_is_passed_on(stage, said, source, destination,
 
 UNTOLD = {"local": block(0), "local-tcp4": block(0, 0x11, v2()[16:]),
           "local-junk": block(0, 0x99, b"abc"),
-          "unknown": b"PROXY UNKNOWN\r\n", "unspec": block(1), "unspec-junk": block(1, 0, b"abc")}
+          "unknown": b"PROXY UNKNOWN\r\n", "unspec": block(1),
+          "unspec-junk": block(1, 0, b"abc")}
 
 
 @pytest.mark.parametrize("upstream", [V1, V2], ids=["to-v1", "to-v2"])
