@@ -8,7 +8,8 @@ import pytest
 
 from lib.peers import FIN, complete, echo, payload
 from lib.programs import free_port, start
-from lib.proxyproto import CLIENT, SERVICE, UNIQUE_ID, Header, v1, v2
+from lib.proxyproto import (CLIENT, CRC32C, SERVICE, UNIQUE_ID, Header, v1,
+                            v2)
 
 HOST = "127.0.0.1"
 REQUIRE = {"accept_proxy": "require"}
@@ -91,6 +92,7 @@ def test_haproxy_in_front_and_a_server_that_is_told(stage, words, version):
         peer.close()            # who looked whether it listens
     assert header.source == client.sock.getsockname()
     assert header.destination == front.address
+    assert CRC32C not in header.tlvs
     if version == "v2" and "unique-id" in words:
         assert header.tlvs[UNIQUE_ID].startswith(b"made-")
     assert peer.recv_exact(5) == b"hello"
