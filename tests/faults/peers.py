@@ -90,9 +90,9 @@ class Sender(threading.Thread):
             self.error = error
 
 
-def converse(address, size=64 * KIB):
+def converse(address, size=64 * KIB, header=b""):
     """Sends a message, FIN, and reads one back: True, or False if the session
-    was refused or reset."""
+    was refused or reset.  A PROXY header comes before it."""
     try:
         sock = connect(address)
     except TimeoutError:
@@ -100,7 +100,7 @@ def converse(address, size=64 * KIB):
     except OSError:
         return False
     with sock:
-        sender = Sender(sock, message(size))
+        sender = Sender(sock, header + message(size))
         data, ending = receive_all(sock)
         if ending == "fin" and not complete(data):
             sender.join(PATIENCE)
@@ -175,6 +175,18 @@ def answer(sock):
     has only tried to connect."""
     sock.settimeout(60)
     data, ending = receive_all(sock)
+    if data:
+        check(data, ending, sock, "the server")
+    if ending == "fin" and complete(data):
+        sock.sendall(data)
+
+
+def answer_told(sock):
+    """The same behind a PROXY header of version 2."""
+    sock.settimeout(60)
+    data, ending = receive_all(sock)
+    if len(data) >= 16:
+        data = data[16 + int.from_bytes(data[14:16], "big"):]
     if data:
         check(data, ending, sock, "the server")
     if ending == "fin" and complete(data):

@@ -18,8 +18,8 @@ import time
 
 from daemon import wait_for
 from peers import (KIB, RESET, Closed, Failure, Server, answer,
-                   answer_late, answers, connect, converse, listen, message,
-                   receive_all)
+                   answer_late, answer_told, answers, connect, converse,
+                   listen, message, receive_all)
 
 CONFIG = """\
 [global]
@@ -58,6 +58,13 @@ receive_buffer = 16k
 bind = {host}:7006
 upstream = late
 relay = splice
+[listener told]
+bind = {host}:7007
+accept_proxy = require
+accept_proxy_from = {host}/8
+[upstream told]
+server = {told}
+send_proxy = v2
 [listener unix]
 bind = unix:{folder}/listening
 [upstream unix]
@@ -81,8 +88,9 @@ class Servers:
             self.answer.listen(("::1", port))
         self.late = Server(answer_late, ("127.0.0.1", 0), rcvbuf=16 * KIB)
         self.silent = Server(listen, ("127.0.0.1", 0))
+        self.told = Server(answer_told, ("127.0.0.1", 0))
         self.closed = Closed()
-        self.all = self.answer, self.late, self.silent
+        self.all = self.answer, self.late, self.silent, self.told
 
     def names(self):
         """For the configuration."""
@@ -92,6 +100,7 @@ class Servers:
             "answer": text(self.answer.sockets[0]), "unix": self.unix,
             "answer_port": self.answer.sockets[0].getsockname()[1],
             "late": text(self.late.sockets[0]),
+            "told": text(self.told.sockets[0]),
             "silent": text(self.silent.sockets[0]),
             "closed": text(self.closed.sock)}
 
@@ -115,6 +124,7 @@ class Place:
         self.late = self.host, 7004
         self.idle = self.host, 7005
         self.pipes = self.host, 7006
+        self.told = self.host, 7007
         self.unix = str(folder / "listening")
         self.admin = self.host, 7000
         self.admin_unix = str(folder / "admin")
@@ -146,6 +156,16 @@ def session(daemon):
 def unix(daemon):
     """The same, over Unix sockets."""
     return converse(daemon.place.unix)
+
+
+def told(daemon):
+    """Who the client is is said in a PROXY header, both ways; it has values
+    that are to be kept, and more of them than there is room for at first."""
+    values = b"\xe0\x0b\xb8" + bytes(3000)
+    header = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11"
+              + (12 + len(values)).to_bytes(2, "big")
+              + b"\xc0\0\2\7\xc6\x33\x64\1\xc5\xaf\1\xbb" + values)
+    return converse(daemon.place.told, header=header)
 
 
 def failover(daemon):
@@ -319,5 +339,5 @@ FROM_THE_START = [start, background]    # armed before main()
 LATER = [admin, stop]                   # arm themselves
 LAST = [stop]                           # leave no daemon behind
 SCENARIOS = {f.__name__: f for f in (
-    start, background, session, unix, failover, late, pipes, reset, idle, crowd,
-    admin, reopen, stop)}
+    start, background, session, unix, told, failover, late, pipes, reset,
+    idle, crowd, admin, reopen, stop)}
