@@ -176,6 +176,7 @@ early_free(struct session *s)
 	early_forget_values(s->early);
 	peek_free(s->early);
 	free(s->early->sni);
+	free(s->early->alpn);
 	free(s->early->note);
 	free(s->early);
 	s->early = NULL;

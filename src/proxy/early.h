@@ -39,6 +39,7 @@ struct early {
 	struct peek *peek;     /* owned; NULL but there */
 	const char  *protocol; /* a sniff's; "": unknown, NULL: not looked */
 	char	    *sni;      /* owned, as in a client_hello; NULL: none */
+	char	    *alpn;     /* owned: the one protocol it offers; NULL */
 	char	    *note;     /* owned: what was odd, in words; NULL */
 	bool	     named;    /* 'sni' is a host name */
 };

@@ -65,6 +65,9 @@ greeting_refuse(struct session *s, const struct proxyproto *p)
 	char *words = (char *)s->worker->scratch, came[SNIFF_TEXT];
 
 	if (p->foreign)
+		s->early->protocol = sniff_bytes(s->early->data,
+		    s->early->len)->protocol;
+	if (p->foreign)
 		snprintf(words, CLOSERECORD_DETAIL, "%s came, no PROXY header; "
 		    "let the proxy in front send it (send-proxy), or set "
 		    "accept_proxy = off",

@@ -34,35 +34,33 @@ introduce_fill(const struct session *s, struct proxyproto *p)
 	p->tlvs_len = e->tlvs_len;
 }
 
-/* The id that a proxy in front has given the session is kept: it is the one that
- * is known everywhere. */
+/* What a proxy in front has said of it goes first: it may know better, and the id
+ * that it has given is the one that is known everywhere. */
 static void
-introduce_add_id(const struct session *s, struct proxyproto_writer *w,
-    const struct proxyproto *p)
+introduce_add(struct proxyproto_writer *w, const struct proxyproto *p,
+    enum proxyproto_type type, const char *text)
 {
-	char id[CLOSERECORD_ID];
 	const uint8_t *value;
 	size_t len;
 
-	if (proxyproto_find(p, PROXYPROTO_UNIQUE_ID, &value, &len))
-		return;
-	closerecord_id(session_id(s), id);
-	proxyproto_add(w, PROXYPROTO_UNIQUE_ID, id, strlen(id));
+	if (!proxyproto_find(p, type, &value, &len))
+		proxyproto_add(w, type, text, strlen(text));
 }
 
-/* The name that the client asked for in its TLS hello, if that was heard. */
+/* What is known of the session; of its TLS, if the hello was heard. */
 static void
-introduce_add_name(const struct session *s, struct proxyproto_writer *w,
+introduce_add_values(const struct session *s, struct proxyproto_writer *w,
     const struct proxyproto *p)
 {
 	const struct early *e = s->early;
-	const uint8_t *value;
-	size_t len;
+	char id[CLOSERECORD_ID];
 
-	if (e != NULL && e->named &&
-	    !proxyproto_find(p, PROXYPROTO_AUTHORITY, &value, &len))
-		proxyproto_add(w, PROXYPROTO_AUTHORITY, e->sni,
-		    strlen(e->sni));
+	if (e != NULL && e->named)
+		introduce_add(w, p, PROXYPROTO_AUTHORITY, e->sni);
+	if (e != NULL && e->alpn != NULL)
+		introduce_add(w, p, PROXYPROTO_ALPN, e->alpn);
+	closerecord_id(session_id(s), id);
+	introduce_add(w, p, PROXYPROTO_UNIQUE_ID, id);
 }
 
 /* The header, the same each time that it is asked for: so a send that took only
@@ -77,8 +75,7 @@ introduce_write(const struct session *s, uint8_t *data)
 	if (s->target->send_proxy == SEND_PROXY_V1)
 		return proxyproto_line(&p, (char *)data);
 	proxyproto_begin(&w, data, WORKER_SCRATCH, &p);
-	introduce_add_name(s, &w, &p);
-	introduce_add_id(s, &w, &p);
+	introduce_add_values(s, &w, &p);
 	return proxyproto_end(&w);
 }
 

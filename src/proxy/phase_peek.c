@@ -63,6 +63,19 @@ peek_note(const struct session *s, enum parse answer, char *note)
 	return true;
 }
 
+/* The protocol that will be spoken, if it has to be one: who offers several
+ * leaves the choice to the server. */
+static char *
+peek_protocol(const struct client_hello *hello)
+{
+	size_t len = hello->alpn[0];
+
+	if (hello->alpn_len == 0 || hello->alpn_len != 1 + len ||
+	    memchr(hello->alpn + 1, '\0', len) != NULL)
+		return NULL;
+	return strndup((const char *)hello->alpn + 1, len);
+}
+
 /* Without memory the session goes on, and its record tells less. */
 static void
 peek_learn(struct session *s, enum parse answer)
@@ -78,6 +91,7 @@ peek_learn(struct session *s, enum parse answer)
 	if (hello->sni[0] != '\0')
 		e->sni = strdup(hello->sni);
 	e->named = hello->named && e->sni != NULL;
+	e->alpn = peek_protocol(hello);
 	e->protocol = sniff_bytes(e->data, e->len)->protocol;
 }
 

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from lib.admin import ask, watched
+from lib.hellos import alpn, hello
 from lib.marks import both_crews, every_way
 from lib.peers import (FIN, RST, BusyServer, Peer, complete, echo, greeter,
                        payload)
@@ -176,13 +177,15 @@ def test_66_a_bad_header_ends_the_session(stage, workers, extra):
 
 def test_66_what_came_instead_is_named(stage):
     proxy = taking(stage, stage.server())
-    for said, words in ((b"GET / HTTP/1.0\r\n\r\n", "an HTTP request"),
-                        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH")):
+    for said, words, protocol in (
+            (b"GET / HTTP/1.0\r\n\r\n", "an HTTP request", "http"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH", "ssh")):
         client = stage.connect(proxy)
         client.send(said)
         ends_with_reset(client)
-        cause = proxy.record(client).cause
-        assert words in cause and "send-proxy" in cause, cause
+        record = proxy.record(client)
+        assert words in record.cause and "send-proxy" in record.cause
+        assert record.protocol == protocol
 
 
 # --- 67, 68: who takes his time.
@@ -725,6 +728,25 @@ def test_71_values_are_passed_on(stage):
     peer = server.accept()
     assert Header(peer).tlvs == kept
     assert peer.recv_exact(5) == b"hello"
+
+
+def test_71_the_protocol_of_a_hello_is_told(stage):
+    """If it is the only one offered, and nobody in front has told another."""
+    server = stage.server()
+    proxy = sending(stage, server, V2, {
+        **OPTIONAL, "upstream": "default",
+        "route": "alpn never -> default"})
+    for before, offered, told in [
+            (b"", ["h2"], b"h2"), (b"", ["h2", "http/1.1"], None),
+            (b"", [], None), (b"", ["h\0"], None),
+            (v2(tlvs=tlv(ALPN, b"imap")), ["h2"], b"imap")]:
+        said = hello("a.example", *([alpn(*offered)] if offered else []))
+        client = stage.connect(proxy)
+        client.send_and_fin(before + said)
+        peer = server.accept()
+        assert Header(peer).tlvs.get(ALPN) == told
+        assert peer.read_all() == (said, FIN)
+        peer.close()
 
 
 def test_a_daemon_that_is_told_to_stop_does_not_wait_for_headers(stage):
