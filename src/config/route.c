@@ -29,6 +29,15 @@ route_hash(enum route_kind kind, const char *text, size_t len)
 	return (size_t)(hash ^ hash >> 32);
 }
 
+/* What a client offers may have a NUL in it. */
+static bool
+route_is(const struct route_conf *rule, enum route_kind kind, const char *text,
+    size_t len)
+{
+	return rule->kind == kind && strlen(rule->text) == len &&
+	    memcmp(rule->text, text, len) == 0;
+}
+
 /* Where it is in the table, or would be. */
 static uint32_t *
 routes_slot(const struct routes *r, enum route_kind kind, const char *text,
@@ -36,13 +45,9 @@ routes_slot(const struct routes *r, enum route_kind kind, const char *text,
 {
 	size_t i = route_hash(kind, text, len) & r->mask;
 
-	for (; r->slots[i] != 0; i = (i + 1) & r->mask) {
-		const struct route_conf *rule = &r->rules[r->slots[i] - 1];
-
-		if (rule->kind == kind && strncmp(rule->text, text, len) == 0 &&
-		    rule->text[len] == '\0')
-			break;
-	}
+	while (r->slots[i] != 0 &&
+	    !route_is(&r->rules[r->slots[i] - 1], kind, text, len))
+		i = (i + 1) & r->mask;
 	return &r->slots[i];
 }
 

@@ -114,6 +114,24 @@ the_first_of_the_file_wins(void **state)
 	config_free(config);
 }
 
+/* Whatever place of the table it falls on, and however far behind the end of a
+ * rule's text its own is. */
+static void
+a_protocol_with_a_nul_is_another(void **state)
+{
+	struct config *config = load_right(HEAD
+	    "route = alpn h2 -> a\n" TAIL);
+	struct client_hello h = { 0 };
+
+	(void)state;
+	for (unsigned len = 3; len < 255; len++) {
+		memcpy(h.alpn, (char[]){ (char)len, 'h', '2', '\0' }, 4);
+		h.alpn_len = (uint16_t)(1 + len);
+		assert_int_equal(routes_by_hello(routes_of(config), &h), 1);
+	}
+	config_free(config);
+}
+
 static void
 addresses_alone_hear_nobody(void **state)
 {
@@ -269,6 +287,7 @@ main(void)
 		cmocka_unit_test(nothing_is_matched_by_no_rules),
 		cmocka_unit_test(rules_match),
 		cmocka_unit_test(the_first_of_the_file_wins),
+		cmocka_unit_test(a_protocol_with_a_nul_is_another),
 		cmocka_unit_test(addresses_alone_hear_nobody),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(rules_that_are_never_taken),
