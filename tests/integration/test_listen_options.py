@@ -199,7 +199,7 @@ def test_a_port_is_another_one_on_another_interface(stage, hosts):
         config += section(f"upstream {name}", {
             "server": f"127.0.0.1:{server.port}"})
     stage.sluice(config, prefix=middle.prefix)
-    for host, net in (left, "10.1.0"), (right, "10.2.0"):
+    for host, net in [(left, "10.1.0"), (right, "10.2.0")] * 8:
         client = stage.connect((f"{net}.2", 5000), sock=host.socket())
         expected = b"left" if host is left else b"right"
         assert client.recv_exact(len(expected)) == expected
