@@ -260,6 +260,32 @@ def test_sessions_that_are_there_at_the_end(stage):
     proxy.stop()
 
 
+def behind(proxy, source, name):
+    """A session of a client that a PROXY header names."""
+    family = "TCP6" if ":" in source else "TCP4"
+    to = "::1" if ":" in source else "127.0.0.1"
+    return knock(proxy, "127.0.0.1",
+                 f"PROXY {family} {source} {to} 1 2\r\n".encode() + name)
+
+
+def test_74_the_address_that_is_carried_is_counted(stage):
+    """And of an IPv6 one as much of it as is to be."""
+    census, proxy = door(stage, "accept_proxy = require",
+                         "max_sessions_per_client = 2",
+                         "client_ipv6_prefix = 64")
+    socks = []
+    for source, served in (
+            ("192.0.2.1", True), ("192.0.2.1", True), ("192.0.2.1", False),
+            ("192.0.2.2", True), ("::ffff:192.0.2.2", True),
+            ("192.0.2.2", False), ("2001:db8::1", True),
+            ("2001:db8::2:0:0:1", True), ("2001:db8::3", False),
+            ("2001:db8:0:1::3", True)):
+        socks.append(behind(proxy, source, b"a"))
+        assert (socks[-1] is not None) == served, source
+    assert {r.client for r in proxy.wait_for_records(3)} == {
+        "192.0.2.1:1", "192.0.2.2:1", "[2001:db8::3]:1"}
+
+
 # --- rates
 
 
