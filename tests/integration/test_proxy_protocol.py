@@ -616,6 +616,54 @@ def test_72_a_server_that_is_reset_before_it_read_its_header(stage):
     assert proxy.record(NAME).end == "upstream rst"
 
 
+# As much as may be, which finds no room between these two.
+MUCH = {0xE0 + i: payload(4000, seed=i) for i in range(4)}
+SMALL = {**V2, "send_buffer": "1k", "connect_timeout": "300ms"}
+
+
+def much(stage, listener=REQUIRE, **upstream):
+    server = stage.server(rcvbuf=1024)
+    proxy = sending(stage, server, {**SMALL, **upstream}, listener)
+    client = stage.connect(proxy)
+    client.send(v2(tlvs=b"".join(tlv(k, v) for k, v in MUCH.items())))
+    return proxy, client, server.accept()
+
+
+@every_way
+def test_72_a_header_that_is_sent_in_pieces(stage):
+    """Nothing of it is lost, or comes twice, or behind what the client says."""
+    proxy, client, peer = much(stage, connect_timeout="20s")
+    data = payload(1 << 20)
+    writer = stage.run(client.send_and_fin, data)
+    nothing_happens_for(0.3, lambda: proxy.records, "an end")
+    header = Header(peer)
+    assert {k: v for k, v in header.tlvs.items() if k in MUCH} == MUCH
+    assert header.source == CLIENT
+    assert peer.read_to_end() == complete(data)
+    writer.result()
+
+
+def test_72_a_server_that_does_not_take_its_header(stage):
+    proxy, client, peer = much(stage)
+    ends_with_reset(client)
+    record = proxy.record(NAME)
+    assert (record.end, record.phase) == ("proxy timeout", "introduce")
+    assert record.cause == ("the server takes no PROXY header in 300ms "
+                            "(connect_timeout of upstream default)")
+    assert peer.read_to_end().ending == RST
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_72_a_reset_while_the_header_is_sent(stage, who):
+    proxy, client, peer = much(stage, connect_timeout="20s")
+    wait_for(lambda: peer.unread > 0, 5, "some of the header is there")
+    (client if who == "client" else peer).reset()
+    other = peer if who == "client" else client
+    assert other.read_to_end().ending == RST
+    assert proxy.record(NAME).end == (
+        "client rst" if who == "client" else "upstream rst")
+
+
 def test_72_to_a_unix_socket(stage):
     path = str(stage.folder / "up.sock")
     listening = socket.socket(socket.AF_UNIX)
