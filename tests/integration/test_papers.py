@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 from lib.papers import configurations, literal_blocks
-from lib.programs import free_port
 from lib.peers import FIN, echo
 from lib.proxy import BINARY, NO_LEAKS, ROOT
 from lib.timing import limit
@@ -57,8 +56,9 @@ def test_the_container_example_takes_its_environment(stage, tmp_path):
         text.replace("log_format = json\n", ""),
         args=["--set", "global.admin=off", "--set", "global.admin_socket=off"],
         env={"DB_HOST": "127.0.0.1", "DB_PORT": str(server.port),
-             "PORT": str(free_port()), "DRAIN": "1s"})
-    port = int(re.search(r"^forwarding :(\d+)", proxy.log, re.M)[1])
+             "PORT": "0", "DRAIN": "1s"})
+    port = int(re.search(r"^listener default: bound .*:(\d+)$",
+                         proxy.log, re.M)[1])
     client = stage.connect(("127.0.0.1", port))
     client.send_and_fin(b"hello")
     assert client.read_all() == (b"hello", FIN)

@@ -441,8 +441,8 @@ static void
 values_are_found(void **state)
 {
 	struct proxyproto p;
-	const uint8_t *value;
-	size_t len;
+	const uint8_t *value = NULL;
+	size_t len = 0;
 
 	(void)state;
 	assert_int_equal(read_header(&p, heap(V2("\x21\x11\0\x1e" V4_ADDRS
