@@ -18,8 +18,8 @@ import time
 
 from daemon import wait_for
 from peers import (KIB, RESET, Closed, Failure, Server, answer,
-                   answer_late, answer_told, answers, connect, converse,
-                   listen, message, receive_all)
+                   answer_heard, answer_late, answer_told, answers, connect,
+                   converse, listen, message, receive_all)
 
 CONFIG = """\
 [global]
@@ -65,6 +65,12 @@ accept_proxy_from = {host}/8
 [upstream told]
 server = {told}
 send_proxy = v2
+[listener heard]
+bind = {host}:7008
+upstream = plain
+route = sni a.example -> heard
+[upstream heard]
+server = {heard}
 [listener unix]
 bind = unix:{folder}/listening
 [upstream unix]
@@ -89,8 +95,10 @@ class Servers:
         self.late = Server(answer_late, ("127.0.0.1", 0), rcvbuf=16 * KIB)
         self.silent = Server(listen, ("127.0.0.1", 0))
         self.told = Server(answer_told, ("127.0.0.1", 0))
+        self.heard = Server(answer_heard, ("127.0.0.1", 0))
         self.closed = Closed()
-        self.all = self.answer, self.late, self.silent, self.told
+        self.all = (self.answer, self.late, self.silent, self.told,
+                    self.heard)
 
     def names(self):
         """For the configuration."""
@@ -101,6 +109,7 @@ class Servers:
             "answer_port": self.answer.sockets[0].getsockname()[1],
             "late": text(self.late.sockets[0]),
             "told": text(self.told.sockets[0]),
+            "heard": text(self.heard.sockets[0]),
             "silent": text(self.silent.sockets[0]),
             "closed": text(self.closed.sock)}
 
@@ -125,6 +134,7 @@ class Place:
         self.idle = self.host, 7005
         self.pipes = self.host, 7006
         self.told = self.host, 7007
+        self.heard = self.host, 7008
         self.unix = str(folder / "listening")
         self.admin = self.host, 7000
         self.admin_unix = str(folder / "admin")
@@ -166,6 +176,18 @@ def told(daemon):
               + (12 + len(values)).to_bytes(2, "big")
               + b"\xc0\0\2\7\xc6\x33\x64\1\xc5\xaf\1\xbb" + values)
     return converse(daemon.place.told, header=header)
+
+
+def heard(daemon):
+    """The client asks for a name, in a hello that is longer than there is
+    room for at first; its session never goes where another name leads."""
+    name = b"\0\0\0\x0e\0\x0c\0\0\x09a.example"
+    more = name + b"\0\x15\x0b\xb8" + bytes(3000)
+    body = (b"\3\3" + bytes(32) + b"\0\0\2\x13\1\1\0"
+            + len(more).to_bytes(2, "big") + more)
+    hello = b"\1" + len(body).to_bytes(3, "big") + body
+    return converse(daemon.place.heard, header=b"\x16\3\1" + len(
+        hello).to_bytes(2, "big") + hello)
 
 
 def failover(daemon):
@@ -339,5 +361,5 @@ FROM_THE_START = [start, background]    # armed before main()
 LATER = [admin, stop]                   # arm themselves
 LAST = [stop]                           # leave no daemon behind
 SCENARIOS = {f.__name__: f for f in (
-    start, background, session, unix, told, failover, late, pipes, reset,
+    start, background, session, unix, told, heard, failover, late, pipes, reset,
     idle, crowd, admin, reopen, stop)}
