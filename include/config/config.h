@@ -109,6 +109,7 @@ struct access_rule {
 	char	     *path;   /* of the list behind "file:", or NULL */
 	struct prefix prefix; /* of anything else */
 	struct origin origin;
+	char	     *place;  /* that, in words: config_place() */
 };
 
 /* A range of addresses of a rule. */

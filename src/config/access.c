@@ -6,6 +6,7 @@
 #include "reader.h"
 
 #include "base/str.h"
+#include "config/option.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,20 @@ access_rest(const struct access_conf *access)
 	return true;
 }
 
+/* For who explains a denial and has the rule alone. */
+static void
+access_place(struct access_conf *access, struct arena *arena,
+    const struct config *config)
+{
+	char place[CONFIG_PLACE];
+
+	for (size_t i = 0; i < access->nrules; i++) {
+		config_place(config, access->rules[i].origin, place);
+		access->rules[i].place = arena_text(arena, place,
+		    strlen(place));
+	}
+}
+
 static void
 access_build(struct access_conf *access, struct arena *arena,
     struct document *doc)
@@ -190,9 +205,11 @@ config_access(struct config *config, struct arena *arena, struct document *doc)
 		while (before < i && !access_same(access,
 		    &config->listeners[before].access))
 			before++;
-		if (before < i)
+		if (before < i) {
 			*access = config->listeners[before].access;
-		else
-			access_build(access, arena, doc);
+			continue;
+		}
+		access_place(access, arena, config);
+		access_build(access, arena, doc);
 	}
 }

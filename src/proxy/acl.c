@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "config/option.h"
 #include "proxy/closerecord.h"
 
 bool
@@ -20,22 +19,22 @@ acl_allows(const struct access_conf *access, const struct peer *peer)
 
 /* "denied by deny 10.0.0.0/8 (proxy.ini:12)", and of a file its line, too. */
 static void
-acl_explain_range(const struct config *config, const struct access_conf *access,
+acl_explain_range(const struct access_rule *rule,
     const struct access_range *range, char *text)
 {
-	const struct access_rule *rule = &access->rules[range->rule];
-	char place[CONFIG_PLACE], line[32] = "";
+	char line[32] = "";
 
 	if (range->line > 0)
 		snprintf(line, sizeof(line), " line %u", range->line);
 	snprintf(text, ACL_TEXT, "denied by deny %s%s (%s)", rule->text, line,
-	    config_place(config, rule->origin, place));
+	    rule->place);
 }
 
 void
-acl_explain(const struct config *config, const struct access_conf *access,
-    const struct peer *peer, struct ending *ending, char *text)
+acl_explain(const struct access_conf *access, const struct peer *peer,
+    struct ending *ending, char *text)
 {
+	const struct access_range *range;
 	uint32_t found = prefix_map_find(access->map, peer);
 
 	*ending = (struct ending){ .by = BY_PROXY, .how = HOW_LIMIT };
@@ -44,6 +43,7 @@ acl_explain(const struct config *config, const struct access_conf *access,
 		ending->rule = "allow";
 		return;
 	}
-	acl_explain_range(config, access, &access->ranges[found], text);
+	range = &access->ranges[found];
+	acl_explain_range(&access->rules[range->rule], range, text);
 	ending->detail = text;
 }

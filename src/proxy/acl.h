@@ -13,7 +13,7 @@ bool acl_allows(const struct access_conf *, const struct peer *);
  * (ACL_TEXT bytes) and has to stay there for as long as the ending. */
 #define ACL_TEXT 512
 struct ending;
-void acl_explain(const struct config *, const struct access_conf *,
-    const struct peer *, struct ending *, char *text);
+void acl_explain(const struct access_conf *, const struct peer *,
+    struct ending *, char *text);
 
 #endif

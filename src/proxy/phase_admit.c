@@ -17,10 +17,8 @@
 static void
 admit_explain(struct session *s)
 {
-	struct worker *w = s->worker;
-
-	acl_explain(snapshot_config(w->snapshot), &s->listener->access,
-	    &s->peer, &s->ending, (char *)w->scratch);
+	acl_explain(&s->listener->access, &s->peer, &s->ending,
+	    (char *)s->worker->scratch);
 }
 
 /* Whether somebody who hears nothing still waits: who has closed is gone, half
