@@ -67,6 +67,7 @@ server = {told}
 send_proxy = v2
 [listener heard]
 bind = {host}:7008
+deny = file:{banned}
 upstream = plain
 route = sni a.example -> heard
 [upstream heard]
@@ -124,6 +125,8 @@ class Place:
         self.servers = Servers(str(folder.with_suffix(".answer")))
         self.host = f"127.83.{number >> 8}.{number & 255}"
         self.folder = folder
+        self.banned = folder.with_suffix(".banned")
+        self.banned.write_text("192.0.2.0/24\n2001:db8::/32\n")
         with contextlib.closing(socket.socket()) as sock:
             sock.bind(("", 0))
             self.port = sock.getsockname()[1]
@@ -145,7 +148,8 @@ class Place:
     def config(self):
         user = "user = nobody" if os.geteuid() == 0 else ""
         return CONFIG.format(host=self.host, port=self.port, user=user,
-                             folder=self.folder, **self.servers.names())
+                             folder=self.folder, banned=self.banned,
+                             **self.servers.names())
 
 
 # Scenarios.
