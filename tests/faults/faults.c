@@ -499,7 +499,7 @@ FUNCTION(fcntl)
 {
 	bool lock = b == F_SETLK || b == F_SETLKW || b == F_OFD_SETLK ||
 	    b == F_OFD_SETLKW;
-	int error = lock ? FAILS(fcntl, ENOLCK, EAGAIN) :
+	int error = lock ? FAILS(fcntl, ENOLCK) :
 	    b == F_SETPIPE_SZ ? FAILS(fcntl, EPERM, ENOMEM) : 0;
 
 	if (error == 0)
