@@ -88,7 +88,7 @@ int sock_connect(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
 
 /* The same from an address that is not ours, whose answers have to be routed back
- * to us. */
+ * to us; -EADDRNOTAVAIL for one that no host can have. */
 int sock_connect_as(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
 

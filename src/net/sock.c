@@ -117,12 +117,6 @@ sock_connect(const struct addr *to, const struct addr *source,
 	return sock_connect_from(to, source, false, tcp);
 }
 
-int
-sock_connect_as(const struct addr *to, const struct addr *source,
-    const struct sock_tcp *tcp)
-{
-	return sock_connect_from(to, source, true, tcp);
-}
 
 int
 sock_error(int fd)
@@ -164,6 +158,31 @@ sock_local(int fd, struct peer *peer)
 
 	getsockname(fd, (struct sockaddr *)&name, &len);
 	peer_from_sockaddr(peer, (struct sockaddr *)&name);
+}
+
+/* Whether the kernel has taken the address: for one that no host has (any, a
+ * multicast, a broadcast) bind(2) says 0, and connect(2) takes ours. */
+static bool
+sock_is_from(int fd, const struct addr *source)
+{
+	struct peer asked, taken;
+
+	peer_from_sockaddr(&asked, &source->sa);
+	sock_local(fd, &taken);
+	return memcmp(asked.ip, taken.ip, sizeof(asked.ip)) == 0;
+}
+
+int
+sock_connect_as(const struct addr *to, const struct addr *source,
+    const struct sock_tcp *tcp)
+{
+	int fd = sock_connect_from(to, source, true, tcp);
+
+	if (fd < 0 || sock_is_from(fd, source))
+		return fd;
+	sock_reset_on_close(fd);
+	close(fd);
+	return -EADDRNOTAVAIL;
 }
 
 uint16_t

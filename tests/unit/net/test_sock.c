@@ -862,6 +862,35 @@ source_that_is_gone(void **state)
 	close(listening);
 }
 
+/* Nobody is there: the server would take us for the client. */
+static void
+a_client_s_address_that_no_host_has(void **state)
+{
+	static const char *const bad[] = { "0.0.0.0", "224.0.0.1",
+		"255.255.255.255", "127.255.255.255" };
+	struct addr server = loopback("127.0.0.1", 0), source;
+	int listening = listen_on(&server), before, fd;
+
+	(void)state;
+	if (sock_probe_transparent() < 0) /* takes CAP_NET_RAW */
+		skip();
+	server = addr_of(listening);
+	before = next_fd();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		source = loopback(bad[i], 0);
+		assert_int_equal(sock_connect_as(&server, &source, &plain),
+		    -EADDRNOTAVAIL);
+		assert_int_equal(next_fd(), before);
+	}
+	source = loopback("127.0.0.9", 0);
+	fd = sock_connect_as(&server, &source, &plain);
+	assert_true(fd >= 0);
+	source = addr_of(fd);
+	assert_int_equal(ntohl(source.in.sin_addr.s_addr), 0x7f000009);
+	close(fd);
+	close(listening);
+}
+
 static void
 info_of_tcp_alone(void **state)
 {
@@ -932,6 +961,7 @@ main(void)
 		cmocka_unit_test(unix_has_nothing_unsent),
 		cmocka_unit_test(source_without_a_port),
 		cmocka_unit_test(source_that_is_gone),
+		cmocka_unit_test(a_client_s_address_that_no_host_has),
 		cmocka_unit_test(info_of_tcp_alone),
 	};
 
