@@ -39,7 +39,7 @@ admit_deny(struct session *s)
 	enum deny_action action = s->listener->deny_action;
 
 	counter_add(&session_stats(s)->denied[DENIED_BY_RULE], 1);
-	if (action == DENY_DROP &&
+	if (action == DENY_DROP && !w->draining &&
 	    limit_hold(w->shared, s->listener)) {
 		s->held = true;
 		s->active = worker_now(w);
@@ -118,10 +118,12 @@ phase_admit(struct session *s)
 	return clients_are_limited(s->listener) ? admit_count(s) : PHASE_NEXT;
 }
 
+/* A worker that is to stop waits for nobody who gets nothing. */
 uint64_t
 phase_admit_deadline(const struct session *s)
 {
-	return s->active + s->listener->greeting_timeout;
+	return s->worker->draining ? 0 :
+	    s->active + s->listener->greeting_timeout;
 }
 
 enum phase_answer

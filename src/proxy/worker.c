@@ -139,12 +139,26 @@ worker_take_endpoints(struct worker *w, struct mail *mail)
 		session_advance(s);
 }
 
+/* Who is kept waiting for nothing is let go: see ADMIT. */
+static void
+worker_drain_held(struct worker *w)
+{
+	struct session *s, *next;
+
+	for (s = LIST_FIRST(&w->sessions); s != NULL; s = next) {
+		next = LIST_NEXT(s, link);
+		if (s->held)
+			session_expire(s);
+	}
+}
+
 static void
 worker_drain(struct worker *w)
 {
 	w->draining = true;
 	while (!LIST_EMPTY(&w->listeners))
 		listener_drain(LIST_FIRST(&w->listeners));
+	worker_drain_held(w);
 }
 
 static void

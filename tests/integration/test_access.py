@@ -1,6 +1,7 @@
 """Who may come in: allow and deny, and what a denied client gets to see."""
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -343,10 +344,16 @@ def test_who_is_held_leaves_room_for_others(stage):
     assert is_served(come_from(stage, proxy, "127.0.0.3"))
 
 
-def test_who_is_held_does_not_hold_up_the_end(stage):
+@pytest.mark.parametrize("workers", [1, 3])
+def test_who_is_held_does_not_hold_up_the_end(stage, workers):
+    """Not even one that is to wait for the last session, however long."""
     proxy = guarded(stage, stage.server(), "deny = all", "deny_action = drop",
-                    "greeting_timeout = 1h")
-    client = stage.connect(proxy)
-    wait_for(lambda: proxy.session_sockets == 1, 5, "it was accepted")
-    proxy.stop()
-    assert client.read_all() == (b"", RST)
+                    "greeting_timeout = 1h", "max_sessions = 100",
+                    workers=workers)
+    clients = [stage.connect(proxy) for _ in range(9)]
+    wait_for(lambda: proxy.session_sockets == 9, 5, "all are accepted")
+    proxy.signal(signal.SIGQUIT)
+    for client in clients:
+        assert client.read_all() == (b"", RST)
+    assert {r.how for r in proxy.wait_for_records(9)} == {"limit"}
+    assert proxy.wait(10) == 0
