@@ -1,6 +1,7 @@
 """Fixtures of the integration tests; what they are made of is in lib/."""
 
 import os
+import resource
 
 import pytest
 
@@ -77,6 +78,15 @@ def names(stage, hosts):
     def make(**how):
         return Names(stage.folder, **how)
     return make
+
+
+@pytest.fixture
+def many_descriptors():
+    """Of a test that has both ends of thousands of sessions; how many."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -9,7 +9,7 @@ from lib.marks import plain
 from lib.peers import MIB, fill, payload
 from lib.timing import wait_for
 
-pytestmark = plain
+pytestmark = [plain, pytest.mark.usefixtures("many_descriptors")]
 
 COUNT = 2000
 KIB = 1024
@@ -21,15 +21,6 @@ NARROW = {"listener": {"relay": "copy", "send_buffer": "32k",
                        "receive_buffer": "32k"},
           "upstream": {"send_buffer": "32k", "receive_buffer": "32k"},
           "global_": {"access_log": "off"}}
-
-
-@pytest.fixture(autouse=True)
-def many_descriptors():
-    """Both ends of all sessions are here."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def move(sender, receiver):
