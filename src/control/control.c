@@ -116,20 +116,29 @@ control_listen(struct control *c, struct mail **mails, size_t count)
 	return error;
 }
 
+/* The one server, or the name of many; and that some go elsewhere. */
+static void
+control_greet_listener(const struct listener_conf *l)
+{
+	const struct upstream_conf *to = l->upstream;
+	char routes[48] = "";
+
+	if (l->routes.count > 0)
+		snprintf(routes, sizeof(routes), ", and by %zu route%s",
+		    l->routes.count, l->routes.count > 1 ? "s" : "");
+	for (size_t n = 0; n < l->nbinds; n++)
+		log_info("forwarding %s -> %s%s", l->binds[n].text,
+		    to->nservers == 1 ? to->servers[0].name : to->name, routes);
+}
+
 static void
 control_greet(const struct control *c)
 {
 	const struct config *config = c->config;
 	char status[ADDR_TEXT];
 
-	for (size_t i = 0; i < config->nlisteners; i++) {
-		const struct listener_conf *l = &config->listeners[i];
-
-		for (size_t n = 0; n < l->nbinds; n++)
-			log_info("forwarding %s -> %s", l->binds[n].text,
-			    l->upstream->nservers == 1 ?
-			    l->upstream->servers[0].name : l->upstream->name);
-	}
+	for (size_t i = 0; i < config->nlisteners; i++)
+		control_greet_listener(&config->listeners[i]);
 	if (c->sockets.tcp_fd >= 0)
 		log_info("status on http://%s/",
 		    addr_text(&c->sockets.tcp_at, status));

@@ -78,6 +78,12 @@ def routed(stage):
     return Routed(stage, RULES)
 
 
+def test_the_start_tells_that_there_are_routes(routed):
+    to = f"127.0.0.1:{routed.servers['d'].port}"
+    assert f"forwarding 127.0.0.1:0 -> {to}, and by 3 routes\n" in (
+        routed.proxy.log)
+
+
 # 75: who goes where.
 
 @every_way
