@@ -66,4 +66,7 @@ void peer_addr(const struct peer *, struct addr *);
 /* Writes like addr_text; a Unix client is "unix:". */
 const char *peer_text(const struct peer *, char *text);
 
+/* The same without a port or brackets: "1.2.3.4", "::1", "unix". */
+const char *peer_ip_text(const struct peer *, char *text);
+
 #endif

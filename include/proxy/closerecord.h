@@ -14,7 +14,7 @@
 
 #define CLOSERECORD_NAME   33
 #define CLOSERECORD_DETAIL 192
-#define CLOSERECORD_NOTE   128
+#define CLOSERECORD_NOTE   192
 
 /* Room for any record, whatever bytes its names have.  With a newline and what
  * a device puts before it, still one write(2) that a pipe does not tear. */

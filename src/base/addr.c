@@ -281,3 +281,19 @@ peer_text(const struct peer *peer, char *text)
 	peer_addr(peer, &addr);
 	return addr_text(&addr, text);
 }
+
+const char *
+peer_ip_text(const struct peer *peer, char *text)
+{
+	size_t len;
+
+	peer_text(peer, text);
+	if (peer->family == AF_INET6) {
+		len = strcspn(text, "]") - 1;
+		memmove(text, text + 1, len);
+	} else {
+		len = strcspn(text, ":");
+	}
+	text[len] = '\0';
+	return text;
+}

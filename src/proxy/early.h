@@ -19,7 +19,7 @@ struct proxyproto;
 struct peek;
 struct session;
 
-#define EARLY_NOTE 128
+#define EARLY_NOTE 192
 
 struct early {
 	uint8_t *data; /* owned; NULL: no bytes */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "early.h"
 #include "proto/client_hello.h"
 #include "proto/sniff.h"
@@ -37,6 +38,17 @@ peek_advice(const struct session *s, const struct sniff *sniff)
 	return "";
 }
 
+static void
+peek_note_silence(const struct session *s, char *note)
+{
+	char time[UNITS_TEXT];
+
+	snprintf(note, EARLY_NOTE, "the client said nothing for %s "
+	    "(peek_timeout): a server that speaks first wants a listener "
+	    "without sni and alpn rules",
+	    duration_text(s->listener->peek_timeout, time));
+}
+
 /* In words, why the hello matched no rule; false: there is nothing to tell. */
 static bool
 peek_note(const struct session *s, enum parse answer, char *note)
@@ -50,8 +62,7 @@ peek_note(const struct session *s, enum parse answer, char *note)
 		return false;
 	sniff_text(e->data, e->len, text);
 	if (e->len == 0)
-		snprintf(note, EARLY_NOTE, "it said nothing in time "
-		    "(peek_timeout)");
+		peek_note_silence(s, note);
 	else if (answer == PARSE_MORE)
 		snprintf(note, EARLY_NOTE, "%s, and not all of it%s", text,
 		    s->client.eof ? "" : " in time (peek_timeout)");

@@ -1,6 +1,7 @@
 #include "race.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -102,6 +103,22 @@ race_may_try(const struct session *s)
 	    s->race->started < conf->connect_timeout * conf->connect_attempts;
 }
 
+static void
+race_time_out(struct session *s)
+{
+	char *hint = (char *)s->worker->scratch, ip[ADDR_TEXT];
+	const struct upstream_conf *conf = race_conf(s);
+
+	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
+		.cause = "connect", .rule = "connect_timeout",
+		.of_upstream = true, .limit_ms = conf->connect_timeout };
+	if (!conf->source_client)
+		return;
+	snprintf(hint, WORKER_SCRATCH, "source = client: do the server's "
+	    "answers to %s come back here?", peer_ip_text(&s->peer, ip));
+	s->ending.detail = hint;
+}
+
 static enum race_result
 race_lose(struct session *s)
 {
@@ -117,10 +134,7 @@ race_lose(struct session *s)
 		s->ending.of_upstream = true;
 	}
 	if (race->timed_out)
-		s->ending = (struct ending){ .by = BY_PROXY,
-			.how = HOW_TIMEOUT, .cause = "connect",
-			.rule = "connect_timeout", .of_upstream = true,
-			.limit_ms = conf->connect_timeout };
+		race_time_out(s);
 	return RACE_LOST;
 }
 

@@ -9,6 +9,8 @@
 #include "net/sock.h"
 #include "worker-internal.h"
 
+#define RIGHT_AFTER_MS 5000
+
 /* A health probe or a port scan: it came, said nothing and left. */
 static bool
 record_is_probe(const struct session *s)
@@ -34,6 +36,20 @@ record_heard(const struct early *e, struct closerecord *r)
 		record_copy(r->note, sizeof(r->note), e->note);
 }
 
+/* A server that takes no PROXY header for one, and hangs up on it. */
+static void
+record_introduced(const struct session *s, struct closerecord *r)
+{
+	if (r->note[0] != '\0' || s->introduced == 0 ||
+	    s->ending.by != BY_UPSTREAM || s->to_client.bytes > 0 ||
+	    (s->ending.how != HOW_FIN && s->ending.how != HOW_RST) ||
+	    session_age(s) - s->connected_ms > RIGHT_AFTER_MS)
+		return;
+	snprintf(r->note, sizeof(r->note), "the server ended right after our "
+	    "PROXY header: does it expect one? (send_proxy of upstream %s)",
+	    s->target->name);
+}
+
 static void
 record_names(const struct session *s, struct closerecord *r)
 {
@@ -47,6 +63,7 @@ record_names(const struct session *s, struct closerecord *r)
 		r->via = *early_via(s);
 	if (s->early != NULL)
 		record_heard(s->early, r);
+	record_introduced(s, r);
 	r->phase = session_phase(s);
 }
 

@@ -389,7 +389,7 @@ def test_73_only_who_is_named_may_send_a_header(stage):
     record, = proxy.wait_for_records(1)
     assert record.client.startswith("127.0.0.1:")
     assert record.end == "proxy limit"
-    assert record.cause.startswith("no proxy in front has this address")
+    assert record.cause.startswith("127.0.0.1 is in no accept_proxy_from; ")
     assert record.cause.endswith("(accept_proxy_from of listener default)")
     assert server.nobody_came()
     assert scrape(proxy.tcp).get("sluice_listener_bad_greetings_total",
@@ -614,6 +614,30 @@ def test_72_a_server_that_is_reset_before_it_read_its_header(stage):
     server.accept().reset()
     ends_with_reset(client)
     assert proxy.record(NAME).end == "upstream rst"
+
+
+HUNG_UP = ("the server ended right after our PROXY header: does it expect "
+           "one? (send_proxy of upstream default)")
+
+
+@pytest.mark.parametrize("said, end, note", [
+    (b"", FIN, HUNG_UP), (b"", RST, HUNG_UP), (b"400", FIN, None)],
+    ids=["fin", "rst", "in-words"])
+def test_72_a_server_that_does_not_want_it(stage, said, end, note):
+    """What it says is left to speak for itself."""
+    server = stage.server()
+    proxy = sending(stage, server, V1)
+    client, peer = stage.session(proxy, server)
+    Header(peer)
+    if end == RST:
+        peer.reset()
+    else:
+        peer.send_and_close(said)
+    assert client.read_all() == (said, end)
+    client.close()
+    record = proxy.record(client)
+    assert record.closed_by == "upstream" and record.how == end
+    assert record.note == note
 
 
 # As much as may be, which finds no room between these two.

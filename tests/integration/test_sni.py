@@ -271,7 +271,9 @@ def test_81_a_silent_client_waits_for_peek_timeout_only(stage):
     client.send_and_fin(hello("a.example"))
     assert client.read_all() == (hello("a.example"), FIN)
     record = routed.proxy.record(client)
-    assert record.note == "it said nothing in time (peek_timeout)"
+    assert record.note == (
+        "the client said nothing for 500ms (peek_timeout): a server that "
+        "speaks first wants a listener without sni and alpn rules")
     assert record.protocol is record.sni is None
 
 

@@ -197,13 +197,14 @@ test_any(void **state)
 static void
 assert_peer(const char *ip, const char *expected)
 {
-	char text[ADDR_TEXT];
+	char text[ADDR_TEXT], alone[ADDR_TEXT];
 	struct addr addr;
 	struct peer peer;
 
 	assert_int_equal(addr_from_ip(&addr, ip, 4242), 0);
 	peer_from_sockaddr(&peer, &addr.sa);
 	assert_string_equal(peer_text(&peer, text), expected);
+	assert_string_equal(peer_ip_text(&peer, alone), ip);
 }
 
 static void
@@ -226,6 +227,7 @@ test_peer(void **state)
 	assert_string_equal(peer_text(&peer, text), "10.0.0.9:4660");
 	peer_from_sockaddr(&peer, (struct sockaddr *)&un);
 	assert_string_equal(peer_text(&peer, text), "unix:");
+	assert_string_equal(peer_ip_text(&peer, text), "unix");
 	assert_true(sizeof(peer) <= 24);
 }
 
