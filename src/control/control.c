@@ -116,18 +116,21 @@ control_listen(struct control *c, struct mail **mails, size_t count)
 	return error;
 }
 
-/* The one server, or the name of many; and that some go elsewhere. */
+/* By which interface, if by one; the one server, or the name of many; and that
+ * some go elsewhere. */
 static void
 control_greet_listener(const struct listener_conf *l)
 {
 	const struct upstream_conf *to = l->upstream;
-	char routes[48] = "";
+	char routes[48] = "", by[64] = "";
 
+	if (l->interface != NULL)
+		snprintf(by, sizeof(by), " (%s)", l->interface);
 	if (l->routes.count > 0)
 		snprintf(routes, sizeof(routes), ", and by %zu route%s",
 		    l->routes.count, l->routes.count > 1 ? "s" : "");
 	for (size_t n = 0; n < l->nbinds; n++)
-		log_info("forwarding %s -> %s%s", l->binds[n].text,
+		log_info("forwarding %s%s -> %s%s", l->binds[n].text, by,
 		    to->nservers == 1 ? to->servers[0].name : to->name, routes);
 }
 

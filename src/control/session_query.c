@@ -206,14 +206,22 @@ session_query_unknown(const char *name, char *why)
 {
 	struct str_guess guess = { 0 };
 	char shown[SHOWN];
+	size_t n;
 
 	str_escape(shown, sizeof(shown), name, strlen(name));
 	for (size_t i = 0; i < PARAMETER_COUNT; i++)
 		str_guess_offer(&guess, name, PARAMETERS[i].name);
-	snprintf(why, SESSION_QUERY_WHY, "there is no parameter '%s'%s%s%s",
-	    shown, guess.word != NULL ? "; did you mean " : "",
-	    guess.word != NULL ? guess.word : "",
-	    guess.word != NULL ? "?" : "");
+	n = (size_t)snprintf(why, SESSION_QUERY_WHY, "there is no parameter "
+	    "'%s'", shown);
+	if (guess.word != NULL) {
+		snprintf(why + n, SESSION_QUERY_WHY - n, "; did you mean %s?",
+		    guess.word);
+		return why;
+	}
+	for (size_t i = 0; i < PARAMETER_COUNT; i++)
+		n += (size_t)snprintf(why + n, SESSION_QUERY_WHY - n, "%s%s",
+		    i == 0 ? "; there are " : i < PARAMETER_COUNT - 1 ? ", " :
+		    " and ", PARAMETERS[i].name);
 	return why;
 }
 

@@ -36,14 +36,16 @@ acl_explain(const struct access_conf *access, const struct peer *peer,
 {
 	const struct access_range *range;
 	uint32_t found = prefix_map_find(access->map, peer);
+	char ip[ADDR_TEXT];
 
-	*ending = (struct ending){ .by = BY_PROXY, .how = HOW_LIMIT };
+	*ending = (struct ending){ .by = BY_PROXY, .how = HOW_LIMIT,
+		.detail = text };
 	if (found == PREFIX_MAP_NONE) {
-		ending->cause = "denied: it is in no line";
+		snprintf(text, ACL_TEXT, "denied: no allow has %s",
+		    peer_ip_text(peer, ip));
 		ending->rule = "allow";
 		return;
 	}
 	range = &access->ranges[found];
 	acl_explain_range(&access->rules[range->rule], range, text);
-	ending->detail = text;
 }

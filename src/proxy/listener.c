@@ -1,6 +1,7 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,8 +53,13 @@ listener_pause(struct listener *l, struct counter *count, const char *why,
 static void
 listener_wait(struct listener *l)
 {
-	listener_pause(l, &listener_stats(l)->paused_fast,
-	    "session_rate reached", 0);
+	const struct rate_limit *rate = &l->conf->session_rate;
+	char why[64];
+
+	snprintf(why, sizeof(why), "session_rate %ju/%s reached",
+	    (uintmax_t)rate->count, rate->per == 1000 ? "s" :
+	    rate->per == 60 * 1000 ? "m" : "h");
+	listener_pause(l, &listener_stats(l)->paused_fast, why, 0);
 	l->resume_at = worker_now(l->worker) + LISTENER_RESUME_MS / 2;
 }
 

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "acl.h"
 #include "base/units.h"
@@ -33,18 +34,27 @@ admit_keep(struct session *s)
 }
 
 static enum phase_answer
-admit_deny(struct session *s)
+admit_drop(struct session *s)
 {
 	struct worker *w = s->worker;
+
+	s->held = limit_hold(w->shared, s->listener);
+	s->active = worker_now(w);
+	if (s->held)
+		return admit_keep(s);
+	admit_explain(s);
+	strcat((char *)w->scratch, ", and no place to hold it");
+	return PHASE_END;
+}
+
+static enum phase_answer
+admit_deny(struct session *s)
+{
 	enum deny_action action = s->listener->deny_action;
 
 	counter_add(&session_stats(s)->denied[DENIED_BY_RULE], 1);
-	if (action == DENY_DROP && !w->draining &&
-	    limit_hold(w->shared, s->listener)) {
-		s->held = true;
-		s->active = worker_now(w);
-		return admit_keep(s);
-	}
+	if (action == DENY_DROP && !s->worker->draining)
+		return admit_drop(s);
 	if (action == DENY_CLOSE)
 		conn_shutdown(&s->client);
 	admit_explain(s);
@@ -65,10 +75,11 @@ admit_limit(struct session *s, enum denial why, const char *cause,
 static enum phase_answer
 admit_many(struct session *s)
 {
+	uint64_t count = s->listener->max_sessions_per_client;
 	char *most = (char *)s->worker->scratch;
 
-	snprintf(most, WORKER_SCRATCH, "%ju are there",
-	    (uintmax_t)s->listener->max_sessions_per_client);
+	snprintf(most, WORKER_SCRATCH, "%ju %s there", (uintmax_t)count,
+	    count == 1 ? "is" : "are");
 	return admit_limit(s, DENIED_SESSIONS, "too many sessions of this "
 	    "client", "max_sessions_per_client", most);
 }
@@ -79,8 +90,9 @@ admit_fast(struct session *s)
 	const struct rate_limit *rate = &s->listener->session_rate_per_client;
 	char *most = (char *)s->worker->scratch, per[UNITS_TEXT];
 
-	snprintf(most, WORKER_SCRATCH, "%ju in %s are the most",
-	    (uintmax_t)rate->count, duration_text(rate->per, per));
+	snprintf(most, WORKER_SCRATCH, "%ju in %s %s the most",
+	    (uintmax_t)rate->count, duration_text(rate->per, per),
+	    rate->count == 1 ? "is" : "are");
 	return admit_limit(s, DENIED_RATE, "new sessions of this client come "
 	    "too fast", "session_rate_per_client", most);
 }

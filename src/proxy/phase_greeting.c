@@ -53,9 +53,13 @@ greeting_fail(struct session *s, const struct ending *e)
 static enum phase_answer
 greeting_refuse_peer(struct session *s)
 {
+	char *words = (char *)s->worker->scratch, ip[ADDR_TEXT];
+
+	snprintf(words, CLOSERECORD_DETAIL, "%s is in no accept_proxy_from; "
+	    "add it there, or let the client connect through a proxy that is",
+	    peer_ip_text(&s->peer, ip));
 	return greeting_fail(s, &(struct ending){ .by = BY_PROXY,
-		.how = HOW_LIMIT, .cause = "no proxy in front has this address",
-		.detail = "add it there, or let the client connect through one",
+		.how = HOW_LIMIT, .detail = words,
 		.rule = "accept_proxy_from" });
 }
 

@@ -117,7 +117,7 @@ def test_the_record_names_the_rule(stage):
     other = come_from(stage, proxy, "127.0.0.4")
     assert other.read_all() == (b"", RST)
     assert proxy.record(other).cause == \
-        "denied: it is in no line (allow of listener default)"
+        "denied: no allow has 127.0.0.4 (allow of listener default)"
     assert server.nobody_came()
 
 
@@ -339,7 +339,10 @@ def test_who_is_held_leaves_room_for_others(stage):
     held = [come_from(stage, proxy, "127.0.0.2") for _ in range(2)]
     wait_for(lambda: proxy.session_sockets == 2, 5, "both are accepted")
     for _ in range(10):
-        assert come_from(stage, proxy, "127.0.0.2").read_all() == (b"", RST)
+        client = come_from(stage, proxy, "127.0.0.2")
+        assert client.read_all() == (b"", RST)
+    assert proxy.record(client).cause.endswith(
+        "proxy.ini:7), and no place to hold it")
     assert all(map(is_silent, held))
     assert is_served(come_from(stage, proxy, "127.0.0.3"))
 

@@ -182,7 +182,7 @@ def test_the_record_names_the_limit(stage):
     assert record.phase == "admit"
     assert record.attempts == 0
     assert record.cause == (
-        "too many sessions of this client: 1 are there "
+        "too many sessions of this client: 1 is there "
         "(max_sessions_per_client of listener default)")
     assert is_served(first)
     proxy.record(first)
@@ -331,8 +331,8 @@ def test_the_rate_of_a_listener_lets_clients_wait(stage, workers):
     later = times[45:]
     gaps = [b - a for a, b in zip(later, later[1:])]
     assert max(gaps) < limit(0.8)
-    proxy.wait_for_line(r"listener default: session_rate reached, new clients "
-                        r"wait")
+    proxy.wait_for_line(r"listener default: session_rate 40/s reached, new "
+                        r"clients wait")
     assert not proxy.records or all(r.how != "limit" for r in proxy.records)
 
 
@@ -347,7 +347,7 @@ def test_a_place_in_the_rate_is_not_lost_on_nobody(stage):
     assert served == 20
     waits = come_from(stage, proxy, "127.0.0.3")
     waits.send(b"b")
-    proxy.wait_for_line("session_rate reached")
+    proxy.wait_for_line("session_rate 20/h reached")
     assert not waits.events()
     assert census.came[b"b"] == []
 

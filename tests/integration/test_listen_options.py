@@ -178,8 +178,10 @@ def two_networks(hosts):
 def test_an_interface_is_the_only_way_in(stage, hosts, workers):
     left, middle, right = two_networks(hosts)
     server = stage.server(echo, sock=middle.socket())
-    stage.proxy(server, workers=workers, prefix=middle.prefix, listener={
-        "bind": ":5000", "interface": "to10-1-0"})
+    proxy = stage.proxy(
+        server, workers=workers, prefix=middle.prefix,
+        listener={"bind": ":5000", "interface": "to10-1-0"})
+    assert re.search(r"^forwarding :5000 \(to10-1-0\) -> ", proxy.log, re.M)
     served(stage, ("10.1.0.2", 5000), sock=left.socket())
     with pytest.raises(ConnectionRefusedError):
         stage.connect(("10.2.0.2", 5000), sock=right.socket())
@@ -332,6 +334,20 @@ def test_a_server_of_another_family_cannot_see_the_client(stage, hosts):
     assert record.cause == ("the server has no address of the client's family "
                             "(source of upstream default)")
     assert record.error == "Address family not supported by protocol"
+
+
+def test_answers_that_do_not_come_back_are_asked_about(stage, hosts):
+    router = Router(stage, hosts, upstream={
+        "connect_attempts": 1, "connect_timeout": "300ms"})
+    router.server_host.run("ip", "route", "del", "default")
+    client = router.connect("10.2.0.2")
+    source = client.sock.getsockname()[0]
+    assert client.read_all() == (b"", RST)
+    record = router.proxy.record(client)
+    assert record.end == "proxy timeout"
+    assert record.cause == (
+        f"connect 300ms: source = client: do the server's answers to {source} "
+        "come back here? (connect_timeout of upstream default)")
 
 
 def test_who_has_no_right_to_be_transparent_says_which(stage, host):

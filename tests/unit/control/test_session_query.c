@@ -102,7 +102,9 @@ what_is_wrong_is_said(void **state)
 	(void)state;
 	assert_wrong("listner", "pg",
 	    "there is no parameter 'listner'; did you mean listener?");
-	assert_wrong("\n", "pg", "there is no parameter '\\n'");
+	assert_wrong("\n", "pg", "there is no parameter '\\n'; there are "
+	    "listener, upstream, server, client, min_age, id, limit, after "
+	    "and format");
 	assert_wrong("listener", "wep",
 	    "listener 'wep' is not in the configuration; did you mean web?");
 	assert_wrong("upstream", "nothing",
