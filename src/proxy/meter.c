@@ -59,6 +59,21 @@ meter_take(struct meter *m, size_t bytes)
 	m->credit -= bytes * 1000;
 }
 
+/* Nothing is filled before the time at which it last was. */
+void
+meter_owe(struct meter *m, size_t bytes)
+{
+	uint64_t price = bytes * 1000;
+
+	if (m->rate == 0)
+		return;
+	if (price > m->credit) {
+		m->filled += (price - m->credit + m->rate - 1) / m->rate;
+		price = m->credit;
+	}
+	m->credit -= price;
+}
+
 bool
 meter_is_full(struct meter *m, uint64_t now)
 {

@@ -32,6 +32,10 @@ size_t meter_room(struct meter *, uint64_t now);
 /* So many were moved, of those there was room for. */
 void meter_take(struct meter *, size_t);
 
+/* So many went without asking: what there was no room for is waited for before
+ * there is any again. */
+void meter_owe(struct meter *, size_t);
+
 /* Whether waiting any longer is of no use. */
 bool meter_is_full(struct meter *, uint64_t now);
 

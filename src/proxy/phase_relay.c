@@ -25,7 +25,8 @@ relay_plan_report(struct session *s)
 	    worker_now(s->worker) + interval;
 }
 
-/* One for each direction; of no limit where only the other has one. */
+/* One for each direction; of no limit where only the other has one.  What a
+ * phase before has read was not asked for then. */
 static int
 relay_meter(struct session *s)
 {
@@ -39,6 +40,7 @@ relay_meter(struct session *s)
 		return -ENOMEM;
 	meter_init(session_meter(&s->to_upstream),
 	    conf->bandwidth_to_upstream, now);
+	meter_owe(session_meter(&s->to_upstream), s->to_upstream.pending);
 	meter_init(session_meter(&s->to_client), conf->bandwidth_to_client,
 	    now);
 	return 0;

@@ -70,6 +70,19 @@ def test_so_it_is_when_it_is_slow_and_when_it_is_fast(stage, rate, workers):
     assert_rate(len(data), watch.seconds, rate)
 
 
+def test_what_is_heard_before_the_relay_counts(stage):
+    """The most that a route reads: it is no gift on top."""
+    server = stage.server()
+    proxy = stage.proxy(server, listener={
+        **limited("client", "32k"), "route": "sni a.example -> default"})
+    data = payload(64 * KIB)
+    watch = Stopwatch()
+    client = stage.connect(proxy)
+    stage.run(client.send_and_fin, data)
+    assert server.accept().read_to_end() == complete(data)
+    assert_rate(len(data), watch.seconds, 32 * KIB)
+
+
 def test_it_is_smooth(stage):
     """No tenth of a second has much more than its share."""
     server = stage.server(push)

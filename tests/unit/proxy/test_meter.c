@@ -168,6 +168,33 @@ a_slow_one_waits_for_what_is_worth_it(void **state)
 	assert_int_equal(meter_room(&m, BEGIN + 250), METER_LEAST);
 }
 
+/* As if it had been asked for in time. */
+static void
+what_was_not_asked_for_is_owed(void **state)
+{
+	struct meter m = new_meter(MIB), none = new_meter(0);
+
+	(void)state;
+	meter_owe(&none, MIB);
+	assert_true(meter_room(&none, BEGIN) == SIZE_MAX);
+	meter_owe(&m, burst(MIB) - 1000);
+	assert_int_equal(meter_room(&m, BEGIN), 1000);
+	meter_owe(&m, 1000 + MIB / 2);
+	assert_int_equal(meter_room(&m, BEGIN + 500), 0);
+	assert_false(meter_is_full(&m, BEGIN + 500));
+	assert_true(meter_is_full(&m, BEGIN + 500 + METER_WAIT_MS));
+	for (size_t i = 0; i < COUNT; i++) {
+		size_t late = 32 * KIB;
+		uint64_t sum;
+
+		m = new_meter(RATES[i]);
+		meter_owe(&m, late);
+		sum = late + take_for(&m, 60000, 10, SIZE_MAX);
+		assert_true(sum <= 60 * RATES[i] + burst(RATES[i]));
+		assert_true(sum >= 59 * RATES[i]);
+	}
+}
+
 /* A worker may see an earlier time than another. */
 static void
 time_that_goes_back_gives_nothing(void **state)
@@ -192,6 +219,7 @@ main(void)
 		cmocka_unit_test(credit_is_never_taken_back),
 		cmocka_unit_test(who_has_run_out_waits_for_some_ms),
 		cmocka_unit_test(a_slow_one_waits_for_what_is_worth_it),
+		cmocka_unit_test(what_was_not_asked_for_is_owed),
 		cmocka_unit_test(time_that_goes_back_gives_nothing),
 	};
 
