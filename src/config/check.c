@@ -230,6 +230,7 @@ listener_check_bind(struct check *check, const struct section *section)
 		    section_text(section, name));
 }
 
+/* What [defaults] says is for those that it fits. */
 static void
 listener_check_proxies(struct check *check, const struct section *section)
 {
@@ -244,7 +245,30 @@ listener_check_proxies(struct check *check, const struct section *section)
 		report(check->report, accept, "accept_proxy optional would "
 		    "believe whoever sends a header: name the proxies in "
 		    "front, as 'accept_proxy_from = 10.0.0.0/8'");
+	if (!is_given(accept) && listener->nproxies > 0 &&
+	    from.kind != ORIGIN_DEFAULTS)
+		report(check->report, from, "accept_proxy_from is not looked "
+		    "at without 'accept_proxy = require' or 'optional'");
 	listener->proxy_map = proxies_map(check->arena, listener);
+}
+
+static void
+listener_check_denial(struct check *check, const struct section *section)
+{
+	struct listener_conf *listener = section->owner;
+	struct origin action = given(listener->origins, section->kind,
+	    "deny_action");
+
+	if (listener->deny_action == DENY_RESET || section->unsure ||
+	    is_given(given(listener->origins, section->kind, "allow")) ||
+	    is_given(given(listener->origins, section->kind, "deny")))
+		return;
+	if (action.kind == ORIGIN_DEFAULTS)
+		listener->deny_action = DENY_RESET;
+	else
+		report(check->report, action, "deny_action is for clients that "
+		    "allow and deny keep out, and [listener %s] has neither",
+		    listener->name);
 }
 
 /* --- addresses against each other */
@@ -314,6 +338,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 			listener_check_listening(doc->report, s->owner);
 			listener_resolve(&check, s);
 			listener_check_proxies(&check, s);
+			listener_check_denial(&check, s);
 			routes_check(&check, s->owner);
 		}
 	}

@@ -99,7 +99,8 @@ assert_line(const char *section, const char *line, const char *expected)
 	    upstream ? "host = h\nport = 1\n" : "",
 	    !listener || strncmp(line, "bind", 4) == 0 ? "" :
 	    strncmp(line, "socket_", 7) == 0 ? "bind = unix:/s\n" :
-	    "bind = :1\n");
+	    strncmp(line, "accept_proxy_from", 17) == 0 ?
+	    "bind = :1\naccept_proxy = require\n" : "bind = :1\n");
 	if (!listener)
 		strcat(text, "[listener]\nbind = :1\n");
 	if (!upstream)

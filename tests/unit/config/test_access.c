@@ -194,6 +194,26 @@ files(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Who has forgotten the rest of it is told; [defaults] is for those it fits. */
+static void
+an_action_is_for_who_is_denied(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	assert_errors(LISTENER("deny_action = drop\n"), "t:3: deny_action is "
+	    "for clients that allow and deny keep out, and [listener default] "
+	    "has neither\n");
+	assert_errors(LISTENER("deny_action = reset\n"), "");
+	assert_errors(LISTENER("deny_action = drop\nallow = 10.0.0.0/8\n"),
+	    "");
+	config = load_right("[defaults]\ndeny_action = close\n"
+	    "[listener a]\nbind = :2\ndeny = 10.0.0.0/8\n" LISTENER(""));
+	assert_int_equal(config->listeners[0].deny_action, DENY_CLOSE);
+	assert_int_equal(config->listeners[1].deny_action, DENY_RESET);
+	config_free(config);
+}
+
 int
 main(void)
 {
@@ -202,6 +222,7 @@ main(void)
 		cmocka_unit_test(the_rest_depends_on_allow),
 		cmocka_unit_test(defaults_are_replaced),
 		cmocka_unit_test(wrong_lines),
+		cmocka_unit_test(an_action_is_for_who_is_denied),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(files),
 	};

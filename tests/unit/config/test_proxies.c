@@ -89,6 +89,20 @@ optional_needs_a_list(void **state)
 	    "10.0.0.0/8, or unix, not 'x'\n");
 }
 
+/* Who forgets to turn it on would wonder why nobody is believed. */
+static void
+a_list_is_for_who_accepts_headers(void **state)
+{
+	(void)state;
+	assert_errors(L("accept_proxy_from = 10.0.0.0/8\n"),
+	    "t:3: accept_proxy_from is not looked at without 'accept_proxy = "
+	    "require' or 'optional'\n");
+	assert_errors(L("accept_proxy_from = 10.0.0.0/8\n"
+	    "accept_proxy = off\n"), "");
+	assert_errors("[defaults]\naccept_proxy_from = 10.0.0.0/8\n" L(""),
+	    "");
+}
+
 int
 main(void)
 {
@@ -98,6 +112,7 @@ main(void)
 		cmocka_unit_test(a_list_of_the_defaults_is_replaced),
 		cmocka_unit_test(what_is_wrong),
 		cmocka_unit_test(optional_needs_a_list),
+		cmocka_unit_test(a_list_is_for_who_accepts_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
