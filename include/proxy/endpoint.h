@@ -11,8 +11,17 @@
 #include "base/addr.h"
 #include "base/line.h"
 
-/* Made by the main thread, counted by endpoint sets and sessions; the counters
- * are relaxed and may be read by anyone. */
+/* Why a server gets no new sessions: any of these. */
+enum server_out {
+	SERVER_FAILING = 1 << 0,  /* its health check says so */
+	SERVER_EJECTED = 1 << 1,  /* it refused too many in a row */
+	SERVER_DISABLED = 1 << 2, /* an operator did: down */
+	SERVER_DRAINING = 1 << 3, /* an operator did: drain */
+};
+
+/* Made by the main thread, counted by endpoint sets and sessions; all of it is
+ * relaxed and may be read by anyone.  What workers write for a session is on
+ * lines of its own, what they read for each choice on another. */
 struct server_state {
 	alignas(LINE) atomic_int refs;
 	_Atomic uint64_t sessions; /* now */
@@ -22,9 +31,18 @@ struct server_state {
 	_Atomic uint64_t bytes_to_client;
 	_Atomic int	 last_error; /* -errno of the last failure, 0: none */
 
-	alignas(LINE) struct addr addr; /* from here on only read */
+	alignas(LINE) atomic_uint out; /* enum server_out; main writes it */
+	_Atomic uint64_t up_since;  /* clock_ms(); 0: from the start */
+	struct addr	 addr;	    /* from here on only read */
 	char		 text[ADDR_TEXT]; /* of the address */
 };
+
+/* Whether new sessions may go there. */
+static inline bool
+server_state_usable(const struct server_state *server)
+{
+	return atomic_load_explicit(&server->out, memory_order_relaxed) == 0;
+}
 
 /* One reference; NULL without memory. Any thread, as are the next two. */
 struct server_state *server_state_new(const struct addr *);
@@ -40,7 +58,8 @@ void server_state_fail(struct server_state *, int error);
 
 struct endpoint {
 	struct server_state *server; /* one reference */
-	uint64_t	     weight;
+	uint32_t	     line;   /* index of its server_conf */
+	uint32_t	     weight;
 	bool		     backup;
 };
 

@@ -87,7 +87,8 @@ resolver_add(struct resolving *u, struct endpoint_set *set,
 		e->server = resolver_server(u, set, &addrs[i]);
 		if (e->server == NULL)
 			return -ENOMEM;
-		e->weight = conf->weight;
+		e->line = (uint32_t)(conf - u->conf->servers);
+		e->weight = (uint32_t)conf->weight;
 		e->backup = conf->backup ||
 		    addrs[i].sa.sa_family != addrs[0].sa.sa_family;
 		set->count++;
