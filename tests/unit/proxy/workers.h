@@ -217,12 +217,14 @@ has_ended(const struct rig *rig)
 	return is_readable(rig->shared.done_fd);
 }
 
+/* A slot is also taken for a moment by who then finds that nobody waits. */
 static inline void
 wait_for_sessions(struct rig *rig, uint64_t count)
 {
 	uint64_t until = 0;
 
-	while (rig->shared.sessions.used != count && patient(&until))
+	while ((rig->shared.sessions.used != count ||
+	    rig->limit.used != count) && patient(&until))
 		;
 	assert_int_equal(rig->shared.sessions.used, count);
 	assert_int_equal(rig->limit.used, count);
