@@ -69,8 +69,9 @@ int sock_probe_mptcp(void);
 int sock_probe_transparent(void);
 
 /* Removes the path of a Unix socket nobody listens on any more (connect says
- * ECONNREFUSED).  0 also when there is none; -EADDRINUSE when it is alive;
- * -ENOTSOCK when something else lies there. */
+ * ECONNREFUSED; one of ours that does not let us is asked all the same).  0 also
+ * when there is none; -EADDRINUSE when it is alive; -ENOTSOCK when something else
+ * lies there; -EACCES when it does not let us ask, or remove it. */
 int sock_unlink_stale(const struct addr *);
 
 /* Whether a Unix socket could listen there, without leaving anything behind: a

@@ -18,6 +18,7 @@ struct binding {
 	const struct listener_conf *listener;
 	const struct bind_conf	   *bind;
 	struct mail		  **mails; /* NULL: it is only tried */
+	struct bound		   *bound; /* what has been, of Unix sockets */
 	size_t			    nworkers;
 	size_t			    turn; /* who owns the next single one */
 	struct bind_options	    options; /* of the listener */
@@ -104,10 +105,19 @@ bind_group(const struct binding *b, struct addr *addr)
 static int
 bind_unix(struct binding *b, const struct addr *addr)
 {
-	int error = sock_unlink_stale(addr);
+	int fd, error = sock_unlink_stale(addr);
 
-	return error < 0 ? error :
-	    bind_one(b, addr, false, b->turn++ % b->nworkers);
+	if (error < 0)
+		return error;
+	fd = bind_socket(b, addr, false);
+	if (fd < 0)
+		return fd;
+	error = bound_add(b->bound, &b->bind->addr);
+	if (error == 0)
+		return bind_add(b, b->turn++ % b->nworkers, fd);
+	unlink(addr->un.sun_path);
+	close(fd);
+	return error;
 }
 
 static int
@@ -219,10 +229,11 @@ bind_listen_all(const struct config *config, struct mail **mails,
 }
 
 int
-bind_open(const struct config *config, struct mail **mails, size_t nworkers)
+bind_open(const struct config *config, struct mail **mails, size_t nworkers,
+    struct bound *bound)
 {
 	struct binding b = { .config = config, .mails = mails,
-		.nworkers = nworkers };
+		.nworkers = nworkers, .bound = bound };
 	int error = bind_options_check_sources(config);
 
 	for (size_t i = 0; error == 0 && i < config->nlisteners; i++) {
@@ -274,17 +285,5 @@ bind_give(const struct config *config, uid_t uid, gid_t gid)
 			    bind_give_path(l, &l->binds[n], uid, gid) < 0)
 				log_warn(-errno, "listener %s: cannot give %s "
 				    "away", l->name, l->binds[n].text);
-	}
-}
-
-void
-bind_unlink(const struct config *config)
-{
-	for (size_t i = 0; i < config->nlisteners; i++) {
-		const struct listener_conf *l = &config->listeners[i];
-
-		for (size_t n = 0; n < l->nbinds; n++)
-			if (bind_has_path(&l->binds[n]))
-				sock_unlink_stale(&l->binds[n].addr);
 	}
 }

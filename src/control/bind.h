@@ -5,14 +5,17 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "bound.h"
 #include "config/config.h"
 #include "proxy/mail.h"
 
 /* Opens every bind of the config: for TCP a group of one socket a worker, for
  * Unix sockets and long ranges one socket for one worker.  They are put into
  * the workers' SNAPSHOT mail.  0, or -errno after it was logged with the place
- * in the file and, where known, who holds the port. */
-int bind_open(const struct config *, struct mail **mails, size_t nworkers);
+ * in the file and, where known, who holds the port.  Either way bound_remove()
+ * is due at the end. */
+int bind_open(const struct config *, struct mail **mails, size_t nworkers,
+    struct bound *);
 
 /* Whether one bind of a listener could be opened: it is bound, does not listen,
  * and is closed again.  0, or -errno after it was logged as above. */
@@ -21,8 +24,5 @@ int bind_try(const struct config *, const struct listener_conf *,
 
 /* Makes the Unix sockets those of an account, which may remove them then. */
 void bind_give(const struct config *, uid_t, gid_t);
-
-/* Removes the paths of our Unix sockets. */
-void bind_unlink(const struct config *);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config/option.h"
@@ -93,6 +94,14 @@ bind_options_init(struct bind_options *o, const struct config *config,
 	return 0;
 }
 
+static const char *
+options_no_access(const struct addr *addr)
+{
+	return access(addr->un.sun_path, F_OK) == 0 ?
+	    "a socket of somebody else is there; if nobody listens on it, "
+	    "remove it" : "its folder cannot be written by this user";
+}
+
 const char *
 bind_options_why(const struct listener_conf *l, const struct addr *addr,
     int error, char *text)
@@ -105,7 +114,9 @@ bind_options_why(const struct listener_conf *l, const struct addr *addr,
 	else if (error == -EPERM && (l->transparent || l->interface != NULL))
 		snprintf(text, BIND_WHY, " (%s needs CAP_NET_RAW)",
 		    l->transparent ? "transparent" : "interface");
-	else if (error == -EACCES && !local)
+	else if (error == -EACCES && local)
+		snprintf(text, BIND_WHY, " (%s)", options_no_access(addr));
+	else if (error == -EACCES)
 		snprintf(text, BIND_WHY, " (a port this low needs "
 		    "CAP_NET_BIND_SERVICE)");
 	else if (error == -ENODEV && l->interface != NULL)

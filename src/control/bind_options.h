@@ -18,7 +18,7 @@ int bind_options_init(struct bind_options *, const struct config *,
 
 /* What a listener's options have to do with an error of binding, as words to
  * stand behind the address ("" if nothing); BIND_WHY bytes. */
-#define BIND_WHY 96
+#define BIND_WHY 128
 const char *bind_options_why(const struct listener_conf *, const struct addr *,
     int error, char *text);
 

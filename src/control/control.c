@@ -43,6 +43,7 @@ struct control {
 	struct resolver	    *resolver;
 	struct rates	    *rates;
 	struct admin_sockets sockets;
+	struct bound	     bound;
 	struct admin_view    view;
 	struct tours	    *tours;
 	struct admin	    *admin;
@@ -111,7 +112,7 @@ control_listen(struct control *c, struct mail **mails, size_t count)
 		return -ENOMEM;
 	}
 	turn = turnstile_enter();
-	error = bind_open(c->config, mails, count);
+	error = bind_open(c->config, mails, count, &c->bound);
 	turnstile_leave(turn);
 	return error;
 }
@@ -311,7 +312,7 @@ static void
 control_remove_files(struct control *c)
 {
 	admin_sockets_close(&c->sockets);
-	bind_unlink(c->config);
+	bound_remove(&c->bound);
 	pidfile_close(c->config, c->pid_fd);
 }
 

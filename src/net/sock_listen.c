@@ -2,10 +2,7 @@
 #include "sock-internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,7 +46,7 @@ sock_bind_ip(int fd, const struct addr *addr, const struct sock_listen *opts)
 }
 
 /* The path has its mode from the first moment, and no path is followed. */
-static int
+int
 sock_bind_unix(int fd, const struct addr *addr, mode_t mode)
 {
 	mode_t mask = mode != 0 ? umask(~mode & 0777) : 0;
@@ -169,70 +166,6 @@ sock_probe_transparent(void)
 	if (fd < 0)
 		return fd;
 	error = sock_set_transparent(fd, AF_INET);
-	close(fd);
-	return error;
-}
-
-/* 0 and whether something lies at the path, of which nobody listens. */
-static int
-sock_stale(const struct addr *addr, bool *there)
-{
-	struct stat st;
-	int fd, error;
-
-	*there = addr->un.sun_path[0] != '\0' &&
-	    lstat(addr->un.sun_path, &st) == 0;
-	if (!*there)
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return -ENOTSOCK;
-	fd = sock_new_of(addr->sa.sa_family, 0);
-	if (fd < 0)
-		return fd;
-	error = connect(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
-	close(fd);
-	if (error != -ECONNREFUSED)
-		return error == -EACCES ? error : -EADDRINUSE;
-	return 0;
-}
-
-int
-sock_unlink_stale(const struct addr *addr)
-{
-	bool there;
-	int error = sock_stale(addr, &there);
-
-	if (error < 0 || !there)
-		return error;
-	return unlink(addr->un.sun_path) < 0 ? -errno : 0;
-}
-
-/* Whether a name can be made or removed where the path is. */
-static int
-folder_writable(const char *path)
-{
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
-
-	snprintf(folder, sizeof(folder), "%s", path);
-	return faccessat(AT_FDCWD, dirname(folder), W_OK | X_OK,
-	    AT_EACCESS) < 0 ? -errno : 0;
-}
-
-int
-sock_probe_unix(const struct addr *addr)
-{
-	const char *path = addr->un.sun_path;
-	bool there;
-	int fd, error = sock_stale(addr, &there);
-
-	if (error < 0 || there)
-		return error < 0 ? error : folder_writable(path);
-	fd = sock_new_of(addr->sa.sa_family, 0);
-	if (fd < 0)
-		return fd;
-	error = sock_bind_unix(fd, addr, 0);
-	if (error == 0 && path[0] != '\0')
-		unlink(path);
 	close(fd);
 	return error;
 }

@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import stat
 import struct
@@ -138,6 +139,83 @@ def test_nobody_comes_in_before_it_has_its_mode(stage, host, open_folder):
     assert re.search(r"umask\(0177\) .*\nbind\(.*\numask\(.*\nlisten\(",
                      log.read_text()), log.read_text()
     assert "chmod" not in log.read_text()
+
+
+def locked(path, mode="0060"):
+    """The flags for a socket that does not let its own daemon in."""
+    return ["-L", f"unix:{path}=127.0.0.1:9", "--set",
+            f"defaults.socket_mode={mode}"]
+
+
+@pytest.fixture
+def shared_folder(root, open_folder):
+    open_folder.chmod(0o777)
+    return open_folder
+
+
+as_root = {"prefix": [], "env": NO_LEAKS}
+as_nobody = {"prefix": NOBODY}
+
+
+@pytest.mark.parametrize("mode", ["0060", "0440"])
+@pytest.mark.parametrize("how", [as_root, as_nobody], ids=["root", "nobody"])
+def test_a_locked_socket_goes_with_its_daemon(stage, shared_folder, mode, how):
+    """Also if that has become nobody on its way."""
+    args = locked(shared_folder / "in", mode)
+    if how is as_root:
+        args += ["-u", "nobody"]
+    proxy = stage.sluice(args=args, **how)
+    assert (shared_folder / "in").is_socket()
+    proxy.stop()
+    assert os.listdir(shared_folder) == []
+
+
+@pytest.mark.parametrize("mode", ["0060", "0440"])
+def test_a_locked_socket_of_a_daemon_that_was_killed(stage, shared_folder,
+                                                     mode):
+    path = shared_folder / "in"
+    first = stage.sluice(args=locked(path, mode), prefix=NOBODY)
+    first.signal(signal.SIGKILL)
+    first.wait(5)
+    assert path.is_socket()
+    stage.sluice(args=locked(path, mode), prefix=NOBODY)
+    assert owner_of(path)[0] == oct(int(mode, 8))
+    assert connects(path, 0, 0) == 0
+
+
+def test_a_locked_socket_of_a_living_daemon(stage, shared_folder):
+    path = shared_folder / "in"
+    first = stage.sluice(args=locked(path), prefix=NOBODY)
+    code, log = fails_to_start(stage, args=locked(path), prefix=NOBODY)
+    assert code == 3
+    assert (f"cannot bind unix:{path} (held by sluice, pid {first.pid}): "
+            "Address already in use") in log
+    assert owner_of(path)[0] == "0o60"
+    assert connects(path, 0, 0) == 0
+
+
+def test_a_locked_socket_of_somebody_else(stage, shared_folder):
+    path = shared_folder / "in"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+    path.chmod(0o600)
+    code, log = fails_to_start(stage, args=locked(path), prefix=NOBODY)
+    assert code == 3
+    assert (f"cannot bind unix:{path} (a socket of somebody else is there; if "
+            "nobody listens on it, remove it): Permission denied") in log
+    assert path.is_socket()
+
+
+@pytest.mark.parametrize("heir", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_path_that_has_another_socket_by_now_stays(stage, shared_folder,
+                                                     heir):
+    path = shared_folder / "in"
+    proxy = stage.sluice(args=locked(path), prefix=NOBODY)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX, heir) as sock:
+        sock.bind(str(path))
+        proxy.stop()
+        assert path.is_socket()
 
 
 @pytest.mark.parametrize("resolve", [False, True], ids=["start", "trial"])
