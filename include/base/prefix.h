@@ -18,6 +18,9 @@ struct prefix {
  * bits of the host are ignored.  Returns 0, or -EINVAL. */
 int prefix_parse(struct prefix *, const char *text);
 
+/* Whether every address of the narrow one is in the wide one, too. */
+bool prefix_covers(const struct prefix *wide, const struct prefix *narrow);
+
 /* Whether the client is one of them; a Unix client has no address. */
 bool prefix_has(const struct prefix *, const struct peer *);
 

@@ -82,3 +82,12 @@ prefix_has(const struct prefix *p, const struct peer *peer)
 			return false;
 	return true;
 }
+
+bool
+prefix_covers(const struct prefix *wide, const struct prefix *narrow)
+{
+	struct peer first = { .family = narrow->family };
+
+	memcpy(first.ip, narrow->ip, sizeof(first.ip));
+	return wide->bits <= narrow->bits && prefix_has(wide, &first);
+}

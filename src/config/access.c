@@ -3,6 +3,7 @@
 #include "build.h"
 #include "file.h"
 #include "include.h"
+#include "range.h"
 #include "reader.h"
 
 #include "base/str.h"
@@ -42,33 +43,33 @@ ranges_add(struct ranges *to, const struct prefix *prefix, uint32_t rule,
 
 /* The range of a line, which may have a comment behind it that begins as in
  * other lists than ours. */
-static bool
-line_parse(const char *line, struct prefix *prefix)
+static const char *
+line_parse(const char *line, struct prefix *prefix, char *why)
 {
-	char text[READER_LINE + 1], *end = text;
+	char text[READER_LINE + 1];
 
 	strcpy(text, line);
-	end += strcspn(text, " \t");
-	if (*end != '\0' && !reader_comments(line))
-		return false;
-	*end = '\0';
-	return prefix_parse(prefix, text) == 0;
+	if (reader_comments(line))
+		text[strcspn(text, " \t")] = '\0';
+	return range_parse(prefix, text, RANGE_ALL, why);
 }
 
 static void
 ranges_read(struct ranges *to, struct reader *reader, uint32_t rule)
 {
 	unsigned bad = 0;
+	char why[RANGE_WHY];
 	struct prefix prefix;
-	const char *line;
+	const char *line, *wrong;
 
 	while (bad < BAD_RANGES && (line = reader_next(reader)) != NULL) {
-		if (line_parse(line, &prefix)) {
+		wrong = line_parse(line, &prefix, why);
+		if (wrong == NULL) {
 			ranges_add(to, &prefix, rule, reader->line);
 			continue;
 		}
-		report(reader->report, reader_here(reader), "a line is an "
-		    "address or a range as in 10.0.0.0/8, not '%s'", line);
+		report(reader->report, reader_here(reader), "'%s' %s", line,
+		    wrong);
 		if (++bad == BAD_RANGES)
 			report(reader->report, reader_here(reader), "the rest "
 			    "is not read");
@@ -94,6 +95,8 @@ rule_read(struct ranges *to, struct report *report_to,
 {
 	const char *key = rule->allow ? "allow" : "deny", *wrong;
 	int fd = file_open(rule->path);
+	size_t told = report_to->count;
+	uint32_t before = to->count;
 	struct reader reader;
 	char why[FILE_WHY];
 	struct stat st;
@@ -108,6 +111,10 @@ rule_read(struct ranges *to, struct report *report_to,
 		reader_init(&reader, file_source, &fd, report_to, file);
 		ranges_read(to, &reader, index);
 		reader_done(&reader);
+		if (rule->allow && to->count == before &&
+		    report_to->count == told)
+			report(report_to, rule->origin, "allow '%s': has no "
+			    "ranges: nobody could come in", rule->text);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -133,6 +140,39 @@ rule_add(struct ranges *to, struct arena *arena, struct document *doc,
 		return;
 	rule_read(to, doc->report, rule, index);
 	rule_absolute(rule, arena);
+}
+
+/* The first before it that has all it has, if that is of the other key.  What
+ * a list says is nobody's line. */
+static const struct access_rule *
+rule_shadow(const struct access_conf *access, const struct access_rule *rule)
+{
+	const struct access_rule *before = access->rules;
+
+	while (before < rule && (before->path != NULL ||
+	    !prefix_covers(&before->prefix, &rule->prefix)))
+		before++;
+	return rule->path == NULL && before->allow != rule->allow ? before :
+	    NULL;
+}
+
+static void
+access_check(const struct access_conf *access, struct report *report_to)
+{
+	char place[ORIGIN_TEXT];
+
+	for (size_t i = 0; i < access->nrules; i++) {
+		const struct access_rule *rule = &access->rules[i];
+		const struct access_rule *first = rule_shadow(access, rule);
+
+		if (first != NULL)
+			report(report_to, rule->origin, "%s %s is never "
+			    "taken: %s %s at %s comes first",
+			    rule->allow ? "allow" : "deny", rule->text,
+			    first->allow ? "allow" : "deny", first->text,
+			    origin_text(report_to, rule->origin,
+			    first->origin, place));
+	}
 }
 
 static bool
@@ -210,6 +250,7 @@ config_access(struct config *config, struct arena *arena, struct document *doc)
 			continue;
 		}
 		access_place(access, arena, config);
+		access_check(access, doc->report);
 		access_build(access, arena, doc);
 	}
 }

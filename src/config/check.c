@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "hostport.h"
 #include "proxies.h"
+#include "range.h"
 #include "rows.h"
 
 #include <stdio.h>
@@ -230,6 +231,30 @@ listener_check_bind(struct check *check, const struct section *section)
 		    section_text(section, name));
 }
 
+static void
+report_believed(struct check *check, struct origin origin)
+{
+	report(check->report, origin, "accept_proxy optional would believe "
+	    "whoever sends a header: name the proxies in front, as "
+	    "'accept_proxy_from = 10.0.0.0/8'");
+}
+
+static void
+listener_check_optional(struct check *check, const struct section *section)
+{
+	const struct listener_conf *listener = section->owner;
+
+	if (listener->accept_proxy != ACCEPT_PROXY_OPTIONAL)
+		return;
+	if (!section->unsure && !is_given(given(listener->origins,
+	    section->kind, "accept_proxy_from")))
+		report_believed(check, given(listener->origins, section->kind,
+		    "accept_proxy"));
+	for (size_t i = 0; i < listener->nproxies; i++)
+		if (range_is_all(&listener->proxies[i].prefix))
+			report_believed(check, listener->proxies[i].origin);
+}
+
 /* What [defaults] says is for those that it fits. */
 static void
 listener_check_proxies(struct check *check, const struct section *section)
@@ -240,11 +265,7 @@ listener_check_proxies(struct check *check, const struct section *section)
 	struct origin accept = given(listener->origins, section->kind,
 	    "accept_proxy");
 
-	if (listener->accept_proxy == ACCEPT_PROXY_OPTIONAL &&
-	    !is_given(from) && !section->unsure)
-		report(check->report, accept, "accept_proxy optional would "
-		    "believe whoever sends a header: name the proxies in "
-		    "front, as 'accept_proxy_from = 10.0.0.0/8'");
+	listener_check_optional(check, section);
 	if (!is_given(accept) && listener->nproxies > 0 &&
 	    from.kind != ORIGIN_DEFAULTS)
 		report(check->report, from, "accept_proxy_from is not looked "

@@ -121,15 +121,6 @@ routes_by_client(const struct routes *r, const struct peer *peer)
 
 /* --- building */
 
-static bool
-prefix_covers(const struct prefix *wide, const struct prefix *narrow)
-{
-	struct peer first = { .family = narrow->family };
-
-	memcpy(first.ip, narrow->ip, sizeof(first.ip));
-	return wide->bits <= narrow->bits && prefix_has(wide, &first);
-}
-
 /* The rule before it that takes all it could; 'i' itself: there is none. */
 static size_t
 route_shadow(const struct routes *r, size_t i)

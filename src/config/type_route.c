@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "hostport.h"
+#include "range.h"
 #include "reader.h"
 
 #include <ctype.h>
@@ -91,9 +92,12 @@ route_set_alpn(struct route_line *line)
 static bool
 route_set_client(struct route_line *line)
 {
-	if (prefix_parse(&line->rule.prefix, line->word) < 0)
-		return route_wrong(line, "is no address, no range of them as "
-		    "10.0.0.0/8, and not unix");
+	char why[RANGE_WHY];
+	const char *wrong = range_parse(&line->rule.prefix, line->word,
+	    RANGE_ALL, why);
+
+	if (wrong != NULL)
+		return route_wrong(line, wrong);
 	line->rule.text = arena_text(line->setting->arena, line->word,
 	    strlen(line->word));
 	return line->rule.text != NULL;

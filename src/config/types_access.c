@@ -1,4 +1,5 @@
 /* Option types of who may come in. */
+#include "range.h"
 #include "rows.h"
 
 #include <stdio.h>
@@ -26,11 +27,19 @@ rule_file(const char *text)
 	return strncmp(text, FILE_PREFIX, len) == 0 ? text + len : NULL;
 }
 
+/* It is everybody for who binds. */
+static bool
+is_nobody(const char *text)
+{
+	return strcmp(text, "0.0.0.0") == 0 || strcmp(text, "::") == 0;
+}
+
 static bool
 rule_read(const struct setting *setting, struct access_rule *rule)
 {
 	const char *path = rule_file(setting->text);
-	char form[FORM_TEXT];
+	char why[RANGE_WHY];
+	const char *wrong;
 
 	if (path != NULL && *path == '\0')
 		return setting_wrong(setting, " needs a path behind file:");
@@ -38,12 +47,16 @@ rule_read(const struct setting *setting, struct access_rule *rule)
 		rule->path = arena_text(setting->arena, path, strlen(path));
 		return rule->path != NULL;
 	}
-	if (strcmp(setting->text, EVERYBODY) == 0 ||
-	    prefix_parse(&rule->prefix, setting->text) == 0)
+	if (strcmp(setting->text, EVERYBODY) == 0)
 		return true;
-	return setting_wrong(setting, " must be %s, not '%s'%s",
-	    rule_form(setting->option, form), setting->text,
-	    *setting->text == '/' ? "; write file: before a path" : "");
+	if (*setting->text == '/')
+		return setting_wrong(setting, " '%s': write file: before a "
+		    "path", setting->text);
+	wrong = range_parse(&rule->prefix, setting->text, EVERYBODY, why);
+	if (wrong == NULL && is_nobody(setting->text))
+		wrong = "is no client's: everybody is 'all'";
+	return wrong == NULL || setting_wrong(setting, " '%s' %s",
+	    setting->text, wrong);
 }
 
 static bool

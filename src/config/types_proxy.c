@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include "proxies.h"
+#include "range.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,11 +19,13 @@ proxies_set(const struct setting *setting)
 {
 	struct listener_conf *listener = setting->owner;
 	struct proxy_conf *proxies, proxy = { .origin = setting->origin };
-	char form[FORM_TEXT];
+	char why[RANGE_WHY];
+	const char *wrong = range_parse(&proxy.prefix, setting->text,
+	    RANGE_ALL, why);
 
-	if (prefix_parse(&proxy.prefix, setting->text) < 0)
-		return setting_wrong(setting, " must be %s, not '%s'",
-		    proxies_form(setting->option, form), setting->text);
+	if (wrong != NULL)
+		return setting_wrong(setting, " '%s' %s", setting->text,
+		    wrong);
 	proxy.text = arena_text(setting->arena, setting->text,
 	    strlen(setting->text));
 	proxies = arena_grow(setting->arena, listener->proxies,

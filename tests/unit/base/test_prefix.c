@@ -123,6 +123,31 @@ nonsense_is_refused(void **state)
 			fail_msg("'%s' was taken", texts[i]);
 }
 
+static bool
+covers(const char *wide, const char *narrow)
+{
+	struct prefix w = { 0 }, n = { 0 };
+
+	assert_true(*wide == '\0' || prefix_parse(&w, wide) == 0);
+	assert_true(*narrow == '\0' || prefix_parse(&n, narrow) == 0);
+	return prefix_covers(&w, &n);
+}
+
+static void
+covers_what_is_no_wider(void **state)
+{
+	(void)state;
+	assert_true(covers("10.0.0.0/8", "10.9.0.0/16"));
+	assert_true(covers("10.0.0.0/8", "10.0.0.0/8"));
+	assert_false(covers("10.9.0.0/16", "10.0.0.0/8"));
+	assert_false(covers("10.0.0.0/8", "11.0.0.0/16"));
+	assert_false(covers("0.0.0.0/0", "::1"));
+	assert_true(covers("", "unix"));
+	assert_true(covers("", ""));
+	assert_false(covers("unix", ""));
+	assert_false(covers("::/0", ""));
+}
+
 int
 main(void)
 {
@@ -132,6 +157,7 @@ main(void)
 		cmocka_unit_test(too_long_by_one),
 		cmocka_unit_test(zeroed_has_everybody),
 		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(covers_what_is_no_wider),
 	};
 
 	return cmocka_run_group_tests_name("prefix", tests, NULL, NULL);

@@ -86,18 +86,9 @@ defaults_are_replaced(void **state)
 static void
 wrong_lines(void **state)
 {
-	static const char form[] = "must be an address or range as in "
-	    "10.0.0.0/8, all, unix or file:PATH, not ";
-	char expected[256];
-
 	(void)state;
-	snprintf(expected, sizeof(expected), "allow %s'example.com'", form);
-	assert_line("listener", "allow = example.com", expected);
-	snprintf(expected, sizeof(expected), "deny %s'10.0.0.0/33'", form);
-	assert_line("listener", "deny = 10.0.0.0/33", expected);
-	snprintf(expected, sizeof(expected), "deny %s'/etc/list'; write file: "
-	    "before a path", form);
-	assert_line("listener", "deny = /etc/list", expected);
+	assert_line("listener", "deny = /etc/list", "deny '/etc/list': write "
+	    "file: before a path");
 	assert_line("listener", "deny = file:",
 	    "deny needs a path behind file:");
 	assert_line("listener", "deny = file:/etc/passwd",
@@ -107,6 +98,87 @@ wrong_lines(void **state)
 	    "deny_action must be reset, close or drop, not 'hang'");
 	assert_errors("[global]\nallow = all\n" REST, "t:2: 'allow' belongs in "
 	    "[listener] or [defaults], not in [global]\n");
+}
+
+/* Each as 'deny' has it; it says what was meant. */
+static void
+what_is_no_range(void **state)
+{
+	static const struct {
+		const char *text, *wrong;
+	} rows[] = {
+		{ "10.0.0.1/8", "has bits behind its range: write 10.0.0.0/8 "
+		    "or 10.0.0.1" },
+		{ "2001:db8::1/32", "has bits behind its range: write "
+		    "2001:db8::/32 or 2001:db8::1" },
+		{ "::ffff:10.0.0.1/104", "has bits behind its range: write "
+		    "10.0.0.0/8 or 10.0.0.1" },
+		{ "0.0.0.0", "is no client's: everybody is 'all'" },
+		{ "::", "is no client's: everybody is 'all'" },
+		{ "any", "is no range: write all" },
+		{ "ALL", "is no range: write all" },
+		{ "*", "is no range: write all" },
+		{ "10.0.0.0/33", "has more bits than an address: at most /32" },
+		{ "::/129", "has more bits than an address: at most /128" },
+		{ "::ffff:10.0.0.0/8", "has fewer bits than ::ffff: at least "
+		    "/96" },
+		{ "10.0.0.0/255.0.0.0", "has a mask: write /8" },
+		{ "10.0.0.1/255.255.255.255", "has a mask: write /32" },
+		{ "10.0.0.0/0.0.0.255", "needs a number of bits behind '/', "
+		    "as in 10.0.0.0/8" },
+		{ "10.0.0.0/", "needs a number of bits behind '/', as in "
+		    "10.0.0.0/8" },
+		{ "[::1]", "is written without brackets" },
+		{ "[2001:db8::]/32", "is written without brackets" },
+		{ "10.0.0.1, 10.0.0.2", "is more than one: write one a line" },
+		{ "10.0.0.1 10.0.0.2", "is more than one: write one a line" },
+		{ "10.0.0.1-10.0.0.9", "is no range: no FIRST-LAST; write "
+		    "ranges as ADDR/BITS" },
+		{ "10.0.0.1:80", "has a port: addresses only" },
+		{ "example.com", "is a name: addresses only, no names" },
+		{ "10.0.0", "is neither an address nor a range as in "
+		    "10.0.0.0/8" },
+		{ "h/8", "is neither an address nor a range as in "
+		    "10.0.0.0/8" },
+	};
+	char line[96], expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(line, sizeof(line), "deny = %s", rows[i].text);
+		snprintf(expected, sizeof(expected), "deny '%s' %s",
+		    rows[i].text, rows[i].wrong);
+		assert_line("listener", line, expected);
+	}
+	assert_line("listener", "deny = 10.0.0.1/32", "");
+	assert_line("listener", "deny = 0.0.0.0/0", "");
+	assert_line("listener", "deny = unix", "");
+}
+
+/* What an earlier line of the other key has, whole. */
+static void
+lines_that_are_never_taken(void **state)
+{
+	(void)state;
+	assert_errors(LISTENER("allow = 127.0.0.0/8\n"
+	    "deny = 127.9.0.0/16\nallow = 127.9.1.1\ndeny = 126.0.0.0/7\n"
+	    "deny = unix\nallow = all\ndeny = ::1\n"),
+	    "t:4: deny 127.9.0.0/16 is never taken: allow 127.0.0.0/8 at line "
+	    "3 comes first\n"
+	    "t:9: deny ::1 is never taken: allow all at line 8 comes first\n");
+	assert_errors(LISTENER("deny = all\nallow = 1.2.3.4\n"
+	    "allow = unix\n"),
+	    "t:4: allow 1.2.3.4 is never taken: deny all at line 3 comes "
+	    "first\n"
+	    "t:5: allow unix is never taken: deny all at line 3 comes "
+	    "first\n");
+	assert_errors(LISTENER("deny = 10.0.0.0/8\ndeny = 10.1.0.0/16\n"
+	    "allow = 0.0.0.0/0\nallow = all\n"), "");
+	assert_errors("[defaults]\ndeny = all\nallow = ::1\n"
+	    "[listener a]\nbind = :1\n[listener b]\nbind = :2\n"
+	    "[upstream]\nhost = h\nport = 1\n",
+	    "t:3: allow ::1 is never taken: deny all at line 2 comes "
+	    "first\n");
 }
 
 static void
@@ -214,6 +286,37 @@ an_action_is_for_who_is_denied(void **state)
 	config_free(config);
 }
 
+/* Nobody is in an allow of nothing; a line of a list may be never taken. */
+static void
+empty_files(void **state)
+{
+	char dir[] = "/tmp/test_access_XXXXXX", ini[64], list[64], error[256];
+	struct config_source source = { .path = ini };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(ini, sizeof(ini), "%s/main.ini", dir);
+	snprintf(list, sizeof(list), "%s/list", dir);
+	write_file(list, "# nothing\n\n");
+	write_file(ini, LISTENER("deny = file:list\n"));
+	assert_source_errors(&source, "");
+	write_file(ini, LISTENER("allow = file:list\n"));
+	snprintf(error, sizeof(error), "%s:3: allow 'file:list': has no "
+	    "ranges: nobody could come in\n", ini);
+	assert_source_errors(&source, error);
+	write_file(list, "10.0.0.1/8\n");
+	snprintf(error, sizeof(error), "%s:1: '10.0.0.1/8' has bits behind "
+	    "its range: write 10.0.0.0/8 or 10.0.0.1\n", list);
+	assert_source_errors(&source, error);
+	write_file(list, "0.0.0.0/0\n10.0.0.0/8\n");
+	write_file(ini, LISTENER("allow = file:list\ndeny = 10.0.0.1\n"
+	    "allow = file:list\n"));
+	assert_source_errors(&source, "");
+	unlink(ini);
+	unlink(list);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int
 main(void)
 {
@@ -223,8 +326,11 @@ main(void)
 		cmocka_unit_test(defaults_are_replaced),
 		cmocka_unit_test(wrong_lines),
 		cmocka_unit_test(an_action_is_for_who_is_denied),
+		cmocka_unit_test(what_is_no_range),
+		cmocka_unit_test(lines_that_are_never_taken),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(files),
+		cmocka_unit_test(empty_files),
 	};
 
 	return cmocka_run_group_tests_name("access", tests, NULL, NULL);

@@ -66,10 +66,15 @@ what_is_wrong(void **state)
 	assert_line("listener", "accept_proxy = on", "accept_proxy must be "
 	    "off, require or optional, not 'on'");
 	assert_line("listener", "accept_proxy_from = lb1", "accept_proxy_from "
-	    "must be an address or range as in 10.0.0.0/8, or unix, not 'lb1'");
+	    "'lb1' is a name: addresses only, no names");
 	assert_line("listener", "accept_proxy_from = 10.0.0.0/33",
-	    "accept_proxy_from must be an address or range as in 10.0.0.0/8, "
-	    "or unix, not '10.0.0.0/33'");
+	    "accept_proxy_from '10.0.0.0/33' has more bits than an address: "
+	    "at most /32");
+	assert_line("listener", "accept_proxy_from = all",
+	    "accept_proxy_from 'all' is no range: write 0.0.0.0/0 and ::/0");
+	assert_line("listener", "accept_proxy_from = 10.0.0.1/8",
+	    "accept_proxy_from '10.0.0.1/8' has bits behind its range: write "
+	    "10.0.0.0/8 or 10.0.0.1");
 	assert_line("upstream", "send_proxy = on", "send_proxy must be off, "
 	    "v1 or v2, not 'on'");
 	assert_line("listener", "greeting_timeout = off",
@@ -85,8 +90,29 @@ optional_needs_a_list(void **state)
 	    "optional would believe whoever sends a header: name the proxies "
 	    "in front, as 'accept_proxy_from = 10.0.0.0/8'\n");
 	assert_errors(L("accept_proxy = optional\naccept_proxy_from = x\n"),
-	    "t:4: accept_proxy_from must be an address or range as in "
-	    "10.0.0.0/8, or unix, not 'x'\n");
+	    "t:4: accept_proxy_from 'x' is a name: addresses only, no "
+	    "names\n");
+}
+
+/* Every address of a family is no list of proxies. */
+static void
+optional_needs_fewer_than_all(void **state)
+{
+	static const char error[] = "accept_proxy optional would believe "
+	    "whoever sends a header: name the proxies in front, as "
+	    "'accept_proxy_from = 10.0.0.0/8'";
+	char expected[512];
+
+	(void)state;
+	snprintf(expected, sizeof(expected), "t:4: %s\nt:6: %s\n", error,
+	    error);
+	assert_errors(L("accept_proxy = optional\n"
+	    "accept_proxy_from = 0.0.0.0/0\naccept_proxy_from = unix\n"
+	    "accept_proxy_from = ::/0\n"), expected);
+	assert_errors(L("accept_proxy = require\n"
+	    "accept_proxy_from = ::/0\n"), "");
+	assert_errors(L("accept_proxy = optional\n"
+	    "accept_proxy_from = unix\n"), "");
 }
 
 /* Who forgets to turn it on would wonder why nobody is believed. */
@@ -113,6 +139,7 @@ main(void)
 		cmocka_unit_test(what_is_wrong),
 		cmocka_unit_test(optional_needs_a_list),
 		cmocka_unit_test(a_list_is_for_who_accepts_headers),
+		cmocka_unit_test(optional_needs_fewer_than_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
