@@ -183,10 +183,11 @@ def test_what_a_user_may_not_bind(folder):
         "[upstream a]\nserver = 127.0.0.1:9\n", folder=folder, prefix=NOBODY)
     assert code == 3
     assert errors == [
-        f"proxy.ini:2: listener a: cannot bind unix:{folder}/new.sock: "
-        "Permission denied",
-        f"proxy.ini:3: listener a: cannot bind unix:{stale}: Permission "
-        "denied"]
+        f"proxy.ini:2: listener a: cannot bind unix:{folder}/new.sock "
+        "(its folder cannot be written by this user): Permission denied",
+        f"proxy.ini:3: listener a: cannot bind unix:{stale} (a socket of "
+        "somebody else is there; if nobody listens on it, remove it): "
+        "Permission denied"]
 
 
 @root_only
