@@ -15,10 +15,11 @@
 #define CLOSERECORD_NAME   33
 #define CLOSERECORD_DETAIL 192
 #define CLOSERECORD_NOTE   192
+#define CLOSERECORD_ROUTE  (CLIENT_HELLO_NAME + 8)
 
 /* Room for any record, whatever bytes its names have.  With a newline and what
  * a device puts before it, still one write(2) that a pipe does not tear. */
-#define CLOSERECORD_LINE 3584
+#define CLOSERECORD_LINE 3840
 
 /* What the record is about: END unless access_log_start or _interval ask. */
 enum record_event { RECORD_END, RECORD_START, RECORD_INTERVAL };
@@ -61,6 +62,7 @@ struct closerecord {
 	char	      detail[CLOSERECORD_DETAIL]; /* more words for the cause,
 						     as str_mask() leaves them */
 	char	      sni[CLIENT_HELLO_NAME]; /* "": none, or not heard */
+	char	      route[CLOSERECORD_ROUTE]; /* the rule, "sni db.example"; "" */
 	char	      note[CLOSERECORD_NOTE]; /* what was odd at first; "" */
 	const char   *protocol; /* static storage; NULL or "": not known */
 	struct peer   client;

@@ -51,6 +51,7 @@ struct session_info {
 	struct peer client;
 	struct peer via; /* as in a closerecord */
 	char	    sni[CLIENT_HELLO_NAME]; /* "": none, or not heard */
+	char	    route[CLOSERECORD_ROUTE]; /* as in a closerecord */
 	const char *protocol; /* static storage; "": not known */
 	const char *phase; /* static storage */
 	uint64_t    age_ms;

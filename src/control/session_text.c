@@ -30,6 +30,7 @@ session_json(struct json *j, const struct session_info *info)
 	json_text(j, "server", text_or_null(info->server));
 	json_text(j, "protocol", text_or_null(info->protocol));
 	json_text(j, "sni", text_or_null(info->sni));
+	json_text(j, "route", text_or_null(info->route));
 	json_text(j, "phase", info->phase);
 	json_number(j, "age_ms", info->age_ms);
 	json_number(j, "idle_ms", info->idle_ms);

@@ -128,7 +128,7 @@ closerecord_add_peers(struct fields *f, const struct closerecord *r)
 	fields_word(f, "upstream", server);
 }
 
-/* What PEEK heard. */
+/* What PEEK heard, and which rule it found. */
 static void
 closerecord_add_client(struct fields *f, const struct closerecord *r)
 {
@@ -136,6 +136,8 @@ closerecord_add_client(struct fields *f, const struct closerecord *r)
 		fields_word(f, "protocol", r->protocol);
 	if (r->sni[0] != '\0')
 		fields_word(f, "sni", r->sni);
+	if (r->route[0] != '\0')
+		fields_text(f, "route", r->route, strlen(r->route));
 	if (r->note[0] != '\0')
 		fields_text(f, "note", r->note, strlen(r->note));
 }

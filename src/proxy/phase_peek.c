@@ -111,8 +111,10 @@ peek_take(struct session *s, size_t rule)
 {
 	const struct routes *r = &s->listener->routes;
 
-	if (rule < r->count)
-		s->target = r->rules[rule].upstream;
+	if (rule < r->count) {
+		s->route = &r->rules[rule];
+		s->target = s->route->upstream;
+	}
 	counter_add(&session_stats(s)->routed[rule < r->count ?
 	    r->rules[rule].kind : ROUTE_KINDS], 1);
 	return PHASE_NEXT;

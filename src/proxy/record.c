@@ -26,6 +26,15 @@ record_copy(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from);
 }
 
+void
+record_route(const struct route_conf *rule, char *text)
+{
+	text[0] = '\0';
+	if (rule != NULL)
+		snprintf(text, CLOSERECORD_ROUTE, "%s %s",
+		    route_kind_text(rule->kind), rule->text);
+}
+
 static void
 record_heard(const struct early *e, struct closerecord *r)
 {
@@ -61,6 +70,7 @@ record_names(const struct session *s, struct closerecord *r)
 	r->client = s->peer;
 	if (early_via(s) != NULL)
 		r->via = *early_via(s);
+	record_route(s->route, r->route);
 	if (s->early != NULL)
 		record_heard(s->early, r);
 	record_introduced(s, r);

@@ -35,6 +35,7 @@ struct session {
 	const struct phase	   *phase;
 	const struct listener_conf *listener;
 	const struct upstream_conf *target; /* PEEK may choose another */
+	const struct route_conf	   *route;  /* that chose it, or NULL */
 	struct conn		    client;
 	struct conn		    upstream;
 	struct relay		    to_upstream;

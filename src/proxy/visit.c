@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "early.h"
+#include "record.h"
 #include "worker-internal.h"
 
 /* Two connections are closed and a record is made: as much work as looking at
@@ -82,6 +83,7 @@ visit_list(struct visit *v, const struct session *s)
 	    s->server != NULL ? s->server->text : "");
 	info->client = s->peer;
 	info->via = early_via(s) == NULL ? (struct peer){ 0 } : *early_via(s);
+	record_route(s->route, info->route);
 	visit_heard(info, s->early);
 	info->phase = session_phase(s);
 	info->age_ms = now - s->started;

@@ -80,7 +80,7 @@ def test_what_a_session_is(stage):
         "listener": "default", "client": client.name,
         "via": None, "upstream": "default",
         "server": f"127.0.0.1:{server.port}", "phase": "relay",
-        "protocol": None, "sni": None,
+        "protocol": None, "sni": None, "route": None,
         "bytes_to_upstream": 5, "bytes_to_client": 2, "client_fin": False,
         "upstream_fin": False, "attempts": 1}
     client.fin()

@@ -127,6 +127,18 @@ def test_75_the_first_rule_of_the_file_wins(stage):
     assert routed.where(b"no TLS") == "a"
 
 
+def test_75_the_record_names_the_rule(stage):
+    routed = Routed(stage, [
+        "sni *.b.example -> b", 'alpn x"=y -> a',
+        "client 127.0.0.0/8 -> a", "sni never.example -> b"])
+    for said, rule in ((hello("x.b.example"), "sni *.b.example"),
+                       (hello(None, alpn('x"=y')), r'alpn x\"=y'),
+                       (b"no TLS", "client 127.0.0.0/8")):
+        assert routed.record(said).route == rule
+    routed = Routed(stage, ["client 10.0.0.0/8 -> b"])
+    assert routed.record(b"hello").route is None
+
+
 @pytest.mark.parametrize("protocols", [(), ("h2", "http/1.1")])
 def test_75_a_real_hello(routed, protocols):
     said = of_this_python("a.example", protocols)
@@ -410,6 +422,8 @@ def test_sessions_and_metrics_tell_it(stage):
     assert [row["sni"] for row in rows] == ["a.example", None, None, None]
     assert [row["protocol"] for row in rows] == ["tls", "tls", None, None]
     assert [row["upstream"] for row in rows] == ["a", "b", "d", "d"]
+    assert [row["route"] for row in rows] == [
+        "sni a.example", "alpn h2", None, None]
     assert [row["phase"] for row in rows] == ["relay"] * 3 + ["peek"]
     text = ask(("127.0.0.1", admin), "/api/sessions?format=text").body
     assert text.splitlines()[0].split()[-2:] == ["CLOSED", "SNI"]

@@ -298,6 +298,12 @@ what_was_heard_first(void **state)
 	    " sni=\"db\\\\x00.\\\"x=y\\\"\""
 	    " note=\"a TLS hello that is broken\" phase=relay"
 	    " closed_by=client how=fin" TAIL);
+	strcpy(r.route, "sni *.example");
+	assert_line(&r, HEAD WHO " protocol=tls"
+	    " sni=\"db\\\\x00.\\\"x=y\\\"\" route=\"sni *.example\""
+	    " note=\"a TLS hello that is broken\" phase=relay"
+	    " closed_by=client how=fin" TAIL);
+	r.route[0] = '\0';
 	r.protocol = "";
 	r.sni[0] = '\0';
 	assert_line(&r, HEAD WHO " note=\"a TLS hello that is broken\""
@@ -318,6 +324,7 @@ longest(void)
 	memset(r.detail, '"', sizeof(r.detail) - 1);
 	/* printable, as sni and note always are; a name has no escapes */
 	memset(r.sni, 'a', sizeof(r.sni) - 1);
+	memset(r.route, '"', sizeof(r.route) - 1);
 	memset(r.note, '"', sizeof(r.note) - 1);
 	r.protocol = "bittorrent";
 	r.client = (struct peer){ .family = AF_INET6, .port = 65535 };
