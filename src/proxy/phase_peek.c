@@ -31,7 +31,9 @@ peek_advice(const struct session *s, const struct sniff *sniff)
 
 	if (strcmp(sniff->protocol, "proxy") == 0)
 		return s->listener->accept_proxy == ACCEPT_PROXY_OFF ?
-		    "; accept_proxy = require reads it" : "";
+		    "; accept_proxy = require reads it" :
+		    "; accept_proxy_from has no such sender, or it is a second "
+		    "one";
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
 		if (strcmp(ROWS[i][0], sniff->protocol) == 0)
 			return ROWS[i][1];

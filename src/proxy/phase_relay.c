@@ -8,6 +8,7 @@
 #include "proxy/tcp_options.h"
 #include "record.h"
 #include "session.h"
+#include "stray.h"
 #include "worker-internal.h"
 
 static const struct global_conf *
@@ -49,8 +50,12 @@ relay_meter(struct session *s)
 static int
 relay_begin(struct session *s)
 {
-	int error = early_pass(s);
+	int error;
 
+	if (s->early != NULL && s->early->len > 0 &&
+	    s->early->protocol == NULL)
+		stray_look(s, s->early->data, s->early->len);
+	error = early_pass(s);
 	if (error < 0)
 		return error;
 	s->relaying = true;

@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "relay.h"
+#include "session.h"
+#include "stray.h"
 #include "worker-internal.h"
 
 void
@@ -57,6 +59,8 @@ relay_copy(struct relay *r, struct worker *w, size_t most, size_t *moved)
 		return 0;
 	if (*moved < size && r->tcp)
 		relay_copy_doubt(r, w);
+	if (r->bytes == 0 && r == &r->session->to_upstream)
+		stray_look(r->session, w->scratch, *moved);
 	sent = conn_send(r->to, w->scratch, *moved);
 	r->bytes += sent;
 	return relay_copy_rest(r, w, w->scratch + sent, *moved - sent);

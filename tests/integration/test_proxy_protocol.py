@@ -408,6 +408,49 @@ def test_73_who_is_not_named_is_not_believed(stage):
     upstream.close()
     record = proxy.record(client)
     assert record.end == "client fin" and record.via is None
+    assert (record.protocol, record.note) == (
+        "proxy", "a PROXY header from 127.0.0.1, who is not in "
+        "accept_proxy_from, was passed on")
+
+
+def stray(stage, said, listener={}, name=None, **more):
+    """The record of who has said this, and it was passed on as it was."""
+    server = stage.server(echo)
+    proxy = stage.proxy(server, listener={**stage.way.listener, **listener},
+                        **more)
+    client = stage.connect(proxy)
+    client.send_and_fin(said)
+    heard, end = client.read_all()
+    assert said.endswith(heard) and end == FIN
+    return proxy.record(name or client)
+
+
+@every_way
+@pytest.mark.parametrize("said", [v1(), v2(), v1() + b"hello" * 99999],
+                         ids=["v1", "v2", "much"])
+def test_66_a_header_that_nobody_expects_is_named(stage, said):
+    """But not where not even the first bytes are to be copied."""
+    record = stray(stage, said)
+    assert record.end == "client fin"
+    if stage.way.listener.get("relay") != "splice":
+        assert (record.protocol, record.note) == (
+            "proxy", "a PROXY header was passed on, where none was expected; "
+            "accept_proxy = require reads it")
+
+
+@pytest.mark.parametrize("said", [
+    b"P", b"PROXY", b"POST / HTTP/1.0\r\n\r\n", b"\r\n\r\n\0\r\nQUI",
+    b"hello" + v1()])
+def test_66_what_is_no_header_is_not(stage, said):
+    assert stray(stage, said).keys().isdisjoint({"protocol", "note", "via"})
+
+
+@pytest.mark.parametrize("between", [b"", b"hello"])
+def test_66_a_second_header_is_named(stage, between):
+    record = stray(stage, v1() + v2() + between, REQUIRE, NAME)
+    assert (record.protocol, record.note) == (
+        "proxy", "a PROXY header was passed on, since it came behind another "
+        "one")
 
 
 def test_73_optional_and_believed(stage):

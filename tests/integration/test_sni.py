@@ -261,7 +261,7 @@ def test_80_no_hello_is_passed_on_at_once(routed, said, protocol, note):
     assert record.end == "client fin"
 
 
-def test_a_plain_listener_looks_at_nothing(stage):
+def test_a_plain_listener_notes_nothing(stage):
     server = stage.server(echo)
     proxy = stage.proxy(server)
     client = stage.connect(proxy)
