@@ -41,11 +41,10 @@ hello_record(struct client_hello *h, const uint8_t *header, size_t n)
 {
 	unsigned length;
 
-	if (n > 0 && header[0] != RECORD_HANDSHAKE && h->at > 0)
-		return hello_bad(h, "breaks off for another record");
 	if ((n > 0 && header[0] != RECORD_HANDSHAKE) ||
 	    (n > 1 && header[1] != 3))
-		return hello_foreign(h);
+		return h->at == 0 ? hello_foreign(h) :
+		    hello_bad(h, "breaks off for another record");
 	if (n < RECORD_HEADER)
 		return PARSE_MORE;
 	length = (unsigned)header[3] << 8 | header[4];

@@ -362,6 +362,8 @@ what_is_no_hello(void **state)
 		    "is over 32 KiB" },
 		{ "\026\003\001\000\001\001\024", 7,
 		    "breaks off for another record" },
+		{ "\026\003\001\000\001\001\026\002", 8,
+		    "breaks off for another record" },
 		{ "\026\003\001\000\004\001\000\000\000", 9, "is broken" },
 		{ "\026\003\001\000\005\001\000\000\001\003", 10,
 		    "is broken" },
