@@ -93,6 +93,31 @@ never_more_in_the_long_run(void **state)
 	}
 }
 
+/* To the nanosecond. */
+static void
+what_does_not_divide_comes_later(void **state)
+{
+	const struct gcra rate = gcra_of(3, 1000);
+	uint64_t full = 0;
+
+	(void)state;
+	assert_int_equal(take(&rate, &full, BEGIN, 9), 3);
+	assert_int_equal(take(&rate, &full, BEGIN + 333333333, 9), 0);
+	assert_int_equal(take(&rate, &full, BEGIN + 333333334, 9), 1);
+}
+
+/* More than one in a nanosecond is one, and not any number. */
+static void
+more_than_time_can_tell(void **state)
+{
+	const struct gcra rate = gcra_of(UINT64_C(3000000000), 1);
+	uint64_t full = 0;
+
+	(void)state;
+	assert_true(gcra_take(&rate, &full, BEGIN));
+	assert_int_equal(full, BEGIN + 1);
+}
+
 int
 main(void)
 {
@@ -102,6 +127,8 @@ main(void)
 		cmocka_unit_test(refusals_change_nothing),
 		cmocka_unit_test(clocks_apart),
 		cmocka_unit_test(never_more_in_the_long_run),
+		cmocka_unit_test(what_does_not_divide_comes_later),
+		cmocka_unit_test(more_than_time_can_tell),
 	};
 
 	return cmocka_run_group_tests_name("gcra", tests, NULL, NULL);

@@ -317,6 +317,48 @@ empty_files(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* What is given at places that differ in one thing is never taken for one list:
+ * line 3 of a file, line 3 of another one, and the third --set. */
+static void
+lists_of_other_places_are_others(void **state)
+{
+	char dir[] = "/tmp/test_access_XXXXXX", ini[64], sub[64];
+	static const char *const sets[] = { "global.workers=1",
+		"global.workers=2", "listener.c.deny=10.0.0.3", NULL };
+	struct config_errors errors;
+	struct config_source source = { .path = ini, .sets = sets };
+	struct config *config;
+	const struct listener_conf *l;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(ini, sizeof(ini), "%s/main.ini", dir);
+	snprintf(sub, sizeof(sub), "%s/more.ini", dir);
+	write_file(ini, "[listener a]\nbind = :1\ndeny = 10.0.0.1\n"
+	    "[listener c]\nbind = :3\n[global]\ninclude = more.ini\n"
+	    "[upstream]\nhost = h\nport = 1\n");
+	write_file(sub, "[listener b]\nbind = :2\ndeny = 10.0.0.2\n");
+	config = config_load(&source, &errors);
+	assert_non_null(config);
+	assert_int_equal(config->nlisteners, 3);
+	l = config->listeners;
+	for (size_t i = 0; i < 3; i++) {
+		size_t last = (size_t)(l[i].name[0] - 'a') + 1;
+
+		for (size_t j = 1; j <= 3; j++) {
+			char ip[16];
+
+			snprintf(ip, sizeof(ip), "10.0.0.%zu", j);
+			assert_int_equal(rule_of(&l[i].access, ip), j == last);
+		}
+	}
+	config_free(config);
+	config_errors_free(&errors);
+	unlink(ini);
+	unlink(sub);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int
 main(void)
 {
@@ -330,6 +372,7 @@ main(void)
 		cmocka_unit_test(lines_that_are_never_taken),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(files),
+		cmocka_unit_test(lists_of_other_places_are_others),
 		cmocka_unit_test(empty_files),
 	};
 

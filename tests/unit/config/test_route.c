@@ -132,6 +132,48 @@ a_protocol_with_a_nul_is_another(void **state)
 	config_free(config);
 }
 
+/* Whatever places of the table its beginnings fall on. */
+static void
+the_beginning_of_a_name_is_another(void **state)
+{
+	static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	    "abcdefghijklmnopqrstuvwxy.abcdefghijklmnopqrstuvwxyz0123456789-"
+	    "abcdefghijklmnopqrstuvwxyz";
+	char text[512], part[sizeof(name)];
+	struct config *config;
+
+	(void)state;
+	snprintf(text, sizeof(text), HEAD "route = sni %s -> a\n" TAIL, name);
+	config = load_right(text);
+	assert_int_equal(found(config, name, ""), 0);
+	for (size_t len = 1; len < sizeof(name) - 1; len++) {
+		snprintf(part, len + 1, "%s", name);
+		assert_int_equal(found(config, part, ""), 1);
+	}
+	config_free(config);
+}
+
+/* However many rules there are, what is in none of them is missed. */
+static void
+any_number_has_an_end(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	for (size_t count = 1; count <= 40; count++) {
+		struct config *config;
+		char *end = stpcpy(text, HEAD);
+
+		for (size_t i = 0; i < count; i++)
+			end += sprintf(end, "route = sni host%02zu -> a\n", i);
+		strcpy(end, TAIL);
+		config = load_right(text);
+		assert_int_equal(found(config, "host00", ""), 0);
+		assert_int_equal(found(config, "nohost", ""), count);
+		config_free(config);
+	}
+}
+
 static void
 addresses_alone_hear_nobody(void **state)
 {
@@ -288,6 +330,8 @@ main(void)
 		cmocka_unit_test(rules_match),
 		cmocka_unit_test(the_first_of_the_file_wins),
 		cmocka_unit_test(a_protocol_with_a_nul_is_another),
+		cmocka_unit_test(the_beginning_of_a_name_is_another),
+		cmocka_unit_test(any_number_has_an_end),
 		cmocka_unit_test(addresses_alone_hear_nobody),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(rules_that_are_never_taken),

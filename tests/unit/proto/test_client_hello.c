@@ -214,6 +214,19 @@ says_what_it_asks_for(void **state)
 }
 
 static void
+every_letter_is_folded_and_no_other_byte(void **state)
+{
+	struct client_hello h;
+
+	(void)state;
+	hello_begin();
+	put_name("ABCDEFGHIJKLMNOPQRSTUVWXYZ_-0189az");
+	hello_end(16384);
+	h = hello_of(PARSE_OK);
+	assert_string_equal(h.sni, "abcdefghijklmnopqrstuvwxyz_-0189az");
+}
+
+static void
 asks_for_nothing(void **state)
 {
 	struct client_hello h;
@@ -444,6 +457,30 @@ what_comes_twice_is_broken(void **state)
 	bad_is("is broken");
 }
 
+/* RFC 6066 section 3: host_name is the type there is. */
+static void
+a_name_of_another_type_is_broken(void **state)
+{
+	(void)state;
+	hello_begin();
+	put_name("db.example");
+	message.data[EXTENSIONS_AT + 2 + 6] = 1;
+	hello_end(16384);
+	bad_is("is broken");
+}
+
+/* RFC 7301 section 3.1: "Empty strings MUST NOT be included". */
+static void
+a_protocol_without_a_name_is_broken(void **state)
+{
+	(void)state;
+	hello_begin();
+	put_number(&message, 16, 2);
+	put(&message, "\000\006\000\004\002h2\000", 8);
+	hello_end(16384);
+	bad_is("is broken");
+}
+
 static void
 names_of_evil(void **state)
 {
@@ -547,6 +584,25 @@ protocols_without_room_are_left_out(void **state)
 	bad_is("is broken");
 }
 
+/* The longest of them takes it all. */
+static void
+protocols_have_room_to_the_last_byte(void **state)
+{
+	char list[CLIENT_HELLO_ALPN + 1] = "\377", name[CLIENT_HELLO_ALPN];
+	struct client_hello h;
+
+	(void)state;
+	memset(list + 1, 'x', 255);
+	list[256] = '\0';
+	memcpy(name, list + 1, 256);
+	hello_begin();
+	put_alpn(list);
+	hello_end(16384);
+	h = hello_of(PARSE_OK);
+	assert_int_equal(h.alpn_len, CLIENT_HELLO_ALPN);
+	assert_true(client_hello_offers(&h, name));
+}
+
 static void
 a_name_may_be_guessed(void **state)
 {
@@ -574,6 +630,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_it_asks_for),
+		cmocka_unit_test(every_letter_is_folded_and_no_other_byte),
 		cmocka_unit_test(asks_for_nothing),
 		cmocka_unit_test(what_follows_is_not_looked_at),
 		cmocka_unit_test(any_records_and_any_pieces),
@@ -583,10 +640,13 @@ main(void)
 		cmocka_unit_test(what_is_no_hello),
 		cmocka_unit_test(lengths_that_lie),
 		cmocka_unit_test(what_comes_twice_is_broken),
+		cmocka_unit_test(a_name_of_another_type_is_broken),
+		cmocka_unit_test(a_protocol_without_a_name_is_broken),
 		cmocka_unit_test(names_of_evil),
 		cmocka_unit_test(names_of_any_length),
 		cmocka_unit_test(names_that_are_fine),
 		cmocka_unit_test(protocols_without_room_are_left_out),
+		cmocka_unit_test(protocols_have_room_to_the_last_byte),
 		cmocka_unit_test(a_name_may_be_guessed),
 	};
 

@@ -359,6 +359,41 @@ every_beginning_wants_more(void **state)
 	}
 }
 
+/* No byte more is waited for than it takes: who sends it may send no more. */
+static void
+what_is_bad_is_so_at_its_first_byte(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t	    size; /* of which only the last tells */
+	} rows[] = {
+		{ TEXT("Q") },
+		{ TEXT("PROXX") },
+		{ TEXT("PROXY TCP4 1.2.3.4\n") },
+		{ TEXT("PROXY TCP4 1.2.3.4\rx") },
+		{ TEXT("PROXY TCP5\r\n") },
+		{ TEXT("\r\n\r\n\0\r\nQUIT\r") },
+		{ V2("\x11") },
+		{ V2("\x22") },
+		{ V2("\x21\x41") },
+		{ V2("\x21\x13") },
+		{ V2("\x21\x11\0\x0b") },
+		{ V2("\x21\x11\x40\1") },
+		{ V2("\x20\0\x40\1") },
+	};
+	struct proxyproto p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t size = rows[i].size;
+
+		assert_int_equal(read_header(&p, heap(rows[i].bytes, size - 1),
+		    size - 1), PARSE_MORE);
+		assert_int_equal(read_header(&p, heap(rows[i].bytes, size),
+		    size), PARSE_BAD);
+	}
+}
+
 /* What follows is payload, even where it looks like a header or a value. */
 static void
 payload_is_not_looked_at(void **state)
@@ -700,6 +735,7 @@ main(void)
 		cmocka_unit_test(good_blocks),
 		cmocka_unit_test(bad_blocks),
 		cmocka_unit_test(every_beginning_wants_more),
+		cmocka_unit_test(what_is_bad_is_so_at_its_first_byte),
 		cmocka_unit_test(payload_is_not_looked_at),
 		cmocka_unit_test(what_is_no_header_is_told_from_a_broken_one),
 		cmocka_unit_test(local_is_told),

@@ -2,6 +2,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -118,6 +120,10 @@ says_what_it_does_not_know(void **state)
 		{ BYTES("\0"), "the byte 00" },
 		{ BYTES("\r\n"), "the bytes 0d 0a" },
 		{ BYTES("text\0"), "the bytes 74 65 78 74 00" },
+		{ BYTES("a\x7f"), "the bytes 61 7f" },
+		{ BYTES("\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\xff"),
+		    "the bytes 01 01 01 01 01 01 01 01 01 01 01 01 01 01 01 "
+		    "ff" },
 		{ BYTES("\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\xff\1"),
 		    "the bytes 01 01 01 01 01 01 01 01 01 01 01 01 01 01 01 "
 		    "ff ..." },
@@ -135,6 +141,55 @@ says_what_it_does_not_know(void **state)
 	}
 }
 
+/* A hello for the name, of which the last 'cut' bytes are still under way. */
+static const char *
+said_of_hello(const char *name, size_t cut, char *text)
+{
+	static const uint8_t begin[4 + 2 + 32 + 1 + 4 + 2] = { 1,
+		[4] = 3, 3, [39] = 0, 2, 0x13, 1, 1 };
+	size_t len = strlen(name), rest = len + 9 + 100, total = 5 +
+	    sizeof(begin) + 2 + rest;
+	uint8_t *data = calloc(1, total), *at = data + 5;
+	const char *said;
+
+	assert_non_null(data);
+	memcpy(data, (uint8_t[]){ 22, 3, 1, (uint8_t)((total - 5) >> 8),
+	    (uint8_t)(total - 5) }, 5);
+	memcpy(at, begin, sizeof(begin));
+	memcpy(at + 2, (uint8_t[]){ (uint8_t)((total - 9) >> 8),
+	    (uint8_t)(total - 9) }, 2);
+	at += sizeof(begin);
+	memcpy(at, (uint8_t[]){ (uint8_t)(rest >> 8), (uint8_t)rest, 0, 0, 0,
+	    (uint8_t)(len + 5), 0, (uint8_t)(len + 3), 0, 0, (uint8_t)len },
+	    11);
+	memcpy(at + 11, name, len);
+	memcpy(at + 11 + len, (uint8_t[]){ 0, 21, 0, 96 }, 4);
+	said = sniff_text(data, total - cut, text);
+	free(data);
+	return said;
+}
+
+static void
+names_whom_a_hello_asks_for(void **state)
+{
+	static const char longest[] = "a23456789.b23456789.c23456789."
+	    "d23456789.e23456789.f23456789.g234";
+	char text[SNIFF_TEXT], name[80], wanted[SNIFF_TEXT];
+
+	(void)state;
+	assert_string_equal(said_of_hello("db.example", 0, text),
+	    "a TLS hello for db.example");
+	assert_string_equal(said_of_hello("db.example", 90, text),
+	    "a TLS hello for db.example");
+	assert_string_equal(said_of_hello("db.example", 102, text),
+	    "a TLS hello");
+	snprintf(wanted, sizeof(wanted), "a TLS hello for %s", longest);
+	assert_string_equal(said_of_hello(longest, 0, text), wanted);
+	snprintf(name, sizeof(name), "%sx", longest);
+	strcat(wanted, "...");
+	assert_string_equal(said_of_hello(name, 0, text), wanted);
+}
+
 int
 main(void)
 {
@@ -143,6 +198,7 @@ main(void)
 		cmocka_unit_test(never_changes_its_mind),
 		cmocka_unit_test(the_first_to_fit_stays),
 		cmocka_unit_test(says_what_it_does_not_know),
+		cmocka_unit_test(names_whom_a_hello_asks_for),
 	};
 
 	return cmocka_run_group_tests_name("sniff", tests, NULL, NULL);

@@ -116,6 +116,23 @@ so_many_of_each(void **state)
 	assert_count(rig, 0, 0);
 }
 
+/* Whose bytes are the same are not the same: the families are kept apart. */
+static void
+families_count_for_themselves(void **state)
+{
+	static const char *const ips[] = { "10.0.0.1", "a00:1::", "::",
+		"0.0.0.0", "" };
+	struct rig *rig = *state;
+
+	rig->conf.max_sessions_per_client = 1;
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(take(rig, ips[i], BEGIN), CLIENTS_TAKEN);
+	assert_count(rig, 5, 0);
+	for (size_t i = 0; i < 5; i++)
+		give(rig, ips[i], BEGIN);
+	assert_count(rig, 0, 0);
+}
+
 /* Listeners count for themselves. */
 static void
 each_listener_has_its_own(void **state)
@@ -357,6 +374,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_RIG(so_many_of_each),
+		ON_RIG(families_count_for_themselves),
 		ON_RIG(each_listener_has_its_own),
 		ON_RIG(a_prefix_is_one_client),
 		ON_RIG(rates_are_remembered),

@@ -72,6 +72,20 @@ no_limit_is_none(void **state)
 	}
 }
 
+/* Half a year of it is no number that fits, and no less than a second. */
+static void
+a_long_silence_is_one(void **state)
+{
+	const uint64_t rate = UINT64_C(1) << 30;
+	struct meter m = new_meter(rate);
+
+	(void)state;
+	take_all(&m, BEGIN, SIZE_MAX);
+	m.busy = false;
+	assert_int_equal(take_all(&m, BEGIN + (UINT64_C(1) << 34), SIZE_MAX),
+	    burst(rate));
+}
+
 static void
 the_rate_is_held(void **state)
 {
@@ -212,6 +226,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_limit_is_none),
+		cmocka_unit_test(a_long_silence_is_one),
 		cmocka_unit_test(the_rate_is_held),
 		cmocka_unit_test(pieces_do_not_matter),
 		cmocka_unit_test(silence_saves_up_a_little),
