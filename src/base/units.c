@@ -104,6 +104,42 @@ duration_parse(const char *text, uint64_t *ms, char *why)
 	return why;
 }
 
+/* The unit that a text like "MB", "K/s" or "g" was meant as, or NULL; bits are
+ * no unit of ours. */
+static const struct unit *
+size_meant(const char *rest)
+{
+	size_t prefix = strcspn(rest, "Bi/");
+	const struct unit *unit = SIZE_UNITS;
+	static const char *const ends[] = { "", "B", "iB", "/s", "B/s",
+		"iB/s" };
+
+	while (unit->name != NULL && (strlen(unit->name) != prefix ||
+	    strncasecmp(unit->name, rest, prefix) != 0))
+		unit++;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (strcmp(rest + prefix, ends[i]) == 0)
+			return unit->name != NULL ? unit : NULL;
+	return NULL;
+}
+
+/* Somebody wrote a number and another unit behind it. */
+static void
+size_wrong(const char *input, uint64_t n, const char *rest, char *why)
+{
+	const struct unit *meant = size_meant(rest);
+
+	if (meant != NULL)
+		snprintf(why, UNITS_WHY, "'%s' is not a size: write %ju%s",
+		    input, (uintmax_t)n, meant->name);
+	else if (strcasestr(rest, "b") != NULL)
+		snprintf(why, UNITS_WHY, "'%s' is not a size: write bytes as "
+		    "in 16k, 1M, 2G; 8 Mbit are 1M", input);
+	else
+		snprintf(why, UNITS_WHY, "'%s' is not a size: "
+		    "write 16k, 1M, 2G or plain bytes", input);
+}
+
 const char *
 size_parse(const char *text, uint64_t *bytes, char *why)
 {
@@ -116,8 +152,7 @@ size_parse(const char *text, uint64_t *bytes, char *why)
 	if (rest == NULL || (unit != NULL && n > INT64_MAX / unit->factor))
 		snprintf(why, UNITS_WHY, "'%s' is too large", input);
 	else if (rest == text || unit == NULL)
-		snprintf(why, UNITS_WHY, "'%s' is not a size: "
-		    "write 16k, 1M, 2G or plain bytes", input);
+		size_wrong(input, n, rest == text ? "?" : rest, why);
 	else {
 		*bytes = n * unit->factor;
 		return NULL;

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "reader.h"
 #include "rows.h"
+#include "synonym.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -175,12 +176,26 @@ key_places(const char *key, char *text, size_t size)
 	}
 }
 
+/* The first key that another program's word means in such a section, else
+ * anywhere; NULL: none. */
+static const char *
+key_meant(enum section_kind kind, const char *word)
+{
+	const char *key, *first = synonym_find(word, 0);
+
+	for (size_t n = 0; (key = synonym_find(word, n)) != NULL; n++)
+		if (option_find(kind, key) != NULL)
+			return key;
+	return first;
+}
+
 static void
 key_unknown(struct document *doc, struct section *section,
     const char *key, struct origin origin)
 {
 	struct str_guess guess = { 0 };
 	char full[SECTION_TEXT], places[96], hint[64];
+	const char *meant;
 
 	section->unsure = true;
 	key_places(key, places, sizeof(places));
@@ -193,10 +208,16 @@ key_unknown(struct document *doc, struct section *section,
 		if (option_belongs(&OPTIONS[i], section->kind))
 			str_guess_offer(&guess, key, OPTIONS[i].key);
 	}
-	report(doc->report, origin, "unknown key '%s' in %s%s", key,
+	meant = key_meant(section->kind, key);
+	if (meant != NULL)
+		guess.word = meant;
+	if (meant != NULL && option_find(section->kind, meant) == NULL)
+		key_places(meant, places, sizeof(places));
+	report(doc->report, origin, "unknown key '%s' in %s%s%s%s", key,
 	    section_text(section, full), guess.word != NULL ?
 	    guess_text(&guess, hint, sizeof(hint)) :
-	    "; 'sluice --help-config' lists them");
+	    "; 'sluice --help-config' lists them",
+	    *places != '\0' ? " It belongs in " : "", places);
 }
 
 static struct entry *

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "rows.h"
+#include "synonym.h"
 
 #include <errno.h>
 #include <string.h>
@@ -102,14 +103,19 @@ help_is_new(size_t i)
 	return true;
 }
 
-/* Those with the word in their names. */
+/* Those that other programs call so, and those with the word in their names. */
 static void
 help_related(FILE *errors, const char *word)
 {
-	const char *before = "; there is ";
+	const char *before = "; there is ", *key;
 
+	for (size_t n = 0; (key = synonym_find(word, n)) != NULL; n++) {
+		fprintf(errors, "%s%s", before, key);
+		before = ", ";
+	}
 	for (size_t i = 0; *word != '\0' && i < OPTION_COUNT; i++) {
-		if (strstr(OPTIONS[i].key, word) == NULL || !help_is_new(i))
+		if (strstr(OPTIONS[i].key, word) == NULL || !help_is_new(i) ||
+		    synonym_means(word, OPTIONS[i].key))
 			continue;
 		fprintf(errors, "%s%s", before, OPTIONS[i].key);
 		before = ", ";
@@ -140,7 +146,7 @@ option_help(FILE *out, FILE *errors, const char *key)
 	if (found)
 		return 0;
 	fprintf(errors, "there is no option '%s'", key);
-	if (guess.word != NULL)
+	if (guess.word != NULL && synonym_find(key, 0) == NULL)
 		fprintf(errors, "; did you mean '%s'?", guess.word);
 	else
 		help_related(errors, key);

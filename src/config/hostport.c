@@ -68,7 +68,10 @@ unix_set(struct hostport *hp, const char *path)
 	hp->kind = HOST_UNIX;
 	if (error == -ENAMETOOLONG)
 		return "is a path of more than 107 bytes";
-	return error < 0 ? "names no path behind 'unix:'" : NULL;
+	if (error < 0)
+		return "names no path behind 'unix:'";
+	return *path == '/' || *path == '@' ? NULL :
+	    "needs an absolute path, as in unix:/run/app.sock";
 }
 
 /* Reads "PORT" or "PORT-PORT". */

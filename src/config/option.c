@@ -211,11 +211,15 @@ const struct option OPTIONS[] = {
 		   "who is in none may come in. all is everybody, unix every "
 		   "client of a Unix socket, and file:PATH a file with an "
 		   "address or a range on each line; a relative path starts "
-		   "at the folder of this file." },
+		   "at the folder of this file. allow and deny are one list: "
+		   "either of them in a listener replaces both of "
+		   "[defaults]." },
 	{ SECTION_LISTENER, "deny", &TYPE_RULE, LISTENER(access), NULL,
 	    .example = "192.0.2.0/24", .list = true, .beside = "allow",
 	    .shared = true,
-	    .doc = "Clients that may not come in: see allow." },
+	    .doc = "Clients that may not come in: see allow. allow and deny "
+		   "are one list: either of them in a listener replaces both "
+		   "of [defaults]." },
 	{ SECTION_LISTENER, "deny_action", &TYPE_WORD, LISTENER(deny_action),
 	    "reset", .words = DENY_WORDS, .shared = true,
 	    .doc = "What a denied client sees: a reset, a close, or, with "
@@ -322,7 +326,9 @@ const struct option OPTIONS[] = {
 	    "off", .shared = true,
 	    .doc = "Accept clients of any address that the firewall redirects "
 		   "here by TPROXY (IP_TRANSPARENT). Needs CAP_NET_RAW at "
-		   "start, which root has. See also source = client." },
+		   "start, which root has; the service does not until "
+		   "'systemctl edit sluice' adds it to AmbientCapabilities "
+		   "and CapabilityBoundingSet. See also source = client." },
 	{ SECTION_LISTENER, "fast_open", &TYPE_BOOL, LISTENER(fast_open),
 	    "off", .shared = true,
 	    .doc = "Take what clients send with their first packet (TCP Fast "

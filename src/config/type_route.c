@@ -49,6 +49,11 @@ sni_wrong(const char *host)
 	if (host_parse(&hp, host, why) == NULL && hp.kind == HOST_NUMERIC)
 		return "is an address, and clients send only names: route "
 		       "by its bind";
+	if (strcmp(host, "*") == 0)
+		return "is every name: for all others write upstream = "
+		       "NAME";
+	if (strchr(host, ',') != NULL)
+		return "has a comma: one a line, with the key again each time";
 	if (strchr(host, ':') != NULL)
 		return "must be a name without a port";
 	if (len > 1 && host[len - 1] == '.')
@@ -83,6 +88,9 @@ route_set_alpn(struct route_line *line)
 {
 	size_t len = strlen(line->word);
 
+	if (strchr(line->word, ',') != NULL)
+		return route_wrong(line, "has a comma: one a line, with the "
+		    "key again each time");
 	if (len > PROTOCOL_MAX)
 		return route_wrong(line, "is over 255 bytes long");
 	line->rule.text = arena_text(line->setting->arena, line->word, len);
@@ -154,11 +162,26 @@ route_form(const struct option *option, char *text)
 }
 
 static bool
+route_wrong_form(const struct setting *setting)
+{
+	const char *arrow = strstr(setting->text, "->");
+	char form[FORM_TEXT];
+
+	if (arrow != NULL && arrow > setting->text && arrow[2] != '\0' &&
+	    (strchr(" \t", arrow[-1]) == NULL ||
+	    strchr(" \t", arrow[2]) == NULL))
+		return setting_wrong(setting, " needs blanks around '->', not "
+		    "'%s'", setting->text);
+	return setting_wrong(setting, " must be %s, not '%s'",
+	    route_form(NULL, form), setting->text);
+}
+
+static bool
 route_set(const struct setting *setting)
 {
 	struct route_line line = { .setting = setting,
 		.rule.origin = setting->origin };
-	char words[READER_LINE + 1], form[FORM_TEXT], *rest = NULL;
+	char words[READER_LINE + 1], *rest = NULL;
 	const char *kind, *arrow, *upstream;
 
 	snprintf(words, sizeof(words), "%s", setting->text);
@@ -170,8 +193,7 @@ route_set(const struct setting *setting)
 	upstream = strtok_r(NULL, " \t", &rest);
 	if (upstream == NULL || strcmp(arrow, "->") != 0 ||
 	    strtok_r(NULL, " \t", &rest) != NULL)
-		return setting_wrong(setting, " must be %s, not '%s'",
-		    route_form(NULL, form), setting->text);
+		return route_wrong_form(setting);
 	line.rule.upstream_name = arena_text(setting->arena, upstream,
 	    strlen(upstream));
 	return line.rule.upstream_name != NULL &&

@@ -32,11 +32,14 @@ bind_form(const struct option *option, char *text)
 }
 
 static const char *
-bind_wrong(const struct hostport *hp)
+bind_wrong(const struct hostport *hp, const char *text)
 {
 	if (hp->kind == HOST_NAME)
 		return "needs a numeric address, as in 127.0.0.1:PORT, or "
 		       ":PORT for all";
+	if (hp->kind == HOST_UNIX && strpbrk(text, " \t,") != NULL)
+		return "has a blank or a comma in its path: socket_mode and "
+		       "socket_owner are lines of their own";
 	if (hp->first == 0 && hp->last != 0)
 		return "is a range that begins with port 0";
 	if (hp->last - hp->first >= RANGE_MAX)
@@ -54,7 +57,7 @@ bind_set(const struct setting *setting)
 	const char *wrong = hostport_parse(&hp, setting->text, why);
 
 	if (wrong == NULL)
-		wrong = bind_wrong(&hp);
+		wrong = bind_wrong(&hp, setting->text);
 	if (wrong != NULL)
 		return addr_wrong(setting, wrong);
 	bind.dual = hp.kind == HOST_NONE;

@@ -96,7 +96,8 @@ owner_get(const struct option *option, const void *owner, size_t n,
 const struct option_type TYPE_OWNER = { owner_set, owner_get, owner_form };
 
 /* --- a network interface, by a name that the kernel could have given
- * (dev_valid_name()); whether there is one is seen at start */
+ * (dev_valid_name()), but for what stands for several; whether there is one is
+ * seen at start */
 
 static const char *
 interface_form(const struct option *option, char *text)
@@ -112,7 +113,7 @@ is_interface(const char *text)
 	    strcmp(text, "..") == 0)
 		return false;
 	for (; *text != '\0'; text++)
-		if (*text == '/' || *text == ':' ||
+		if (strchr("/:,*", *text) != NULL ||
 		    isspace((unsigned char)*text))
 			return false;
 	return true;
@@ -123,6 +124,12 @@ interface_set(const struct setting *setting)
 {
 	const char *text = setting->text;
 
+	if (strchr(text, ',') != NULL)
+		return setting_wrong(setting, " is one, not '%s': write a "
+		    "listener for each", text);
+	if (strchr(text, '*') != NULL)
+		return setting_wrong(setting, " is one by its name, not '%s': "
+		    "leave it out for all", text);
 	if (!is_interface(text))
 		return setting_wrong(setting, " must be the name of a network "
 		    "interface, as in eth0, not '%s'", text);

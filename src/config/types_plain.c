@@ -1,6 +1,7 @@
 /* Option types that are a word or a number. */
 #include "rows.h"
 
+#include "base/str.h"
 #include "base/units.h"
 
 #include <stdio.h>
@@ -189,12 +190,29 @@ duration_get(const struct option *option, const void *owner, size_t n,
 const struct option_type TYPE_DURATION = { duration_set, duration_get,
 	duration_form };
 
+/* As duration_parse(), which would propose parts of a second. */
+static const char *
+seconds_parse(const char *text, uint64_t *ms, char *why)
+{
+	char shown[28];
+
+	if (duration_parse(text, ms, why) == NULL)
+		return NULL;
+	str_escape(shown, sizeof(shown), text, strlen(text));
+	if (text[strspn(text, "0123456789")] == '\0' && strlen(text) < 6)
+		snprintf(why, UNITS_WHY, "%s what? write %ss", text, text);
+	else
+		snprintf(why, UNITS_WHY, "'%s' is not in whole seconds: "
+		    "write 5s or 1m", shown);
+	return why;
+}
+
 static bool
 seconds_set(const struct setting *setting)
 {
 	const uint64_t *value = setting_field(setting);
 
-	if (!range_set(setting, duration_parse))
+	if (!range_set(setting, seconds_parse))
 		return false;
 	return *value % 1000 == 0 || setting_wrong(setting,
 	    " must be whole seconds, not '%s'", setting->text);

@@ -52,6 +52,17 @@ rate_parse(const struct option *option, const char *text,
 	    rate->count >= option->min && rate->count <= option->max;
 }
 
+/* Whether "/s" is all that it lacks. */
+static bool
+rate_is_bare(const struct option *option, const char *text)
+{
+	char why[UNITS_WHY];
+	uint64_t count;
+
+	return number_parse(text, &count, why) == NULL &&
+	    count >= option->min && count <= option->max;
+}
+
 static bool
 rate_set(const struct setting *setting)
 {
@@ -60,8 +71,13 @@ rate_set(const struct setting *setting)
 
 	*rate = (struct rate_limit){ 0 };
 	if (strcmp(setting->text, setting->option->zero) == 0 ||
+	    strcmp(setting->text, "0") == 0 ||
 	    rate_parse(setting->option, setting->text, rate))
 		return true;
+	*rate = (struct rate_limit){ 0 };
+	if (rate_is_bare(setting->option, setting->text))
+		return setting_wrong(setting, ": %s what? write %s/s",
+		    setting->text, setting->text);
 	return setting_wrong(setting, " must be %s, not '%s'",
 	    rate_form(setting->option, form), setting->text);
 }

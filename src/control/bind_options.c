@@ -119,6 +119,9 @@ bind_options_why(const struct listener_conf *l, const struct addr *addr,
 	else if (error == -EACCES)
 		snprintf(text, BIND_WHY, " (a port this low needs "
 		    "CAP_NET_BIND_SERVICE)");
+	else if (error == -EADDRNOTAVAIL && !local)
+		snprintf(text, BIND_WHY, " (freebind = on binds it before it "
+		    "is there)");
 	else if (error == -ENODEV && l->interface != NULL)
 		snprintf(text, BIND_WHY, " (interface %s)", l->interface);
 	return text;

@@ -307,6 +307,7 @@ def test_freebind_waits_for_its_address(stage, host, address, text, workers):
               section("upstream", {"server": f"127.0.0.1:{server.port}"}))
     code, log = fails_to_start(stage, config, prefix=host.prefix)
     assert (code, "Cannot assign requested address" in log) == (3, True)
+    assert f"cannot bind {text}:5000 (freebind = on binds it before it is " in log
     listener["freebind"] = "on"
     config = (section("global", {"workers": workers}) +
               section("listener", listener) +

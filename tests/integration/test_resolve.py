@@ -126,8 +126,8 @@ def test_ports_that_are_taken(stage, folder):
         "directory",
         f"proxy.ini:5: listener a: cannot bind 127.0.0.1:{server.port} "
         f"(held by {own_name()}, pid {os.getpid()}): Address already in use",
-        "proxy.ini:8: listener a: cannot bind 192.0.2.1:80: Cannot assign "
-        "requested address"]
+        "proxy.ini:8: listener a: cannot bind 192.0.2.1:80 (freebind = on "
+        "binds it before it is there): Cannot assign requested address"]
 
 
 def own_name():

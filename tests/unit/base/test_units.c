@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -104,14 +105,32 @@ test_wrong_sizes_say_why(void **state)
 {
 	static const char *const wrong[] = { "", "k", "16K", "16kb", "1m",
 		"1.5M", "-1", "1 k", "8589934592G", "9223372036854775808" };
-	char why[UNITS_WHY];
+	static const char *const bits[] = { "16kb", "8Mbps", "8Mbit",
+		"8Mbit/s", "8Mb/s" };
+	static const char *const meant[][2] = { { "100K", "100k" },
+		{ "100g", "100G" }, { "1m", "1M" }, { "1MB", "1M" },
+		{ "1M/s", "1M" }, { "1MiB", "1M" }, { "1KB/s", "1k" },
+		{ "10B", "10" } };
+	char why[UNITS_WHY], expected[UNITS_WHY];
 	uint64_t bytes;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_non_null(size_parse(wrong[i], &bytes, why));
-	assert_string_equal(size_parse("16kb", &bytes, why),
-	    "'16kb' is not a size: write 16k, 1M, 2G or plain bytes");
+	assert_string_equal(size_parse("1.5M", &bytes, why),
+	    "'1.5M' is not a size: write 16k, 1M, 2G or plain bytes");
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		snprintf(expected, sizeof(expected), "'%s' is not a size: "
+		    "write bytes as in 16k, 1M, 2G; 8 Mbit are 1M", bits[i]);
+		assert_string_equal(size_parse(bits[i], &bytes, why),
+		    expected);
+	}
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
+		snprintf(expected, sizeof(expected), "'%s' is not a size: "
+		    "write %s", meant[i][0], meant[i][1]);
+		assert_string_equal(size_parse(meant[i][0], &bytes, why),
+		    expected);
+	}
 	assert_string_equal(size_parse("8589934592G", &bytes, why),
 	    "'8589934592G' is too large");
 }

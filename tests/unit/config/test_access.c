@@ -186,9 +186,10 @@ rates(void **state)
 {
 	static const char form[] = "must be off or a number from 1 to 1000000 "
 	    "in a second, a minute or an hour, as in 100/s, 600/m or 10/h, not";
-	static const char *const wrong[] = { "100", "/s", "100/", "100/d",
+	static const char *const wrong[] = { "/s", "100/", "100/d",
 		"100 / s", "1.5/s", "0/s", "1000001/s", "-1/s", "100/s/s",
-		"100/ms", "11111111111111111111111111111111111/s", "0" };
+		"100/ms", "11111111111111111111111111111111111/s",
+		"1000001" };
 	char line[96], expected[256];
 	struct config *config = load_right(LISTENER("session_rate = 600/m\n"
 	    "session_rate_per_client = 10/h\n"));
@@ -208,6 +209,9 @@ rates(void **state)
 		assert_line("listener", line, expected);
 	}
 	assert_line("listener", "session_rate = off", "");
+	assert_line("listener", "session_rate = 0", "");
+	assert_line("listener", "session_rate = 100", "session_rate: 100 "
+	    "what? write 100/s");
 	assert_line("listener", "client_ipv6_prefix = 129",
 	    "client_ipv6_prefix must be a number from 1 to 128, not '129'");
 	assert_line("listener", "client_ipv6_prefix = 0",

@@ -2,6 +2,8 @@
  * lives on. */
 #include "support.h"
 
+#include <errno.h>
+
 #include "config/snapshot.h"
 
 #include <pthread.h>
@@ -242,6 +244,65 @@ test_snapshot_is_freed_once(void **state)
 		pthread_join(threads[i], NULL);
 }
 
+/* What other programs call it, however far that is from our name. */
+static void
+test_words_of_other_programs(void **state)
+{
+	(void)state;
+	assert_errors("[listener]\nbind = :1\nmaxconn = 1\n"
+	    "proxy_protocol = on\ntproxy = on\ntfo = on\nwhitelist = all\n"
+	    "BLACKLIST = all\nsni = a\nbandwidth = 1M\naccept_from = all\n"
+	    "[upstream]\nhost = h\nport = 1\nproxy_protocol = v1\n"
+	    "maxconn = 1\n",
+	    "t:3: unknown key 'maxconn' in [listener default]; did you mean "
+	    "'max_sessions'?\n"
+	    "t:4: unknown key 'proxy_protocol' in [listener default]; did you "
+	    "mean 'accept_proxy'?\n"
+	    "t:5: unknown key 'tproxy' in [listener default]; did you mean "
+	    "'transparent'?\n"
+	    "t:6: unknown key 'tfo' in [listener default]; did you mean "
+	    "'fast_open'?\n"
+	    "t:7: unknown key 'whitelist' in [listener default]; did you mean "
+	    "'allow'?\n"
+	    "t:8: unknown key 'BLACKLIST' in [listener default]; did you mean "
+	    "'deny'?\n"
+	    "t:9: unknown key 'sni' in [listener default]; did you mean "
+	    "'route'?\n"
+	    "t:10: unknown key 'bandwidth' in [listener default]; did you "
+	    "mean 'bandwidth_to_client'?\n"
+	    "t:11: unknown key 'accept_from' in [listener default]; did you "
+	    "mean 'allow'?\n"
+	    "t:15: unknown key 'proxy_protocol' in [upstream default]; did "
+	    "you mean 'send_proxy'?\n"
+	    "t:16: unknown key 'maxconn' in [upstream default]; did you mean "
+	    "'max_sessions'? It belongs in [listener] or [defaults] or "
+	    "[global]\n");
+}
+
+/* The text of --help-config for a word that is no option. */
+static void
+assert_no_help(const char *word, const char *expected)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *errors = open_memstream(&text, &size);
+
+	assert_int_equal(option_help(errors, errors, word), -ENOENT);
+	fclose(errors);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void
+test_help_for_words_of_other_programs(void **state)
+{
+	(void)state;
+	assert_no_help("sni", "there is no option 'sni'; there is route\n");
+	assert_no_help("tls", "there is no option 'tls'; there is route\n");
+	assert_no_help("bandwidth", "there is no option 'bandwidth'; there is "
+	    "bandwidth_to_client, bandwidth_to_upstream\n");
+}
+
 int
 main(void)
 {
@@ -259,6 +320,8 @@ main(void)
 		cmocka_unit_test(test_no_descriptor_is_left),
 		cmocka_unit_test(test_free_takes_nothing),
 		cmocka_unit_test(test_snapshot_is_freed_once),
+		cmocka_unit_test(test_words_of_other_programs),
+		cmocka_unit_test(test_help_for_words_of_other_programs),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

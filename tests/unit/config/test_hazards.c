@@ -45,6 +45,7 @@ test_I1_at_every_length_the_value_is_whole_or_refused(void **state)
 
 	(void)state;
 	memset(path, 'p', 100);
+	path[0] = '/';
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		size_t len = lengths[i], blanks = len - strlen("bind=unix:") -
 		    100;

@@ -97,6 +97,16 @@ test_interfaces(void **state)
 }
 
 static void
+test_several_interfaces(void **state)
+{
+	(void)state;
+	assert_line("listener", "interface = lo,eth0", "interface is one, not "
+	    "'lo,eth0': write a listener for each");
+	assert_line("listener", "interface = *", "interface is one by its "
+	    "name, not '*': leave it out for all");
+}
+
+static void
 test_defer_accept(void **state)
 {
 	(void)state;
@@ -104,6 +114,10 @@ test_defer_accept(void **state)
 	assert_line("listener", "defer_accept = 5s", "");
 	assert_line("listener", "defer_accept = 500ms", "defer_accept must be "
 	    "off or whole seconds from 1s to 10m, not '500ms'");
+	assert_line("listener", "defer_accept = on", "defer_accept: 'on' is "
+	    "not in whole seconds: write 5s or 1m");
+	assert_line("listener", "defer_accept = 5", "defer_accept: 5 what? "
+	    "write 5s");
 }
 
 static void
@@ -226,6 +240,7 @@ main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_several_interfaces),
 		cmocka_unit_test(test_defer_accept),
 		cmocka_unit_test(test_bandwidth),
 		cmocka_unit_test(test_source_client),

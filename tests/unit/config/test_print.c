@@ -66,7 +66,7 @@ test_round_trip_of_everything(void **state)
 	    "admin_socket = /s\nadmin_group = 1\n"
 	    "[defaults]\nkeepalive_idle = 90s\nsource = ::1\n"
 	    "source = 10.0.0.1\n"
-	    "[listener a]\nbind = :1-3\nbind = unix:/tmp/\xc3\xa4 x\n"
+	    "[listener a]\nbind = :1-3\nbind = unix:/tmp/\xc3\xa4x\n"
 	    "bind = [fe80::1%lo]:9\nmax_sessions = 7\nidle_timeout = off\n"
 	    "half_close_timeout = 1500ms\nmax_lifetime = 7d\n"
 	    "stall_timeout = 3m\nbacklog = 9\nkeepalive = off\n"

@@ -208,7 +208,11 @@ what_is_wrong_is_said(void **state)
 	    "route = sni a.*.example -> a\n"
 	    "route = sni * -> a\n"
 	    "route = sni b\303\274cher.example -> a\n"
-	    "route = sni a..b -> a\n" TAIL,
+	    "route = sni a..b -> a\n"
+	    "route = sni db.example->a\n"
+	    "route = sni db.example ->a\n"
+	    "route = alpn h2,http/1.1 -> a\n"
+	    "route = sni a.example,b.example -> a\n" TAIL,
 	    "t:4: there is no [upstream c]\n"
 	    "t:5: there is no [upstream mian]; did you mean 'main'?\n"
 	    "t:6: route: unknown 'snii'; did you mean 'sni'?\n"
@@ -235,11 +239,18 @@ what_is_wrong_is_said(void **state)
 	    "port\n"
 	    "t:18: route: sni 'a.*.example' has a '*' that is not its first "
 	    "label, as in *.example.com\n"
-	    "t:19: route: sni '*' has a '*' that is not its first label, as "
-	    "in *.example.com\n"
+	    "t:19: route: sni '*' is every name: for all others write "
+	    "upstream = NAME\n"
 	    "t:20: route: sni 'b\303\274cher.example' is not what clients "
 	    "send: write the name as xn--...\n"
-	    "t:21: route: sni 'a..b' is not a host name\n");
+	    "t:21: route: sni 'a..b' is not a host name\n"
+	    "t:22: route needs blanks around '->', not 'sni db.example->a'\n"
+	    "t:23: route needs blanks around '->', not 'sni db.example "
+	    "->a'\n"
+	    "t:24: route: alpn 'h2,http/1.1' has a comma: one a line, with "
+	    "the key again each time\n"
+	    "t:25: route: sni 'a.example,b.example' has a comma: one a line, "
+	    "with the key again each time\n");
 }
 
 static void

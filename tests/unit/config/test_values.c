@@ -45,7 +45,7 @@ test_bind_forms(void **state)
 	assert_bind(":64512-65535", "[::]:64512 x1024 dual");
 	assert_bind("[::1]:1-1024", "[::1]:1 x1024");
 	assert_bind("unix:/run/a.sock", "unix:/run/a.sock x1");
-	assert_bind("unix:/run/a b=c:1", "unix:/run/a b=c:1 x1");
+	assert_bind("unix:/run/a;b=c:1", "unix:/run/a;b=c:1 x1");
 	assert_bind("unix:@abstract", "unix:@abstract x1");
 }
 
@@ -98,6 +98,14 @@ test_wrong_binds(void **state)
 		{ "1.2.3:80", "bind '1.2.3:80' is not an IPv4 address" },
 		{ "*:80", "bind '*:80' is neither an address nor a host "
 		    "name" },
+		{ "unix:a.sk", "bind 'unix:a.sk' needs an absolute path, as "
+		    "in unix:/run/app.sock" },
+		{ "unix:/a mode=0660", "bind 'unix:/a mode=0660' has a blank "
+		    "or a comma in its path: socket_mode and socket_owner are "
+		    "lines of their own" },
+		{ "unix:/a,mode=0660", "bind 'unix:/a,mode=0660' has a blank "
+		    "or a comma in its path: socket_mode and socket_owner are "
+		    "lines of their own" },
 		{ "unix:", "bind 'unix:' names no path behind 'unix:'" },
 	};
 	char line[256];
@@ -116,10 +124,12 @@ test_bind_path_length(void **state)
 
 	(void)state;
 	memset(path, 'p', sizeof(path));
+	path[0] = '/';
 	path[107] = '\0';
 	snprintf(text, sizeof(text), "bind = unix:%s", path);
 	assert_line("listener", text, "");
 	memset(path, 'p', sizeof(path));
+	path[0] = '/';
 	path[108] = '\0';
 	snprintf(text, sizeof(text), "bind = unix:%s", path);
 	snprintf(expected, sizeof(expected),
@@ -202,7 +212,8 @@ test_ranges(void **state)
 		{ "upstream", "send_buffer = 2G", "send_buffer must be auto "
 		    "or a size from 1k to 1G, not '2G'" },
 		{ "upstream", "send_buffer = 64kb", "send_buffer: '64kb' is "
-		    "not a size: write 16k, 1M, 2G or plain bytes" },
+		    "not a size: write bytes as in 16k, 1M, 2G; 8 Mbit are "
+		    "1M" },
 		{ "upstream", "connect_timeout = 200ms", "" },
 		{ "upstream", "connect_timeout = off", "connect_timeout: "
 		    "'off' is not a duration: write 200ms, 5s, 10m, 24h or "
