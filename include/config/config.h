@@ -78,6 +78,19 @@ struct server_conf {
 /* Whether a server is told who the client is, by the PROXY protocol. */
 enum send_proxy { SEND_PROXY_OFF, SEND_PROXY_V1, SEND_PROXY_V2 };
 
+/* Which of the servers a session goes to: see proxy/balance.h. */
+enum balance_kind {
+	BALANCE_ROUND_ROBIN,
+	BALANCE_LEAST_SESSIONS,
+	BALANCE_RANDOM_TWO,
+	BALANCE_HASH,
+	BALANCE_FIRST,
+};
+#define BALANCE_KINDS (BALANCE_FIRST + 1)
+
+/* Of what BALANCE_HASH is the hash. */
+enum hash_key { HASH_KEY_CLIENT, HASH_KEY_SNI };
+
 struct upstream_conf {
 	char		   *name;
 	size_t		    index; /* in config.upstreams */
@@ -92,6 +105,9 @@ struct upstream_conf {
 	uint64_t	    connect_timeout;
 	uint64_t	    connect_attempts;
 	enum send_proxy	    send_proxy;
+	enum balance_kind   balance;
+	enum hash_key	    hash_key;
+	uint64_t	    slow_start; /* 0: off */
 	struct tcp_conf	    tcp;
 	struct origin	   *origins; /* one for each row of the table */
 };

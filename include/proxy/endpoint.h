@@ -10,6 +10,9 @@
 
 #include "base/addr.h"
 #include "base/line.h"
+#include "config/config.h"
+
+struct maglev;
 
 /* Why a server gets no new sessions: any of these. */
 enum server_out {
@@ -25,6 +28,7 @@ enum server_out {
 struct server_state {
 	alignas(LINE) atomic_int refs;
 	_Atomic uint64_t sessions; /* now */
+	_Atomic uint64_t taken;	   /* these, and attempts to connect */
 	_Atomic uint64_t connects; /* since the start */
 	_Atomic uint64_t failures; /* attempts to connect */
 	_Atomic uint64_t bytes_to_upstream; /* of sessions that ended */
@@ -49,8 +53,13 @@ struct server_state *server_state_new(const struct addr *);
 struct server_state *server_state_ref(struct server_state *);
 void server_state_unref(struct server_state *); /* NULL is fine */
 
+/* Somebody goes there: from the attempt to connect until it has failed or the
+ * session has ended.  Any thread, as are the next. */
+void server_state_take(struct server_state *);
+void server_state_give(struct server_state *);
+
 /* A session connected; it left, having moved so many bytes; an attempt to
- * connect failed, with -errno.  Any thread. */
+ * connect failed, with -errno. */
 void server_state_join(struct server_state *);
 void server_state_leave(struct server_state *, uint64_t to_upstream,
     uint64_t to_client);
@@ -65,11 +74,14 @@ struct endpoint {
 
 /* Immutable once published. */
 struct endpoint_set {
-	atomic_int	refs;
-	size_t		upstream; /* index in the config */
-	size_t		count;
-	char		why[96]; /* when empty: why no name resolves */
-	struct endpoint endpoints[];
+	atomic_int	  refs;
+	size_t		  upstream; /* index in the config */
+	size_t		  count;
+	char		  why[96]; /* when empty: why no name resolves */
+	enum balance_kind balance; /* this and the next: balance_prepare() */
+	uint64_t	  slow_start; /* ms; 0: off */
+	struct maglev	 *maglev;     /* BALANCE_HASH: owned */
+	struct endpoint	  endpoints[];
 };
 
 /* Room for 'count' endpoints, none filled in; one reference, NULL without

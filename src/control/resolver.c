@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/option.h"
 #include "lookup.h"
+#include "proxy/balance.h"
 
 #define REFRESH_S	30
 #define RETRY_FIRST_S	1
@@ -137,6 +138,8 @@ resolver_build(struct resolving *u)
 	set->count = 0;
 	for (size_t i = 0; error == 0 && i < u->conf->nservers; i++)
 		error = resolver_add_server(u, set, i);
+	if (error == 0)
+		error = balance_prepare(set, u->conf);
 	if (error == 0)
 		return set;
 	endpoint_set_unref(set);

@@ -37,6 +37,18 @@ server_state_add(_Atomic uint64_t *counter, uint64_t n)
 }
 
 void
+server_state_take(struct server_state *server)
+{
+	server_state_add(&server->taken, 1);
+}
+
+void
+server_state_give(struct server_state *server)
+{
+	atomic_fetch_sub_explicit(&server->taken, 1, memory_order_relaxed);
+}
+
+void
 server_state_join(struct server_state *server)
 {
 	server_state_add(&server->sessions, 1);
@@ -89,5 +101,6 @@ endpoint_set_unref(struct endpoint_set *set)
 		return;
 	for (size_t i = 0; i < set->count; i++)
 		server_state_unref(set->endpoints[i].server);
+	free(set->maglev);
 	free(set);
 }

@@ -3,20 +3,6 @@
 #include <stdlib.h>
 
 #include "base/line.h"
-#include "proxy/balance.h"
-
-static void
-pool_advance(struct pool *pool, size_t turns)
-{
-	uint64_t *tried = calloc(BALANCE_WORDS(pool->set->count) + 1,
-	    sizeof(*tried));
-
-	if (tried == NULL)
-		return;
-	while (turns-- > 0)
-		balance_round_robin(pool->set, pool->current, tried);
-	free(tried);
-}
 
 struct pool *
 pool_new(struct endpoint_set *set, uint64_t random)
@@ -28,8 +14,7 @@ pool_new(struct endpoint_set *set, uint64_t random)
 		return NULL;
 	pool->refs = 1;
 	pool->set = set;
-	if (set->count > 1)
-		pool_advance(pool, random % set->count);
+	balance_init(&pool->balance, set, pool->current, random);
 	return pool;
 }
 

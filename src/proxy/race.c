@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "early.h"
 #include "net/sock.h"
 #include "proxy/balance.h"
 #include "proxy/tcp_options.h"
@@ -26,6 +27,7 @@ struct race {
 	uint64_t	backoff;
 	size_t		current; /* endpoint being tried */
 	size_t		source;	 /* index into the upstream's sources */
+	uint64_t	key;	 /* of its balancing by hash */
 	bool		timed_out; /* the last failure was */
 	int		error;	   /* of the last failure */
 	uint64_t	tried[];
@@ -61,6 +63,20 @@ race_pause(struct session *s, enum race_state state, uint64_t ms)
 	    RACE_IDLE;
 }
 
+/* A name that is none, or was not heard, is no key. */
+static uint64_t
+race_key(const struct session *s)
+{
+	const struct upstream_conf *conf = race_conf(s);
+
+	if (conf->balance != BALANCE_HASH)
+		return 0;
+	if (conf->hash_key == HASH_KEY_SNI && s->early != NULL &&
+	    s->early->named)
+		return balance_key_name(s->early->sni);
+	return balance_key_client(&s->peer);
+}
+
 bool
 race_new(struct session *s)
 {
@@ -74,6 +90,7 @@ race_new(struct session *s)
 	race->pool = pool_ref(pool);
 	race->started = worker_now(s->worker);
 	race->source = s->worker->sequence;
+	race->key = race_key(s);
 	event_assign(&race->timer, s->worker->base, -1, 0, race_timer, s);
 	s->race = race;
 	return true;
@@ -135,6 +152,19 @@ race_lose(struct session *s)
 	}
 	if (race->timed_out)
 		race_time_out(s);
+	return RACE_LOST;
+}
+
+/* Nobody was asked, or who is left has gone down meanwhile. */
+static enum race_result
+race_has_none(struct session *s)
+{
+	char *why = (char *)s->worker->scratch;
+
+	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
+		.error = s->race->error, .cause = "no server",
+		.detail = balance_why(s->race->pool->set, why,
+		    CLOSERECORD_DETAIL) };
 	return RACE_LOST;
 }
 
@@ -210,6 +240,8 @@ race_fail(struct session *s, int error, bool timed_out)
 	s->race->error = error;
 	s->race->timed_out = timed_out;
 	server_state_fail(s->server, error);
+	server_state_give(s->server);
+	s->taken = false;
 	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);
 }
 
@@ -251,31 +283,58 @@ race_take(struct session *s, size_t i)
 	race->backoff = 0;
 	server_state_unref(s->server);
 	s->server = server_state_ref(race->pool->set->endpoints[i].server);
+	server_state_take(s->server);
+	s->taken = true;
 	if (s->attempts++ == 0)
 		s->dialed_ms = session_age(s);
 	counter_add(&race_stats(s)->attempts, 1);
 }
 
-/* A server not tried yet at once; else all again, after a pause with jitter. */
+static enum balance_answer
+race_pick(struct session *s, size_t *picked)
+{
+	struct race *race = s->race;
+	const struct balance_ask ask = {
+		.tried = race->tried,
+		.now = worker_now(s->worker),
+		.random = worker_random(s->worker),
+		.key = race->key,
+	};
+
+	return balance_pick(&race->pool->balance, &ask, picked);
+}
+
+/* All again, after a pause with jitter. */
+static void
+race_begin_again(struct session *s)
+{
+	struct race *race = s->race;
+
+	for (size_t n = 0; n < BALANCE_WORDS(race->pool->set->count); n++)
+		race->tried[n] = 0;
+	race_pause(s, RACE_PAUSED, RACE_PAUSE_MS +
+	    worker_random(s->worker) % (RACE_PAUSE_MS / 2));
+}
+
+/* A server not tried yet at once. */
 static enum race_result
 race_next(struct session *s)
 {
-	struct race *race = s->race;
-	struct pool *pool = race->pool;
 	size_t i;
 
 	if (!race_may_try(s))
 		return race_lose(s);
-	i = balance_round_robin(pool->set, pool->current, race->tried);
-	if (i == BALANCE_NONE) {
-		for (size_t n = 0; n < BALANCE_WORDS(pool->set->count); n++)
-			race->tried[n] = 0;
-		race_pause(s, RACE_PAUSED, RACE_PAUSE_MS +
-		    worker_random(s->worker) % (RACE_PAUSE_MS / 2));
+	switch (race_pick(s, &i)) {
+	case BALANCE_PICKED:
+		race_take(s, i);
+		return race_attempt(s);
+	case BALANCE_ALL_TRIED:
+		race_begin_again(s);
 		return RACE_RUNNING;
+	case BALANCE_NONE_USABLE:
+		break;
 	}
-	race_take(s, i);
-	return race_attempt(s);
+	return race_has_none(s);
 }
 
 static enum race_result

@@ -194,6 +194,9 @@ session_leave_server(struct session *s)
 		server_state_leave(s->server,
 		    relay_delivered(&s->to_upstream),
 		    relay_delivered(&s->to_client));
+	if (s->taken)
+		server_state_give(s->server);
+	s->taken = false;
 	server_state_unref(s->server);
 	s->server = NULL;
 }

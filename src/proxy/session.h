@@ -67,6 +67,7 @@ struct session {
 	uint32_t introduced;	/* bytes of our PROXY header that were sent */
 	uint16_t attempts;
 	bool	 counted; /* among the sessions of its client */
+	bool	 taken;	 /* counts as taken at its server */
 	bool	 held;	/* ADMIT: denied, and to hear nothing of it */
 	bool	 is_waiting;
 	bool	 ended;
