@@ -61,7 +61,7 @@ relay = splice
 [listener told]
 bind = {host}:7007
 accept_proxy = require
-accept_proxy_from = {host}/8
+accept_proxy_from = 127.0.0.0/8
 [upstream told]
 server = {told}
 send_proxy = v2
