@@ -202,6 +202,23 @@ def test_a_name_server_that_is_silent_holds_up_nobody_else(
     assert watch.seconds < limit(3)
 
 
+def test_who_speaks_meanwhile_waits_no_longer(stage, names, hosts):
+    """The time is that of the look-up, not one from each byte on."""
+    host, = hosts(1)
+    _, resolv = name_server(stage, host)
+    book = names(sources="files dns", resolv=resolv)
+    proxy = stage.sluice(forwards(("slow", "db.test", 7)),
+                         prefix=host.prefix + book.prefix)
+    client = stage.connect(proxy.address("slow"), sock=host.socket())
+    watch = Stopwatch()
+    while not client.events(select.POLLIN | select.POLLRDHUP, 0.1):
+        assert watch.seconds < limit(5)
+        client.send(b".")
+    assert client.read_all() == (b"", RST)
+    assert watch.seconds > 1.9
+    assert proxy.record(client).end == "proxy timeout"
+
+
 def test_a_look_up_has_all_of_connect_timeout(stage, names, hosts):
     """Whatever time the phases before it took."""
     host, = hosts(1)

@@ -16,7 +16,7 @@ from lib.proxyproto import (ALPN, AUTHORITY, CLIENT, CLIENT6, CRC32C, NAME,
                             NAME6, NOOP, SERVICE, SERVICE6, SIGNATURE,
                             UNIQUE_ID, Header, block, tlv, v1, v2)
 from lib.scrape import scrape
-from lib.timing import Stopwatch, nothing_happens_for, wait_for
+from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 REQUIRE = {"accept_proxy": "require"}
 OPTIONAL = {"accept_proxy": "optional", "accept_proxy_from": "127.0.0.0/8"}
@@ -711,8 +711,10 @@ def test_72_a_header_that_is_sent_in_pieces(stage):
 
 
 def test_72_a_server_that_does_not_take_its_header(stage):
+    watch = Stopwatch()
     proxy, client, peer = much(stage)
     ends_with_reset(client)
+    assert 0.3 <= watch.seconds < limit(2)
     record = proxy.record(NAME)
     assert (record.end, record.phase) == ("proxy timeout", "introduce")
     assert record.cause == ("the server takes no PROXY header in 300ms "

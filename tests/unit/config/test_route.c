@@ -174,6 +174,27 @@ any_number_has_an_end(void **state)
 	}
 }
 
+/* Wherever in the table the protocol of that name would be: now and then where
+ * the name is. */
+static void
+a_protocol_is_no_name(void **state)
+{
+	char text[256], name[8];
+
+	(void)state;
+	for (size_t i = 10; i < 100; i++) {
+		struct config *config;
+
+		snprintf(text, sizeof(text), HEAD
+		    "route = sni n%zu -> a\n" TAIL, i);
+		snprintf(name, sizeof(name), "\003n%zu", i);
+		config = load_right(text);
+		assert_int_equal(found(config, name + 1, ""), 0);
+		assert_int_equal(found(config, "", name), 1);
+		config_free(config);
+	}
+}
+
 static void
 addresses_alone_hear_nobody(void **state)
 {
@@ -343,6 +364,7 @@ main(void)
 		cmocka_unit_test(a_protocol_with_a_nul_is_another),
 		cmocka_unit_test(the_beginning_of_a_name_is_another),
 		cmocka_unit_test(any_number_has_an_end),
+		cmocka_unit_test(a_protocol_is_no_name),
 		cmocka_unit_test(addresses_alone_hear_nobody),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(rules_that_are_never_taken),

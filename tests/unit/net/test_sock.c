@@ -347,6 +347,39 @@ what_tcp_is_asked_to_do_first(void **state)
 	close(fd);
 }
 
+/* An option of [defaults] reaches those listeners, too. */
+static void
+what_is_for_tcp_is_not_for_paths(void **state)
+{
+	const struct sock_listen opts = { .tcp = &plain, .backlog = 1,
+		.mptcp = true };
+	struct addr addr = folder_addr(*state, "s");
+	int fd = sock_listen(&addr, &opts);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+/* Root has no right to do so, while he is somebody else. */
+static void
+who_may_not_give_a_path_away_leaves_none(void **state)
+{
+	static const struct sock_owner root = { 0, 0 };
+	const struct sock_listen opts = { .tcp = &plain, .backlog = 1,
+		.owner = &root };
+	struct addr addr = folder_addr(*state, "s");
+	uid_t me = geteuid();
+	int error, alone = next_fd();
+
+	assert_int_equal(chmod(((struct folder *)*state)->path, 0777), 0);
+	assert_true(me != 0 || seteuid(65534) == 0);
+	error = sock_listen(&addr, &opts);
+	assert_int_equal(seteuid(me), 0);
+	assert_int_equal(error, -EPERM);
+	assert_int_equal(access(addr.un.sun_path, F_OK), -1);
+	assert_int_equal(next_fd(), alone);
+}
+
 static void
 group_shares_a_port(void **state)
 {
@@ -929,6 +962,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp_both_ways),
 		IN_FOLDER(unix_both_ways),
+		IN_FOLDER(what_is_for_tcp_is_not_for_paths),
+		IN_FOLDER(who_may_not_give_a_path_away_leaves_none),
 		cmocka_unit_test(bound_does_not_listen),
 		cmocka_unit_test(listen_says_why_not),
 		cmocka_unit_test(wildcard_of_both_families),

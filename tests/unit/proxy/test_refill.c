@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -153,6 +155,35 @@ the_timer_runs_while_somebody_waits(void **state)
 	assert_false(is_running(rig));
 }
 
+/* libevent's clock, which may be a coarse one, goes on. */
+static void
+wait_for_a_later_time(void)
+{
+	struct timespec begin, now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &begin);
+	do {
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	} while (now.tv_sec == begin.tv_sec && now.tv_nsec == begin.tv_nsec);
+}
+
+/* Else many that come one after the other would keep all waiting. */
+static void
+who_comes_later_does_not_put_the_timer_off(void **state)
+{
+	struct rig *rig = *state;
+	struct timeval first, later;
+
+	run_out(rig, 0);
+	assert_true(event_pending(&rig->refill.timer, EV_TIMEOUT, &first));
+	for (int i = 1; i < COUNT; i++) {
+		wait_for_a_later_time();
+		run_out(rig, i);
+	}
+	assert_true(event_pending(&rig->refill.timer, EV_TIMEOUT, &later));
+	assert_true(timercmp(&first, &later, ==));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -163,6 +194,7 @@ main(void)
 		TEST(each_waits_for_its_own),
 		TEST(who_has_left_does_not_come_back),
 		TEST(the_timer_runs_while_somebody_waits),
+		TEST(who_comes_later_does_not_put_the_timer_off),
 	};
 
 	return cmocka_run_group_tests_name("refill", tests, NULL, NULL);
