@@ -29,6 +29,7 @@ struct resolving {
 struct resolver {
 	const struct config *config;
 	struct crew	    *crew;
+	struct servers	    *servers;
 	struct box	    *box;
 	struct event	     box_event;
 	size_t		     count;
@@ -89,7 +90,8 @@ resolver_add(struct resolving *u, struct endpoint_set *set,
 		if (e->server == NULL)
 			return -ENOMEM;
 		e->line = (uint32_t)(conf - u->conf->servers);
-		e->weight = (uint32_t)conf->weight;
+		e->weight = servers_weight(u->resolver->servers, u->conf, conf,
+		    e->server, (uint32_t)conf->weight);
 		e->backup = conf->backup ||
 		    addrs[i].sa.sa_family != addrs[0].sa.sa_family;
 		set->count++;
@@ -184,11 +186,12 @@ resolver_publish(struct resolving *u)
 		endpoint_set_unref(set);
 		return 0;
 	}
-	if (crew_tell_endpoints(u->resolver->crew, set) < 0) {
+	if (servers_follow(u->resolver->servers, set) < 0 ||
+	    crew_tell_endpoints(u->resolver->crew, set) < 0) {
 		endpoint_set_unref(set);
 		return -ENOMEM;
 	}
-	if (u->set != NULL && set->count > 0)
+	if (u->set != NULL && u->set->count != set->count && set->count > 0)
 		log_info("upstream %s: now %zu address%s", u->conf->name,
 		    set->count, set->count == 1 ? "" : "es");
 	endpoint_set_unref(u->set);
@@ -359,7 +362,7 @@ resolver_init_events(struct resolver *r, struct event_base *base)
 
 struct resolver *
 resolver_new(struct event_base *base, const struct config *config,
-    struct crew *crew)
+    struct crew *crew, struct servers *servers)
 {
 	size_t count = config->nupstreams;
 	struct resolver *r;
@@ -369,6 +372,7 @@ resolver_new(struct event_base *base, const struct config *config,
 		return NULL;
 	r->config = config;
 	r->crew = crew;
+	r->servers = servers;
 	r->count = count;
 	r->box = lookup_box_new();
 	if (r->box == NULL) {
@@ -406,4 +410,12 @@ const struct endpoint_set *
 resolver_endpoints(const struct resolver *r, size_t upstream)
 {
 	return r->upstreams[upstream].set;
+}
+
+int
+resolver_renew(struct resolver *r, size_t upstream)
+{
+	struct resolving *u = &r->upstreams[upstream];
+
+	return u->set == NULL ? 0 : resolver_publish(u);
 }

@@ -8,18 +8,22 @@
 #include <event2/event.h>
 
 #include "crew.h"
+#include "servers.h"
 
 struct resolver;
 
-/* Tells the crew of every upstream whose addresses are known, now and later.
- * NULL without memory.  The config must outlive it. */
+/* Tells the crew, and before it the servers, of every upstream whose addresses
+ * are known, now and later.  NULL without memory.  The config must outlive it. */
 struct resolver *resolver_new(struct event_base *, const struct config *,
-    struct crew *);
+    struct crew *, struct servers *);
 void resolver_free(struct resolver *); /* NULL is fine */
 
 /* What the crew was told last of an upstream; NULL: nothing yet.  The
  * resolver's reference. */
 const struct endpoint_set *resolver_endpoints(const struct resolver *,
     size_t upstream);
+
+/* Tells the crew anew what is known: a weight has changed.  0 or -ENOMEM. */
+int resolver_renew(struct resolver *, size_t upstream);
 
 #endif
