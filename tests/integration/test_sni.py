@@ -302,7 +302,7 @@ def test_81_a_silent_client_waits_for_peek_timeout_only(stage):
 @pytest.mark.parametrize("cut", [1, 3, 9, 700, -1])
 def test_81_half_a_hello_waits_for_peek_timeout_only(stage, cut):
     routed = Routed(stage, RULES, peek_timeout="500ms")
-    said = hello("a.example")
+    said = records(message(sni("a.example"), padding(900)))
     watch = Stopwatch()
     client = routed.connect()
     client.send(said[:cut])
@@ -310,8 +310,9 @@ def test_81_half_a_hello_waits_for_peek_timeout_only(stage, cut):
     assert 0.5 <= watch.seconds < limit(5)
     client.send_and_fin(said[cut:])
     assert client.read_all() == (said, FIN)
-    note = routed.proxy.record(client).note
-    assert note.endswith(", and not all of it in time (peek_timeout)")
+    record = routed.proxy.record(client)
+    assert record.note.endswith(", and not all of it in time (peek_timeout)")
+    assert record.sni == ("a.example" if cut in (700, -1) else None)
 
 
 def test_81_peek_timeout_is_for_all_of_it(stage):
