@@ -15,6 +15,10 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 PKG_CONFIG ?= pkg-config
 
+# Optional libraries are used where they are found; CARES=no does without.
+CARES ?= $(if $(shell $(PKG_CONFIG) --exists libcares 2>/dev/null && \
+	echo yes),yes,no)
+
 # --- What there is to build: found, not listed.
 
 # A layer may use the layers to its right, and nothing to its left.
@@ -23,7 +27,10 @@ LAYERS := control proxy config net proto base
 O := $(BUILD)/$(VARIANT)
 BIN := $(if $(filter release,$(VARIANT)),$(BUILD),$(O))/sluice
 layers := $(foreach l,$(LAYERS),$(if $(wildcard src/$l/*.c),$l))
-objects = $(patsubst src/%.c,$(O)/%.o,$(wildcard src/$1/*.c))
+left_out := $(if $(filter yes,$(CARES)),src/control/resolver_threads.c,\
+	src/control/resolver_ares.c)
+objects = $(patsubst src/%.c,$(O)/%.o,$(filter-out $(left_out),$(wildcard \
+	src/$1/*.c)))
 archives = $(patsubst %,$(O)/lib%.a,$1)
 
 # The layer $1 and those below it, of the list $2.
@@ -60,12 +67,15 @@ flags_faults := $(sanitize) $(undefined) -Wno-format-truncation
 flags_tsan := $(sanitize) -fsanitize=thread
 flags_fuzz := $(sanitize) $(undefined) -fsanitize=fuzzer-no-link
 
-PACKAGES := libevent_core libevent_extra libevent_pthreads inih
+PACKAGES := libevent_core libevent_extra libevent_pthreads inih \
+	$(if $(filter yes,$(CARES)),libcares)
 LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 need_libs = $(if $(LIBS),,$(error libevent or inih is missing; run: make deps))
+features = -DSLUICE_CARES=$(if $(filter yes,$(CARES)),1,0)
 
 compile = $(CC) -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
 	-DSLUICE_INIH='"$(shell $(PKG_CONFIG) --modversion inih 2>/dev/null)"' \
+	$(features) \
 	-Iinclude -Wall -Wextra -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Werror -fPIC -fstack-protector-strong -pthread $(flags_$(VARIANT)) \
 	$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null) \
@@ -197,7 +207,7 @@ tiers := lint \
 	fuzz
 
 ##check		everything that a change has to pass; TIERS="lint unit-asan" is a part
-check: FUZZ_TIME ?= 12
+check: FUZZ_TIME ?= 20
 check: TIERS ?= $(tiers)
 check: deps-test
 	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh $(TIERS)

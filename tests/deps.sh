@@ -19,6 +19,7 @@ build_packages() {
 	pkg-config    have pkg-config
 	libevent-dev  pkg-config --exists libevent_core libevent_extra libevent_pthreads
 	libinih-dev   pkg-config --exists inih
+	libc-ares-dev pkg-config --exists libcares
 	END
 }
 
@@ -38,6 +39,7 @@ test_packages() {
 	nginx-light           have nginx
 	libnginx-mod-stream   installed libnginx-mod-stream
 	socat                 have socat
+	knot                  have knotd
 	redis-server          have redis-server
 	redis-tools           have redis-benchmark
 	openssh-server        have sshd

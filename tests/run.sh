@@ -5,7 +5,7 @@
 #   unit-VARIANT              tests/unit, built as VARIANT
 #   integration-VARIANT       tests/integration against the daemon of VARIANT
 #   fuzz                      every target of tests/fuzz for FUZZ_TIME seconds
-#   compilers                 release builds by gcc and by clang
+#   compilers                 release builds by gcc, by clang, without c-ares
 #   faults                    tests/faults: every allocation, every call fails
 #
 # A tier that fails does not stop the next.  A tier without tests is absent.
@@ -114,7 +114,7 @@ tier_integration() {
 	results=$PWD/$logs/pytest.xml
 	SLUICE=$PWD/$binary PYTHONDONTWRITEBYTECODE=1 $calm \
 	    timeout -k 10 1800 "$python" -m pytest tests/integration \
-	    -p no:cacheprovider -n "${PYTEST_JOBS:-6}" --dist loadgroup \
+	    -p no:cacheprovider -n "${PYTEST_JOBS:-4}" --dist loadgroup \
 	    --durations=10 \
 	    --timeout $((120 * SLUICE_SLOW)) -m "$marks" -q -ra --tb=short \
 	    --color=no --junitxml="$results" >"$log" 2>&1 </dev/null
@@ -187,6 +187,9 @@ tier_compilers() {
 		build BUILD="build/by-$compiler" CC="$compiler" all &&
 		    record 1 0 0
 	done
+	build BUILD=build/no-cares CARES=no all unit && record 1 0 0
+	build/no-cares/release/unit/config/test_dns >"$logs/dns.log" 2>&1 &&
+	    record 1 0 0 || record 0 1 0
 }
 
 # One test a case; the matrix itself stays in build/faults/.

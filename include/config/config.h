@@ -68,7 +68,8 @@ struct bind_conf {
 struct server_conf {
 	char	     *name;	/* of name=, else "host:port" as written */
 	char	     *host;	/* a name to resolve, or NULL: 'addr' holds */
-	uint16_t      port;
+	bool	      srv;	/* SRV records of 'host' say which servers */
+	uint16_t      port;	/* 0: those say it */
 	struct addr   addr;	/* numeric or Unix */
 	uint64_t      weight;	/* 1 to 1000 */
 	bool	      backup;
@@ -104,6 +105,8 @@ struct upstream_conf {
 	bool		    source_client; /* the client's address, not ours */
 	uint64_t	    connect_timeout;
 	uint64_t	    connect_attempts;
+	uint64_t	    dns_ttl_min;
+	uint64_t	    dns_ttl_max;
 	enum send_proxy	    send_proxy;
 	enum balance_kind   balance;
 	enum hash_key	    hash_key;
@@ -243,6 +246,8 @@ struct global_conf {
 	struct addr    admin_addr;   /* len 0: off */
 	char	      *admin_socket; /* absolute, or "auto", or NULL: off */
 	char	      *admin_group;  /* NULL: that of the process */
+	struct addr   *dns_servers;  /* none: as resolv.conf has it */
+	size_t	       ndns_servers;
 	struct origin *origins;
 };
 

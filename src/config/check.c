@@ -117,6 +117,21 @@ upstream_servers(struct check *check, const struct section *section)
 }
 
 static void
+upstream_check_ttl(struct check *check, const struct section *section)
+{
+	const struct upstream_conf *upstream = section->owner;
+	struct origin min = given(upstream->origins, section->kind,
+	    "dns_ttl_min");
+	struct origin max = given(upstream->origins, section->kind,
+	    "dns_ttl_max");
+
+	if (upstream->dns_ttl_min > upstream->dns_ttl_max && !section->unsure)
+		report(check->report, is_given(max) ? max : min, "dns_ttl_max "
+		    "of [upstream %s] is less than its dns_ttl_min",
+		    upstream->name);
+}
+
+static void
 upstream_check_own(struct check *check, const struct upstream_conf *upstream)
 {
 	for (size_t i = 0; i < upstream->nservers; i++) {
@@ -350,8 +365,10 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 	struct bind_conf admin = admin_bind(&config->global);
 
 	for (struct section *s = doc->sections; s != NULL; s = s->next) {
-		if (s->owner != NULL && s->kind == SECTION_UPSTREAM)
+		if (s->owner != NULL && s->kind == SECTION_UPSTREAM) {
 			upstream_servers(&check, s);
+			upstream_check_ttl(&check, s);
+		}
 	}
 	for (struct section *s = doc->sections; s != NULL; s = s->next) {
 		if (s->owner != NULL && s->kind == SECTION_LISTENER) {

@@ -174,6 +174,11 @@ const struct option OPTIONS[] = {
 		   "file. A pattern may match nothing. Included files may "
 		   "have any section, but no include of their own." },
 
+	{ SECTION_GLOBAL, "dns_server", &TYPE_DNS_SERVER,
+	    GLOBAL(dns_servers), NULL, .example = "192.0.2.53", .list = true,
+	    .doc = "A name server to ask, with its port if that is not 53; "
+		   "several are tried in turn. Without it: those of "
+		   "/etc/resolv.conf. Needs c-ares (sluice -V)." },
 	{ SECTION_LISTENER, "bind", &TYPE_BIND, LISTENER(binds), NULL,
 	    .example = "127.0.0.1:15432", .list = true,
 	    .doc = "Where to accept clients. :PORT is every address of this "
@@ -397,6 +402,17 @@ const struct option OPTIONS[] = {
 		   "server at once, one tried before after 200 ms. Every "
 		   "server is tried once, however many there are; in all it "
 		   "takes no longer than this times connect_timeout." },
+	{ SECTION_UPSTREAM, "dns_ttl_min", &TYPE_DURATION,
+	    UPSTREAM(dns_ttl_min), "1s", .min = SECONDS(1), .max = DAYS(1),
+	    .shared = true,
+	    .doc = "Names are looked up again when the TTL of their answer is "
+		   "over, but not before this; sooner only when a server "
+		   "cannot be reached." },
+	{ SECTION_UPSTREAM, "dns_ttl_max", &TYPE_DURATION,
+	    UPSTREAM(dns_ttl_max), "1h", .min = SECONDS(1), .max = DAYS(7),
+	    .shared = true,
+	    .doc = "The longest that names go without being looked up again, "
+		   "whatever their TTL." },
 	{ SECTION_UPSTREAM, "send_proxy", &TYPE_WORD, UPSTREAM(send_proxy),
 	    "off", .words = SEND_PROXY_WORDS, .shared = true,
 	    .doc = "Tell the server who the client is: a header of the PROXY "

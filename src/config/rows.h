@@ -130,6 +130,9 @@ extern const struct option_type TYPE_MODE;  /* octal */
 extern const struct option_type TYPE_OWNER; /* an owner_conf */
 extern const struct option_type TYPE_INTERFACE;
 
+/* types_dns.c */
+extern const struct option_type TYPE_DNS_SERVER; /* ADDR or ADDR:PORT */
+
 /* types_addr.c, type_server.c and type_route.c */
 extern const struct option_type TYPE_HOST;
 extern const struct option_type TYPE_ADMIN;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define WEIGHT_MAX 1000
+#define SRV	   "srv:"
 
 /* One server while its line is read. */
 struct server_line {
@@ -104,6 +105,29 @@ address_wrong(const struct hostport *hp)
 	return NULL;
 }
 
+/* "srv:_SERVICE._tcp.DOMAIN": names and ports are for SRV records to say. */
+static bool
+service_set(struct server_line *line, const char *word)
+{
+	struct server_conf *server = &line->server;
+	const char *name = word + strlen(SRV);
+	char why[HOSTPORT_WHY];
+	struct hostport hp;
+
+	if (!SLUICE_CARES)
+		return setting_wrong(line->setting, " '%s' needs c-ares, and "
+		    "this build has none (sluice -V)", word);
+	if (strchr(name, ':') != NULL)
+		return setting_wrong(line->setting, " '%s' takes no port: the "
+		    "SRV records have it", word);
+	if (host_parse(&hp, name, why) != NULL || hp.kind != HOST_NAME)
+		return setting_wrong(line->setting, " '%s' needs a name behind "
+		    "'srv:', as in srv:_postgres._tcp.db.internal", word);
+	server->srv = true;
+	server->host = arena_text(line->setting->arena, name, strlen(name));
+	return server->host != NULL;
+}
+
 static bool
 address_set(struct server_line *line, const char *word)
 {
@@ -113,6 +137,8 @@ address_set(struct server_line *line, const char *word)
 	struct hostport hp;
 	const char *wrong;
 
+	if (strncmp(word, SRV, strlen(SRV)) == 0)
+		return service_set(line, word);
 	if (strchr(word, ':') == NULL)
 		wrong = "needs a port behind it, as in db1.internal:5432";
 	else
@@ -158,6 +184,9 @@ server_set(const struct setting *setting)
 		if (!attribute_set(&line, word))
 			return false;
 	}
+	if (line.server.srv && line.server.weight != 0)
+		return setting_wrong(setting, ": weight= is for the SRV "
+		    "records of '%s' to say", first);
 	if (line.server.name == NULL)
 		line.server.name = arena_text(setting->arena, first,
 		    strlen(first));
@@ -180,7 +209,9 @@ server_get(const struct option *option, const void *owner, size_t n,
 	if (n >= upstream->nservers || upstream->host != NULL)
 		return false;
 	server = &upstream->servers[n];
-	if (server->host != NULL)
+	if (server->srv)
+		snprintf(address, sizeof(address), SRV "%s", server->host);
+	else if (server->host != NULL)
 		snprintf(address, sizeof(address), "%s:%u", server->host,
 		    server->port);
 	else
@@ -200,8 +231,8 @@ static const char *
 server_form(const struct option *option, char *text)
 {
 	(void)option;
-	return strcpy(text, "HOST:PORT or unix:PATH, then any of name=N "
-	    "weight=N backup");
+	return strcpy(text, "HOST:PORT, unix:PATH or srv:NAME, then any of "
+	    "name=N weight=N backup");
 }
 
 const struct option_type TYPE_SERVER = { server_set, server_get, server_form };

@@ -20,8 +20,7 @@ struct admin;
 struct admin_view {
 	const struct config   *config;
 	struct crew	      *crew;
-	struct servers	      *servers;
-	struct resolver	      *resolver;
+	const struct resolver *resolver;
 	const struct stop     *stop;
 	struct tours	      *tours;
 	struct rates	      *rates;

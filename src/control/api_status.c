@@ -107,6 +107,46 @@ upstreams_begin(struct report *r)
 	json_begin(&r->json, "upstreams", '[');
 }
 
+/* How old the last good answer is, and when it is asked for again. */
+static void
+name_object(struct json *j, const struct name *name)
+{
+	uint64_t now = clock_ms();
+	char text[ADDR_TEXT];
+	struct peer peer;
+
+	json_begin(j, NULL, '{');
+	json_text(j, "name", name->host);
+	json_text(j, "type", name->kind == DNS_SERVICES ? "srv" : "address");
+	json_begin(j, "addresses", '[');
+	for (size_t i = 0; i < name->naddrs; i++) {
+		peer_from_sockaddr(&peer, &name->addrs[i].sa);
+		json_text(j, NULL, peer_ip_text(&peer, text));
+	}
+	for (size_t i = 0; i < name->nservices; i++)
+		json_text(j, NULL, name->services[i].target);
+	json_end(j, ']');
+	json_known(j, "ttl_ms", name->fresh.ttl);
+	if (name->fresh.good_at > 0)
+		json_number(j, "age_ms", now - name->fresh.good_at);
+	else
+		json_text(j, "age_ms", NULL);
+	json_number(j, "asked_again_in_ms", freshness_left(&name->fresh, now));
+	json_text(j, "error", name->why);
+	json_end(j, '}');
+}
+
+static void
+upstream_names(struct json *j, const struct names *names)
+{
+	const struct name *name;
+
+	json_begin(j, "names", '[');
+	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++)
+		name_object(j, name);
+	json_end(j, ']');
+}
+
 static void
 upstream_begin(struct report *r, const struct status_row *row)
 {
@@ -121,21 +161,18 @@ upstream_begin(struct report *r, const struct status_row *row)
 	json_number(j, "connected", counter_get(&sum.sessions));
 	json_text(j, "unresolved", row->set != NULL && row->set->why[0] != '\0' ?
 	    row->set->why : NULL);
+	upstream_names(j, resolver_names(r->view->resolver,
+	    row->upstream->index));
 	json_begin(j, "servers", '[');
 }
 
 static void
-server_object(struct json *j, const struct endpoint *e,
-    const struct server *known)
+server_object(struct json *j, const struct endpoint *e)
 {
 	const struct server_state *s = e->server;
-	char state[SERVERS_STATE];
 
 	json_begin(j, NULL, '{');
 	json_text(j, "address", s->text);
-	json_text(j, "state", servers_state(s->out, state));
-	json_text(j, "cause", known != NULL && known->cause[0] != '\0' ?
-	    known->cause : NULL);
 	json_number(j, "weight", e->weight);
 	json_bool(j, "backup", e->backup);
 	json_number(j, "sessions", s->sessions);
@@ -157,7 +194,7 @@ upstream_row(struct report *r)
 	if (row.first)
 		upstream_begin(r, &row);
 	if (row.endpoint != NULL)
-		server_object(&r->json, row.endpoint, row.server);
+		server_object(&r->json, row.endpoint);
 	if (row.last) {
 		json_end(&r->json, ']');
 		json_end(&r->json, '}');

@@ -40,7 +40,6 @@ struct control {
 	struct identity	     identity;
 	struct event_base   *base;
 	struct crew	    *crew;
-	struct servers	    *servers;
 	struct resolver	    *resolver;
 	struct rates	    *rates;
 	struct admin_sockets sockets;
@@ -234,10 +233,7 @@ control_serve(struct control *c)
 
 	if (error < 0)
 		return error;
-	c->servers = servers_new(c->config);
-	if (c->servers == NULL)
-		return -ENOMEM;
-	c->resolver = resolver_new(c->base, c->config, c->crew, c->servers);
+	c->resolver = resolver_new(c->base, c->config, c->crew);
 	c->rates = rates_new(c->base, c->crew);
 	if (c->resolver == NULL || c->rates == NULL)
 		return -ENOMEM;
@@ -248,7 +244,7 @@ control_serve(struct control *c)
 	if (error < 0)
 		return error;
 	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
-		.servers = c->servers, .resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
+		.resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
 		.rates = c->rates, .started_ms = clock_ms(),
 		.started_wall = clock_wall() };
 	clock_text(c->view.started_wall, c->view.started);
@@ -338,7 +334,6 @@ control_stop(struct control *c, int code)
 	tours_free(c->tours);
 	rates_free(c->rates);
 	resolver_free(c->resolver);
-	servers_free(c->servers);
 	if (!logged) {
 		control_remove_files(c);
 		_exit(code); /* what is left to free is in use */

@@ -16,15 +16,8 @@ struct lookup_job {
 void
 lookup_free(struct lookup *lookup)
 {
-	for (size_t i = 0; i < lookup->count; i++) {
-		if (lookup->hosts != NULL)
-			free(lookup->hosts[i]);
-		if (lookup->answers != NULL)
-			free(lookup->answers[i].addrs);
-	}
-	free(lookup->hosts);
-	free(lookup->ports);
-	free(lookup->answers);
+	free(lookup->host);
+	free(lookup->addrs);
 	free(lookup);
 }
 
@@ -49,79 +42,53 @@ lookup_next(struct box_list *list)
 }
 
 static struct lookup *
-lookup_new(const struct upstream_conf *conf)
+lookup_new(const char *host, uint64_t id)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
-	l->upstream = conf->index;
-	l->count = conf->nservers;
-	l->hosts = calloc(l->count, sizeof(*l->hosts));
-	l->ports = calloc(l->count, sizeof(*l->ports));
-	l->answers = calloc(l->count, sizeof(*l->answers));
-	if (l->hosts == NULL || l->ports == NULL || l->answers == NULL)
-		goto fail;
-	for (size_t i = 0; i < l->count; i++) {
-		const struct server_conf *server = &conf->servers[i];
-
-		l->ports[i] = server->port;
-		if (server->host != NULL &&
-		    (l->hosts[i] = strdup(server->host)) == NULL)
-			goto fail;
-	}
-	return l;
-
-fail:
+	l->id = id;
+	l->host = strdup(host);
+	if (l->host != NULL)
+		return l;
 	lookup_free(l);
 	return NULL;
 }
 
 static void
-lookup_keep(struct lookup_answer *answer, const struct addrinfo *list,
-    uint16_t port)
+lookup_keep(struct lookup *l, const struct addrinfo *list)
 {
 	size_t count = 0;
 
 	for (const struct addrinfo *i = list; i != NULL; i = i->ai_next)
 		count++;
-	answer->addrs = calloc(count, sizeof(*answer->addrs));
-	if (answer->addrs == NULL) {
-		answer->error = EAI_MEMORY;
+	l->addrs = calloc(count, sizeof(*l->addrs));
+	if (l->addrs == NULL) {
+		l->error = EAI_MEMORY;
 		return;
 	}
-	for (const struct addrinfo *i = list; i != NULL; i = i->ai_next) {
-		struct addr *addr = &answer->addrs[answer->count++];
-
-		addr_from_sockaddr(addr, i->ai_addr, i->ai_addrlen);
-		addr_set_port(addr, port);
-	}
-}
-
-static void
-lookup_ask(struct lookup *l, size_t i)
-{
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM };
-	struct addrinfo *list = NULL;
-
-	l->answers[i].error = getaddrinfo(l->hosts[i], NULL, &hints, &list);
-	if (l->answers[i].error != 0)
-		return;
-	lookup_keep(&l->answers[i], list, l->ports[i]);
-	freeaddrinfo(list);
+	for (const struct addrinfo *i = list; i != NULL; i = i->ai_next)
+		addr_from_sockaddr(&l->addrs[l->count++], i->ai_addr,
+		    i->ai_addrlen);
 }
 
 static void *
 lookup_run(void *arg)
 {
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM };
 	struct lookup_job job = *(struct lookup_job *)arg;
+	struct addrinfo *list = NULL;
+	struct lookup *l = job.lookup;
 
 	free(arg);
-	for (size_t i = 0; i < job.lookup->count; i++)
-		if (job.lookup->hosts[i] != NULL)
-			lookup_ask(job.lookup, i);
-	box_put(job.box, &job.lookup->item);
+	l->error = getaddrinfo(l->host, NULL, &hints, &list);
+	if (l->error == 0) {
+		lookup_keep(l, list);
+		freeaddrinfo(list);
+	}
+	box_put(job.box, &l->item);
 	box_unref(job.box);
 	return NULL;
 }
@@ -147,14 +114,14 @@ lookup_spawn(struct lookup_job *job)
 }
 
 int
-lookup_start(struct box *box, const struct upstream_conf *conf)
+lookup_start(struct box *box, const char *host, uint64_t id)
 {
 	struct lookup_job *job = malloc(sizeof(*job));
 	int error = -ENOMEM;
 
 	if (job == NULL)
 		return error;
-	job->lookup = lookup_new(conf);
+	job->lookup = lookup_new(host, id);
 	if (job->lookup != NULL) {
 		job->box = box_ref(box);
 		error = lookup_spawn(job);

@@ -2,38 +2,43 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "config/option.h"
-#include "lookup.h"
+#include "filewatch.h"
+#include "names.h"
 #include "proxy/balance.h"
 
-#define REFRESH_S	30
-#define RETRY_FIRST_S	1
-#define RETRY_LAST_S	30
+#define SOON_MS	 20 /* for what is answered at nearly the same time */
+#define RETRY_MS 1000
+#define WEIGHT_MOST 1000
 
 struct resolving {
 	struct resolver		   *resolver;
 	const struct upstream_conf *conf;
-	struct event		    timer;
-	struct endpoint_set	   *set;  /* told last; one reference */
-	struct lookup		   *last; /* answers in use; NULL: none */
-	bool			    failing; /* and that was said */
-	unsigned		    retry_s;
+	struct names		   *names; /* NULL: it has none */
+	struct event		    soon;  /* to publish what is known */
+	struct endpoint_set	   *set;   /* told last; one reference */
 };
 
 struct resolver {
 	const struct config *config;
 	struct crew	    *crew;
-	struct servers	    *servers;
-	struct box	    *box;
-	struct event	     box_event;
+	struct dns	    *dns;
+	struct filewatch    *files;
 	size_t		     count;
 	struct resolving     upstreams[];
+};
+
+/* What an address is to be in a set. */
+struct share {
+	const struct server_conf *conf;
+	uint16_t		  port;
+	uint32_t		  weight;
+	bool			  backup;
 };
 
 static struct server_state *
@@ -75,56 +80,134 @@ resolver_is_loop(const struct resolving *u, const struct addr *addr)
 	return true;
 }
 
-/* Addresses of the family that getaddrinfo(3) put first (RFC 6724) come first;
- * those of the other are for when these fail. */
+/* Addresses of the family that RFC 6724 puts first come first; those of the
+ * other are for when these fail. */
 static int
 resolver_add(struct resolving *u, struct endpoint_set *set,
-    const struct server_conf *conf, const struct addr *addrs, size_t count)
+    const struct share *share, const struct addr *addrs, size_t count)
 {
+	const struct server_conf *conf = share->conf;
+
 	for (size_t i = 0; i < count; i++) {
 		struct endpoint *e = &set->endpoints[set->count];
+		struct addr addr = addrs[i];
 
-		if (conf->host != NULL && resolver_is_loop(u, &addrs[i]))
+		addr_set_port(&addr, share->port);
+		if (conf->host != NULL && resolver_is_loop(u, &addr))
 			continue;
-		e->server = resolver_server(u, set, &addrs[i]);
+		e->server = resolver_server(u, set, &addr);
 		if (e->server == NULL)
 			return -ENOMEM;
 		e->line = (uint32_t)(conf - u->conf->servers);
-		e->weight = servers_weight(u->resolver->servers, u->conf, conf,
-		    e->server, (uint32_t)conf->weight);
-		e->backup = conf->backup ||
-		    addrs[i].sa.sa_family != addrs[0].sa.sa_family;
+		e->weight = share->weight;
+		e->backup = share->backup ||
+		    addr.sa.sa_family != addrs[0].sa.sa_family;
 		set->count++;
 	}
 	return 0;
 }
 
-static size_t
-resolver_room(const struct resolving *u)
+static void
+resolver_why(struct endpoint_set *set, const struct name *name)
 {
-	size_t room = 0;
+	if (name->why != NULL)
+		snprintf(set->why, sizeof(set->why), "%.60s: %s", name->host,
+		    name->why);
+}
 
-	for (size_t i = 0; i < u->conf->nservers; i++)
-		room += u->conf->servers[i].host == NULL || u->last == NULL ?
-		    1 : u->last->answers[i].count;
-	return room;
+static int
+resolver_add_host(struct resolving *u, struct endpoint_set *set,
+    const struct share *share, const char *host)
+{
+	const struct name *name = names_find(u->names, DNS_ADDRESSES, host);
+
+	if (name == NULL)
+		return 0;
+	resolver_why(set, name);
+	return resolver_add(u, set, share, name->addrs, name->naddrs);
+}
+
+/* RFC 2782: the lowest priority serves, the others are for when that fails.
+ * Weight 0 has the smallest chance that there is; what is over our own most is
+ * scaled down. */
+static struct share
+resolver_share(const struct server_conf *conf, const struct name *name,
+    const struct dns_service *service)
+{
+	uint32_t first = UINT16_MAX, most = 1, weight = service->weight;
+
+	for (size_t i = 0; i < name->nservices; i++) {
+		const struct dns_service *s = &name->services[i];
+
+		first = s->priority < first ? s->priority : first;
+		most = s->weight > most ? s->weight : most;
+	}
+	if (most > WEIGHT_MOST)
+		weight = weight * WEIGHT_MOST / most;
+	return (struct share){ .conf = conf, .port = service->port,
+		.weight = weight > 0 ? weight : 1,
+		.backup = conf->backup || service->priority > first };
+}
+
+static int
+resolver_add_services(struct resolving *u, struct endpoint_set *set,
+    const struct server_conf *conf)
+{
+	const struct name *name = names_find(u->names, DNS_SERVICES,
+	    conf->host);
+	int error = 0;
+
+	if (name == NULL)
+		return 0;
+	for (size_t i = 0; error == 0 && i < name->nservices; i++) {
+		struct share share = resolver_share(conf, name,
+		    &name->services[i]);
+
+		error = resolver_add_host(u, set, &share,
+		    name->services[i].target);
+	}
+	resolver_why(set, name);
+	return error;
 }
 
 static int
 resolver_add_server(struct resolving *u, struct endpoint_set *set, size_t i)
 {
 	const struct server_conf *conf = &u->conf->servers[i];
-	const struct lookup_answer *answer;
+	const struct share share = { .conf = conf, .port = conf->port,
+		.weight = (uint32_t)conf->weight, .backup = conf->backup };
 
 	if (conf->host == NULL)
-		return resolver_add(u, set, conf, &conf->addr, 1);
-	if (u->last == NULL)
+		return resolver_add(u, set, &share, &conf->addr, 1);
+	if (u->names == NULL)
 		return 0;
-	answer = &u->last->answers[i];
-	if (answer->error != 0)
-		snprintf(set->why, sizeof(set->why), "%.60s: %s", conf->host,
-		    gai_strerror(answer->error));
-	return resolver_add(u, set, conf, answer->addrs, answer->count);
+	if (conf->srv)
+		return resolver_add_services(u, set, conf);
+	return resolver_add_host(u, set, &share, conf->host);
+}
+
+/* One for each numeric address; and for each use of a name all it has. */
+static size_t
+resolver_room(const struct resolving *u)
+{
+	const struct name *name, *target;
+	size_t room = 0;
+
+	for (size_t i = 0; i < u->conf->nservers; i++) {
+		const struct server_conf *conf = &u->conf->servers[i];
+
+		name = conf->host == NULL || u->names == NULL ? NULL :
+		    names_find(u->names, conf->srv ? DNS_SERVICES :
+		    DNS_ADDRESSES, conf->host);
+		room += conf->host == NULL ? 1 : name == NULL ? 0 :
+		    name->naddrs;
+		for (size_t n = 0; name != NULL && n < name->nservices; n++) {
+			target = names_find(u->names, DNS_ADDRESSES,
+			    name->services[n].target);
+			room += target == NULL ? 0 : target->naddrs;
+		}
+	}
+	return room;
 }
 
 static struct endpoint_set *
@@ -186,12 +269,11 @@ resolver_publish(struct resolving *u)
 		endpoint_set_unref(set);
 		return 0;
 	}
-	if (servers_follow(u->resolver->servers, set) < 0 ||
-	    crew_tell_endpoints(u->resolver->crew, set) < 0) {
+	if (crew_tell_endpoints(u->resolver->crew, set) < 0) {
 		endpoint_set_unref(set);
 		return -ENOMEM;
 	}
-	if (u->set != NULL && u->set->count != set->count && set->count > 0)
+	if (u->set != NULL && set->count > 0)
 		log_info("upstream %s: now %zu address%s", u->conf->name,
 		    set->count, set->count == 1 ? "" : "es");
 	endpoint_set_unref(u->set);
@@ -199,193 +281,110 @@ resolver_publish(struct resolving *u)
 	return 0;
 }
 
-/* A name that fails now keeps the addresses it had. */
 static void
-resolver_keep_good(struct resolving *u, struct lookup *lookup, size_t i)
+resolver_soon(struct resolving *u, unsigned ms)
 {
-	struct lookup_answer *new = &lookup->answers[i], *old;
-	char place[CONFIG_PLACE];
+	const struct timeval tv = { .tv_sec = ms / 1000,
+		.tv_usec = (suseconds_t)(ms % 1000) * 1000 };
 
-	if (!u->failing)
-		log_warn(0, "%s: upstream %s: cannot resolve '%s': %s; "
-		    "trying again", config_place(u->resolver->config,
-		    u->conf->servers[i].origin, place), u->conf->name,
-		    lookup->hosts[i], gai_strerror(new->error));
-	if (u->last == NULL)
-		return;
-	old = &u->last->answers[i];
-	new->addrs = old->addrs;
-	new->count = old->count;
-	*old = (struct lookup_answer){ 0 };
-}
-
-/* Whether every name was answered.  Trouble is spoken of once, and its end. */
-static bool
-resolver_judge(struct resolving *u, struct lookup *lookup)
-{
-	bool good = true;
-
-	for (size_t i = 0; i < lookup->count; i++) {
-		if (lookup->hosts[i] == NULL || lookup->answers[i].error == 0)
-			continue;
-		good = false;
-		resolver_keep_good(u, lookup, i);
-	}
-	if (good && u->failing)
-		log_info("upstream %s: resolves again", u->conf->name);
-	u->failing = !good;
-	return good;
-}
-
-static void
-resolver_wait(struct resolving *u, bool good)
-{
-	struct timeval tv = { .tv_sec = REFRESH_S };
-
-	if (good) {
-		u->retry_s = RETRY_FIRST_S;
-	} else {
-		tv.tv_sec = u->retry_s;
-		u->retry_s = u->retry_s * 2 > RETRY_LAST_S ? RETRY_LAST_S :
-		    u->retry_s * 2;
-	}
-	tv.tv_usec = (suseconds_t)(random() % 500000); /* not all at once */
-	if (event_add(&u->timer, &tv) < 0)
-		log_error(-ENOMEM, "upstream %s: names are not looked up again",
+	if (!event_pending(&u->soon, EV_TIMEOUT, NULL) &&
+	    event_add(&u->soon, &tv) < 0)
+		log_error(-ENOMEM, "upstream %s: its addresses are not told",
 		    u->conf->name);
 }
 
-static bool
-resolver_has_names(const struct upstream_conf *conf)
-{
-	for (size_t i = 0; i < conf->nservers; i++)
-		if (conf->servers[i].host != NULL)
-			return true;
-	return false;
-}
-
+/* What needs a name is waited for (in ROUTE) until there is an address, or none
+ * to hope for. */
 static void
-resolver_answer(struct resolver *r, struct lookup *lookup)
+resolver_soon_event(evutil_socket_t fd, short what, void *arg)
 {
-	struct resolving *u = &r->upstreams[lookup->upstream];
-	bool good = resolver_judge(u, lookup);
+	struct resolving *u = arg;
 
-	if (u->last != NULL)
-		lookup_free(u->last);
-	u->last = lookup;
+	(void)fd, (void)what;
+	if (resolver_room(u) == 0 && !names_are_settled(u->names))
+		return;
 	if (resolver_publish(u) < 0)
-		good = false;
-	if (!good || resolver_has_names(u->conf))
-		resolver_wait(u, good);
+		resolver_soon(u, RETRY_MS);
 }
 
 static void
-resolver_box_event(evutil_socket_t fd, short what, void *arg)
+resolver_changed(void *arg)
+{
+	resolver_soon(arg, SOON_MS);
+}
+
+/* Both are small, local and read anew by whoever asks. */
+static void
+resolver_files_changed(void *arg)
 {
 	struct resolver *r = arg;
-	struct box_list list;
-	struct lookup *lookup;
 
-	(void)fd, (void)what;
-	box_take(r->box, &list);
-	while ((lookup = lookup_next(&list)) != NULL)
-		resolver_answer(r, lookup);
-}
-
-static void
-resolver_ask(struct resolving *u)
-{
-	int error = lookup_start(u->resolver->box, u->conf);
-
-	if (error == 0)
-		return;
-	log_error(error, "upstream %s: cannot look up names", u->conf->name);
-	resolver_wait(u, false);
-}
-
-static void
-resolver_timer_event(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	resolver_ask(arg);
-}
-
-static bool
-resolver_has_numbers(const struct upstream_conf *conf)
-{
-	for (size_t i = 0; i < conf->nservers; i++)
-		if (conf->servers[i].host == NULL)
-			return true;
-	return false;
-}
-
-/* libevent keeps the memory that a timer took when it was first added. */
-static int
-resolver_init_timer(struct resolver *r, struct event_base *base, size_t i)
-{
-	const struct timeval tv = { .tv_sec = REFRESH_S };
-	struct resolving *u = &r->upstreams[i];
-
-	event_assign(&u->timer, base, -1, 0, resolver_timer_event, u);
-	return event_add(&u->timer, &tv);
-}
-
-/* What needs no name is known now; sessions of the rest wait in ROUTE. */
-static void
-resolver_begin(struct resolver *r, size_t i)
-{
-	struct resolving *u = &r->upstreams[i];
-
-	u->resolver = r;
-	u->conf = &r->config->upstreams[i];
-	u->retry_s = RETRY_FIRST_S;
-	event_del(&u->timer);
-	if (resolver_has_names(u->conf))
-		resolver_ask(u);
-	if (resolver_has_numbers(u->conf) && resolver_publish(u) < 0 &&
-	    !resolver_has_names(u->conf))
-		resolver_wait(u, false);
-}
-
-static int
-resolver_init_events(struct resolver *r, struct event_base *base)
-{
-	int error;
-
-	event_assign(&r->box_event, base, box_fd(r->box),
-	    EV_READ | EV_PERSIST, resolver_box_event, r);
-	error = event_add(&r->box_event, NULL);
+	dns_reread(r->dns);
 	for (size_t i = 0; i < r->count; i++)
-		error |= resolver_init_timer(r, base, i);
-	return error;
+		names_hurry(r->upstreams[i].names, NULL);
+}
+
+/* What needs no name is known now. */
+static int
+resolver_begin(struct resolver *r, struct event_base *base, size_t i)
+{
+	struct resolving *u = &r->upstreams[i];
+
+	if (upstream_has_names(u->conf)) {
+		u->names = names_new(base, r->dns, r->config, u->conf, false,
+		    resolver_changed, u);
+		if (u->names == NULL)
+			return -ENOMEM;
+	}
+	resolver_soon_event(-1, 0, u);
+	return 0;
+}
+
+/* Only a daemon with names looks at files. */
+static int
+resolver_open(struct resolver *r, struct event_base *base)
+{
+	static const char *const files[] = { "/etc/resolv.conf", "/etc/hosts",
+		"/etc/nsswitch.conf", NULL };
+	bool names = false;
+
+	for (size_t i = 0; i < r->count; i++)
+		names |= upstream_has_names(&r->config->upstreams[i]);
+	if (!names)
+		return 0;
+	r->dns = dns_new(base, r->config);
+	r->files = filewatch_new(base, files, resolver_files_changed, r);
+	return r->dns == NULL || r->files == NULL ? -ENOMEM : 0;
 }
 
 struct resolver *
 resolver_new(struct event_base *base, const struct config *config,
-    struct crew *crew, struct servers *servers)
+    struct crew *crew)
 {
 	size_t count = config->nupstreams;
 	struct resolver *r;
+	int error;
 
 	r = calloc(1, sizeof(*r) + count * sizeof(r->upstreams[0]));
 	if (r == NULL)
 		return NULL;
 	r->config = config;
 	r->crew = crew;
-	r->servers = servers;
 	r->count = count;
-	r->box = lookup_box_new();
-	if (r->box == NULL) {
-		free(r);
-		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		struct resolving *u = &r->upstreams[i];
+
+		u->resolver = r;
+		u->conf = &config->upstreams[i];
+		event_assign(&u->soon, base, -1, 0, resolver_soon_event, u);
 	}
-	if (resolver_init_events(r, base) < 0) {
-		resolver_free(r);
-		return NULL;
-	}
-	for (size_t i = 0; i < count; i++)
-		resolver_begin(r, i);
-	return r;
+	error = resolver_open(r, base);
+	for (size_t i = 0; error == 0 && i < count; i++)
+		error = resolver_begin(r, base, i);
+	if (error == 0)
+		return r;
+	resolver_free(r);
+	return NULL;
 }
 
 void
@@ -396,13 +395,12 @@ resolver_free(struct resolver *r)
 	for (size_t i = 0; i < r->count; i++) {
 		struct resolving *u = &r->upstreams[i];
 
-		event_del(&u->timer);
+		names_free(u->names);
+		event_del(&u->soon);
 		endpoint_set_unref(u->set);
-		if (u->last != NULL)
-			lookup_free(u->last);
 	}
-	event_del(&r->box_event);
-	box_unref(r->box);
+	filewatch_free(r->files);
+	dns_free(r->dns);
 	free(r);
 }
 
@@ -412,10 +410,8 @@ resolver_endpoints(const struct resolver *r, size_t upstream)
 	return r->upstreams[upstream].set;
 }
 
-int
-resolver_renew(struct resolver *r, size_t upstream)
+const struct names *
+resolver_names(const struct resolver *r, size_t upstream)
 {
-	struct resolving *u = &r->upstreams[upstream];
-
-	return u->set == NULL ? 0 : resolver_publish(u);
+	return r->upstreams[upstream].names;
 }

@@ -1,8 +1,7 @@
 #include "control/trial.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <poll.h>
+#include <event2/event.h>
 #include <stdlib.h>
 
 #include "admin_socket.h"
@@ -11,7 +10,8 @@
 #include "bind_options.h"
 #include "config/option.h"
 #include "identity.h"
-#include "lookup.h"
+#include "names.h"
+#include "net/conn.h"
 #include "turnstile.h"
 
 #define EXIT_FINE	  0
@@ -21,52 +21,40 @@
 struct trial {
 	FILE		    *out;
 	const struct config *config;
-	struct box	    *box;
-	struct lookup	   **lookups; /* one an upstream; NULL: no names */
-	size_t		     asked;   /* look-ups that run */
+	struct event_base   *base;
+	struct dns	    *dns;
+	struct names	   **names; /* one an upstream; NULL: it has none */
 };
 
-static bool
-upstream_has_names(const struct upstream_conf *conf)
+static void
+trial_changed(void *arg)
 {
-	for (size_t i = 0; i < conf->nservers; i++)
-		if (conf->servers[i].host != NULL)
-			return true;
-	return false;
+	(void)arg; /* trial_wait() looks */
 }
 
 /* All at once: a name server that is dead costs its time once. */
 static int
 trial_ask(struct trial *t)
 {
-	int error = 0;
-
-	for (size_t i = 0; error == 0 && i < t->config->nupstreams; i++) {
+	for (size_t i = 0; i < t->config->nupstreams; i++) {
 		const struct upstream_conf *conf = &t->config->upstreams[i];
 
 		if (!upstream_has_names(conf))
 			continue;
-		error = lookup_start(t->box, conf);
-		t->asked += error == 0;
+		t->names[i] = names_new(t->base, t->dns, t->config, conf, true,
+		    trial_changed, t);
+		if (t->names[i] == NULL)
+			return -ENOMEM;
 	}
-	return error;
+	return 0;
 }
 
 static void
 trial_wait(struct trial *t)
 {
-	struct pollfd ready = { .fd = box_fd(t->box), .events = POLLIN };
-	struct box_list list = STAILQ_HEAD_INITIALIZER(list);
-	struct lookup *lookup;
-
-	while (t->asked > 0) {
-		poll(&ready, 1, -1);
-		box_take(t->box, &list);
-		while ((lookup = lookup_next(&list)) != NULL) {
-			t->lookups[lookup->upstream] = lookup;
-			t->asked--;
-		}
-	}
+	for (size_t i = 0; i < t->config->nupstreams; i++)
+		while (!names_are_settled(t->names[i]))
+			event_base_loop(t->base, EVLOOP_ONCE);
 }
 
 /* An address of our own would have every session forwarded to us again. */
@@ -87,63 +75,131 @@ trial_address(const struct trial *t, const struct upstream_conf *conf,
 }
 
 static bool
-trial_server(const struct trial *t, const struct upstream_conf *conf,
-    const struct server_conf *server, const struct lookup_answer *answer)
+trial_unresolved(const struct trial *t, const struct upstream_conf *conf,
+    const struct server_conf *server, const struct name *name)
 {
-	char text[ADDR_TEXT], place[CONFIG_PLACE];
-	bool fine = answer->error == 0;
+	char place[CONFIG_PLACE];
 
-	if (!fine)
-		log_error(0, "%s: upstream %s: cannot resolve '%s': %s",
-		    config_place(t->config, server->origin, place), conf->name,
-		    server->host, gai_strerror(answer->error));
-	else
-		fprintf(t->out, "upstream %s: %s:%u is", conf->name,
-		    server->host, server->port);
-	for (size_t i = 0; i < answer->count; i++)
+	if (name->why == NULL)
+		return false;
+	log_error(0, "%s: upstream %s: cannot resolve '%s': %s",
+	    config_place(t->config, server->origin, place), conf->name,
+	    name->host, name->why);
+	return true;
+}
+
+/* " 10.0.0.1:80, 10.0.0.2:80", and whether we may forward to all. */
+static bool
+trial_addresses(const struct trial *t, const struct upstream_conf *conf,
+    const struct server_conf *server, const struct name *name, uint16_t port)
+{
+	char text[ADDR_TEXT];
+	bool fine = true;
+
+	for (size_t i = 0; i < name->naddrs; i++) {
+		struct addr addr = name->addrs[i];
+
+		addr_set_port(&addr, port);
 		fprintf(t->out, "%s %s", i > 0 ? "," : "",
-		    addr_text(&answer->addrs[i], text));
-	if (fine)
-		fputc('\n', t->out);
-	for (size_t i = 0; i < answer->count; i++)
-		fine &= trial_address(t, conf, server, &answer->addrs[i]);
+		    addr_text(&addr, text));
+		fine &= trial_address(t, conf, server, &addr);
+	}
+	fputc('\n', t->out);
+	return fine;
+}
+
+static bool
+trial_host(const struct trial *t, const struct upstream_conf *conf,
+    const struct server_conf *server)
+{
+	const struct name *name = names_find(t->names[conf->index],
+	    DNS_ADDRESSES, server->host);
+
+	if (trial_unresolved(t, conf, server, name))
+		return false;
+	fprintf(t->out, "upstream %s: %s:%u is", conf->name, server->host,
+	    server->port);
+	return trial_addresses(t, conf, server, name, server->port);
+}
+
+static bool
+trial_service(const struct trial *t, const struct upstream_conf *conf,
+    const struct server_conf *server)
+{
+	const struct names *names = t->names[conf->index];
+	const struct name *name = names_find(names, DNS_SERVICES,
+	    server->host), *target;
+	bool fine = true;
+
+	if (trial_unresolved(t, conf, server, name))
+		return false;
+	for (size_t i = 0; i < name->nservices; i++) {
+		const struct dns_service *s = &name->services[i];
+
+		target = names_find(names, DNS_ADDRESSES, s->target);
+		if (trial_unresolved(t, conf, server, target)) {
+			fine = false;
+			continue;
+		}
+		fprintf(t->out, "upstream %s: %s has %s:%u (priority %u, "
+		    "weight %u), which is", conf->name, server->name,
+		    s->target, s->port, s->priority, s->weight);
+		fine &= trial_addresses(t, conf, server, target, s->port);
+	}
 	return fine;
 }
 
 static bool
 trial_upstream(const struct trial *t, const struct upstream_conf *conf)
 {
-	const struct lookup *lookup = t->lookups[conf->index];
 	bool fine = true;
 
-	for (size_t i = 0; lookup != NULL && i < conf->nservers; i++)
-		if (conf->servers[i].host != NULL)
-			fine &= trial_server(t, conf, &conf->servers[i],
-			    &lookup->answers[i]);
+	for (size_t i = 0; i < conf->nservers; i++) {
+		const struct server_conf *server = &conf->servers[i];
+
+		if (server->host == NULL)
+			continue;
+		fine &= server->srv ? trial_service(t, conf, server) :
+		    trial_host(t, conf, server);
+	}
 	return fine;
+}
+
+static int
+trial_open(struct trial *t)
+{
+	t->names = calloc(t->config->nupstreams, sizeof(struct names *));
+	t->base = conn_base_new();
+	if (t->names == NULL || t->base == NULL)
+		return -ENOMEM;
+	t->dns = dns_new(t->base, t->config);
+	return t->dns == NULL ? -ENOMEM : trial_ask(t);
+}
+
+static void
+trial_close(struct trial *t)
+{
+	for (size_t i = 0; t->names != NULL && i < t->config->nupstreams; i++)
+		names_free(t->names[i]);
+	free(t->names);
+	dns_free(t->dns);
+	if (t->base != NULL)
+		event_base_free(t->base);
 }
 
 static bool
 trial_names(struct trial *t)
 {
-	size_t count = t->config->nupstreams;
+	int error = trial_open(t);
 	bool fine = true;
-	int error;
 
-	t->box = lookup_box_new();
-	t->lookups = calloc(count, sizeof(struct lookup *));
-	error = t->box != NULL && t->lookups != NULL ? trial_ask(t) : -ENOMEM;
 	if (error < 0)
 		log_error(error, "cannot look names up");
-	if (t->asked > 0)
+	else
 		trial_wait(t);
-	for (size_t i = 0; t->lookups != NULL && i < count; i++) {
+	for (size_t i = 0; error == 0 && i < t->config->nupstreams; i++)
 		fine &= trial_upstream(t, &t->config->upstreams[i]);
-		if (t->lookups[i] != NULL)
-			lookup_free(t->lookups[i]);
-	}
-	free(t->lookups);
-	box_unref(t->box);
+	trial_close(t);
 	return fine && error == 0;
 }
 

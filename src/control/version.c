@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include "dns.h"
 #include "host.h"
 #include "net/conn.h"
 
@@ -55,7 +56,9 @@ version_print(FILE *out)
 	fprintf(out, "libevent %s, %s\n", event_get_version(),
 	    base != NULL ? event_base_get_method(base) : "no usable method");
 	fprintf(out, "inih %s\n", SLUICE_INIH);
-	fprintf(out, "features: names by getaddrinfo, relay by copy\n");
+	fprintf(out, "%s\n", dns_library());
+	fprintf(out, "features: %s, relay by splice and copy\n",
+	    dns_feature());
 	print_fds(out);
 	fprintf(out, "CPUs %zu\n", host_cpus());
 	if (uname(&kernel) == 0)

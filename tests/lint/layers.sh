@@ -68,8 +68,8 @@ header == "ini.h" {
 	next
 }
 header == "ares.h" {
-	if (!lives_in("src/control/resolver.c"))
-		fail("c-ares belongs to src/control/resolver.c")
+	if (!lives_in("src/control/resolver_ares.c"))
+		fail("c-ares belongs to src/control/resolver_ares.c")
 	next
 }
 !quoted {

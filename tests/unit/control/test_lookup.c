@@ -105,13 +105,9 @@ take(struct box *box)
 }
 
 static void
-start_one(struct box *box, char *host, uint16_t port, size_t index)
+start_one(struct box *box, const char *host, uint64_t id)
 {
-	struct server_conf server = { .host = host, .port = port };
-	const struct upstream_conf conf = { .index = index,
-		.servers = &server, .nservers = 1 };
-
-	assert_int_equal(lookup_start(box, &conf), 0);
+	assert_int_equal(lookup_start(box, host, id), 0);
 }
 
 static void
@@ -120,18 +116,17 @@ localhost_is_known(void **state)
 	char host[] = "localhost";
 	struct lookup *l;
 
-	start_one(*state, host, 5432, 7);
+	start_one(*state, host, 7);
 	memset(host, 'x', sizeof(host) - 1); /* it has a copy */
 	l = take(*state);
-	assert_int_equal(l->upstream, 7);
-	assert_int_equal(l->count, 1);
-	assert_string_equal(l->hosts[0], "localhost");
-	assert_int_equal(l->answers[0].error, 0);
-	assert_true(l->answers[0].count > 0);
-	for (size_t i = 0; i < l->answers[0].count; i++) {
-		const struct addr *a = &l->answers[0].addrs[i];
+	assert_int_equal(l->id, 7);
+	assert_string_equal(l->host, "localhost");
+	assert_int_equal(l->error, 0);
+	assert_true(l->count > 0);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct addr *a = &l->addrs[i];
 
-		assert_int_equal(addr_port(a), 5432);
+		assert_int_equal(addr_port(a), 0);
 		assert_true(a->sa.sa_family == AF_INET ?
 		    ntohl(a->in.sin_addr.s_addr) >> 24 == 127 :
 		    IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr));
@@ -147,12 +142,12 @@ numbers_are_their_own_answer(void **state)
 	struct addr wanted;
 	struct lookup *l;
 
-	start_one(*state, (char[]){ "192.0.2.9" }, 80, 0);
+	start_one(*state, "192.0.2.9", 0);
 	l = take(*state);
-	assert_int_equal(addr_from_ip(&wanted, "192.0.2.9", 80), 0);
-	assert_int_equal(l->answers[0].error, 0);
-	assert_int_equal(l->answers[0].count, 1); /* not one a socket type */
-	assert_true(addr_equal(&l->answers[0].addrs[0], &wanted));
+	assert_int_equal(addr_from_ip(&wanted, "192.0.2.9", 0), 0);
+	assert_int_equal(l->error, 0);
+	assert_int_equal(l->count, 1); /* not one a socket type */
+	assert_true(addr_equal(&l->addrs[0], &wanted));
 	lookup_free(l);
 }
 
@@ -161,42 +156,11 @@ nonsense_is_an_error(void **state)
 {
 	struct lookup *l;
 
-	start_one(*state, (char[]){ "no..such" }, 80, 0);
+	start_one(*state, "no..such", 0);
 	l = take(*state);
-	assert_int_equal(l->answers[0].error, EAI_NONAME);
-	assert_int_equal(l->answers[0].count, 0);
-	assert_null(l->answers[0].addrs);
-	lookup_free(l);
-}
-
-/* One that fails does not spoil the others, and what has no name is not asked
- * about. */
-static void
-each_server_has_its_answer(void **state)
-{
-	struct server_conf servers[] = {
-		{ .host = (char[]){ "127.0.0.1" }, .port = 1 },
-		{ .host = (char[]){ "no..such" }, .port = 2 },
-		{ .host = NULL, .port = 3 },
-		{ .host = (char[]){ "127.0.0.4" }, .port = 4 },
-	};
-	const struct upstream_conf conf = { .index = 1, .servers = servers,
-		.nservers = 4 };
-	static const size_t counts[] = { 1, 0, 0, 1 };
-	struct lookup *l;
-
-	assert_int_equal(lookup_start(*state, &conf), 0);
-	l = take(*state);
-	assert_int_equal(l->count, 4);
-	for (size_t i = 0; i < 4; i++) {
-		assert_int_equal(l->answers[i].count, counts[i]);
-		assert_int_equal(l->answers[i].error,
-		    i == 1 ? EAI_NONAME : 0);
-		if (counts[i] == 1)
-			assert_int_equal(addr_port(&l->answers[i].addrs[0]),
-			    i + 1);
-	}
-	assert_null(l->hosts[2]);
+	assert_int_equal(l->error, EAI_NONAME);
+	assert_int_equal(l->count, 0);
+	assert_null(l->addrs);
 	lookup_free(l);
 }
 
@@ -206,13 +170,13 @@ many_at_once(void **state)
 	bool seen[20] = { false };
 
 	for (size_t i = 0; i < 20; i++)
-		start_one(*state, (char[]){ "127.0.0.1" }, 80, i);
+		start_one(*state, "127.0.0.1", i);
 	for (size_t i = 0; i < 20; i++) {
 		struct lookup *l = take(*state);
 
-		assert_true(l->upstream < 20);
-		assert_false(seen[l->upstream]);
-		seen[l->upstream] = true;
+		assert_true(l->id < 20);
+		assert_false(seen[l->id]);
+		seen[l->id] = true;
 		lookup_free(l);
 	}
 	assert_null(take_now(*state));
@@ -223,18 +187,18 @@ slow_one_holds_up_nobody(void **state)
 {
 	struct lookup *l;
 
-	start_one(*state, (char[]){ SLOW }, 80, 1);
+	start_one(*state, SLOW, 1);
 	wait_until_entered();
 	assert_true(signals_blocked); /* those are the main thread's */
-	start_one(*state, (char[]){ "127.0.0.1" }, 80, 2);
+	start_one(*state, "127.0.0.1", 2);
 	l = take(*state);
-	assert_int_equal(l->upstream, 2);
+	assert_int_equal(l->id, 2);
 	lookup_free(l);
 	assert_null(take_now(*state));
 	sem_post(&leave);
 	l = take(*state);
-	assert_int_equal(l->upstream, 1);
-	assert_int_equal(l->answers[0].error, EAI_AGAIN);
+	assert_int_equal(l->id, 1);
+	assert_int_equal(l->error, EAI_AGAIN);
 	lookup_free(l);
 }
 
@@ -254,8 +218,8 @@ closed_while_one_runs(void **state)
 {
 	int fd = box_fd(*state);
 
-	start_one(*state, (char[]){ SLOW }, 80, 1);
-	start_one(*state, (char[]){ SLOW }, 80, 2);
+	start_one(*state, SLOW, 1);
+	start_one(*state, SLOW, 2);
 	wait_until_entered();
 	wait_until_entered();
 	box_unref(*state);
@@ -271,7 +235,7 @@ closed_with_an_answer_in_it(void **state)
 {
 	int fd = box_fd(*state);
 
-	start_one(*state, (char[]){ "127.0.0.1" }, 80, 1);
+	start_one(*state, "127.0.0.1", 1);
 	assert_true(waits(*state, PATIENCE_MS));
 	box_unref(*state);
 	*state = NULL;
@@ -287,7 +251,6 @@ main(void)
 		ON_BOX(localhost_is_known),
 		ON_BOX(numbers_are_their_own_answer),
 		ON_BOX(nonsense_is_an_error),
-		ON_BOX(each_server_has_its_answer),
 		ON_BOX(many_at_once),
 		ON_BOX(slow_one_holds_up_nobody),
 		ON_BOX(closed_while_one_runs),

@@ -1,0 +1,53 @@
+/* How names are looked up: by c-ares (resolver_ares.c), or where the build has
+ * none by getaddrinfo(3) in threads (resolver_threads.c).  Main thread only; no
+ * call waits for anything. */
+#ifndef SLUICE_CONTROL_DNS_H
+#define SLUICE_CONTROL_DNS_H
+
+#include <event2/event.h>
+
+#include "config/config.h"
+#include "proto/dns_answer.h"
+
+enum dns_kind {
+	DNS_ADDRESSES, /* A and AAAA, or a line of /etc/hosts */
+	DNS_SERVICES,  /* SRV; never without c-ares */
+};
+
+struct dns_reply {
+	const char	   *why;     /* it failed, in words; NULL: it did not */
+	bool		    has_ttl; /* not so: of /etc/hosts, or unknown */
+	uint32_t	    ttl;     /* s: the least of the records used */
+	struct addr	   *addrs;   /* port 0, those to prefer first; owned */
+	size_t		    naddrs;
+	struct dns_service *services; /* owned */
+	size_t		    nservices;
+};
+
+/* Frees what is owned. */
+void dns_reply_done(struct dns_reply *);
+
+struct dns;
+struct dns_query;
+
+/* The query is over and freed; what the reply owns is the callee's. */
+typedef void dns_done(void *arg, struct dns_reply *);
+
+/* NULL without memory or descriptors.  The config must outlive it. */
+struct dns *dns_new(struct event_base *, const struct config *);
+void	    dns_free(struct dns *); /* with its queries; NULL is fine */
+
+/* Asks; 'done' is called from the loop, never from here.  NULL: no memory. */
+struct dns_query *dns_ask(struct dns *, enum dns_kind, const char *host,
+    dns_done *done, void *arg);
+void dns_cancel(struct dns_query *); /* 'done' will not be called */
+
+/* resolv.conf has changed: who asks from now on asks as it says; questions that
+ * were asked are still answered. */
+void dns_reread(struct dns *);
+
+/* "c-ares 1.18.1", "names by c-ares": for -V. */
+const char *dns_library(void);
+const char *dns_feature(void);
+
+#endif

@@ -1,0 +1,51 @@
+/* The names of one upstream: those of its lines, and those that SRV records
+ * lead to.  Each is asked for when its TTL is over, sooner after a failure; its
+ * last good answer stays in use for an hour.  Main thread only. */
+#ifndef SLUICE_CONTROL_NAMES_H
+#define SLUICE_CONTROL_NAMES_H
+
+#include "dns.h"
+#include "freshness.h"
+
+struct name {
+	const char		 *host;
+	enum dns_kind		  kind;
+	const char		 *why; /* the last answer was none; or NULL */
+	const struct addr	 *addrs; /* with port 0 */
+	size_t			  naddrs;
+	const struct dns_service *services;
+	size_t			  nservices;
+	struct freshness	  fresh;
+};
+
+struct names;
+
+/* There is an answer, or a failure; not called from within another call. */
+typedef void names_changed(void *arg);
+
+/* Begins to ask for all names of an upstream.  Trouble with one is logged once,
+ * and its end, unless 'quiet'.  NULL without memory, or if it has no names:
+ * upstream_has_names() tells. */
+struct names *names_new(struct event_base *, struct dns *,
+    const struct config *, const struct upstream_conf *, bool quiet,
+    names_changed *, void *arg);
+void names_free(struct names *); /* NULL is fine */
+
+/* Of a server's line, or of an SRV record's target; NULL: not known yet. */
+const struct name *names_find(const struct names *, enum dns_kind,
+    const char *host);
+
+/* Each has been answered or has failed, those that SRV records lead to as well.
+ * NULL has none. */
+bool names_are_settled(const struct names *);
+
+/* Ask at once, at most once a second: for those that gave this address; for all
+ * if it is NULL.  NULL names are fine. */
+void names_hurry(struct names *, const struct addr *);
+
+/* The nth, for those who want to see them all; NULL: there are no more. */
+const struct name *names_at(const struct names *, size_t n);
+
+bool upstream_has_names(const struct upstream_conf *);
+
+#endif
