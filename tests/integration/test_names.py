@@ -7,9 +7,7 @@ import socket
 import pytest
 
 from lib import netns
-from lib.admin import Folder
 from lib.peers import FIN, RST, echo, greeter
-from lib.scrape import scrape
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 
@@ -219,21 +217,6 @@ def test_who_speaks_meanwhile_waits_no_longer(stage, names, hosts):
     assert client.read_all() == (b"", RST)
     assert watch.seconds > 1.9
     assert proxy.record(client).end == "proxy timeout"
-
-
-def test_who_leaves_within_a_look_up_is_gone_at_once(stage, names, hosts):
-    host, = hosts(1)
-    _, resolv = name_server(stage, host)
-    book = names(sources="files dns", resolv=resolv)
-    door = stage.keep(Folder()) / "ctl.sock"
-    proxy = stage.sluice(
-        f"[global]\nadmin_socket = {door}\n[listener]\nbind = 127.0.0.1:0\n"
-        "[upstream]\nhost = db.test\nport = 7\nconnect_timeout = 60s\n",
-        prefix=host.prefix + book.prefix)
-    client = stage.connect(proxy.address(), sock=host.socket())
-    wait_for(lambda: scrape(door).get("sluice_sessions") == 1, 5, "it waits")
-    client.reset()
-    wait_for(lambda: scrape(door).get("sluice_sessions") == 0, 5, "it is gone")
 
 
 def test_a_look_up_has_all_of_connect_timeout(stage, names, hosts):

@@ -302,7 +302,7 @@ def test_81_a_silent_client_waits_for_peek_timeout_only(stage):
 @pytest.mark.parametrize("cut", [1, 3, 9, 700, -1])
 def test_81_half_a_hello_waits_for_peek_timeout_only(stage, cut):
     routed = Routed(stage, RULES, peek_timeout="500ms")
-    said = records(message(sni("a.example"), padding(900)))
+    said = hello("a.example")
     watch = Stopwatch()
     client = routed.connect()
     client.send(said[:cut])
@@ -310,9 +310,8 @@ def test_81_half_a_hello_waits_for_peek_timeout_only(stage, cut):
     assert 0.5 <= watch.seconds < limit(5)
     client.send_and_fin(said[cut:])
     assert client.read_all() == (said, FIN)
-    record = routed.proxy.record(client)
-    assert record.note.endswith(", and not all of it in time (peek_timeout)")
-    assert record.sni == ("a.example" if cut in (700, -1) else None)
+    note = routed.proxy.record(client).note
+    assert note.endswith(", and not all of it in time (peek_timeout)")
 
 
 def test_81_peek_timeout_is_for_all_of_it(stage):
@@ -504,9 +503,8 @@ def test_a_second_proxy_header_is_named_too(stage):
     client = routed.connect()
     client.send_and_fin(v2(("192.0.2.7", 5050)) + v1() + hello("a.example"))
     assert client.read_all() == (b"d" + v1() + hello("a.example"), FIN)
-    assert routed.proxy.record("192.0.2.7:5050").note == (
-        "a PROXY protocol header, where a TLS hello was expected; "
-        "accept_proxy_from has no such sender, or it is a second one")
+    assert routed.proxy.record("192.0.2.7:5050").note == \
+        "a PROXY protocol header, where a TLS hello was expected"
 
 
 def test_the_server_is_told_the_name(stage):
