@@ -43,8 +43,12 @@ struct shared {
 	atomic_bool	      records_wanted; /* by the access log, or a tap */
 	int		      log_fd;	  /* eventfd: records wait in a ring */
 	int		      done_fd;	  /* eventfd: a worker has ended */
+	int		      failed_fd;  /* eventfd: failed_told became so */
 
 	alignas(LINE) _Atomic uint64_t held; /* denied, and kept waiting */
+	alignas(LINE) atomic_bool failed_told; /* a server could not be
+						  connected to; main will
+						  look at all of them */
 	alignas(LINE) atomic_bool log_asleep; /* the log writer wants to be
 						 told */
 };

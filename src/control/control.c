@@ -50,6 +50,7 @@ struct control {
 	struct stop	     stop;
 	struct signals	     signals;
 	struct event	     ended_event;
+	struct event	     failed_event;
 	size_t		     ended; /* workers */
 };
 
@@ -64,13 +65,26 @@ control_ended_event(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(c->base);
 }
 
+static void
+control_failed_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)fd, (void)what;
+	if (crew_failed(c->crew))
+		resolver_look(c->resolver);
+}
+
 static int
 control_add_events(struct control *c)
 {
 	stop_init(&c->stop, c->base, c->crew);
 	event_assign(&c->ended_event, c->base, crew_shared(c->crew)->done_fd,
 	    EV_READ | EV_PERSIST, control_ended_event, c);
-	if (event_add(&c->ended_event, NULL) < 0)
+	event_assign(&c->failed_event, c->base, crew_shared(c->crew)->failed_fd,
+	    EV_READ | EV_PERSIST, control_failed_event, c);
+	if (event_add(&c->ended_event, NULL) < 0 ||
+	    event_add(&c->failed_event, NULL) < 0)
 		return -ENOMEM;
 	return signals_init(&c->signals, c->base, c->config, &c->stop);
 }

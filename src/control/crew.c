@@ -35,7 +35,9 @@ crew_complete(const struct crew *crew)
 	const struct shared *s = &crew->shared;
 
 	if (s->workers == NULL || s->listeners == NULL || s->log_fd < 0 ||
-	    s->done_fd < 0 || (s->clients == NULL && crew->counts_clients) || crew->drain == NULL || crew->kill == NULL)
+	    s->done_fd < 0 || s->failed_fd < 0 ||
+	    (s->clients == NULL && crew->counts_clients) ||
+	    crew->drain == NULL || crew->kill == NULL)
 		return false;
 	for (size_t i = 0; i < s->nworkers; i++)
 		if (s->workers[i] == NULL || crew->drain[i] == NULL ||
@@ -96,6 +98,7 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 	s->nworkers = nworkers;
 	s->log_fd = eventfd(0, EFD_CLOEXEC);
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->failed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (getrandom(&s->boot, sizeof(s->boot), GRND_NONBLOCK) < 0)
 		s->boot = (uint16_t)getpid();
 	s->workers = calloc(nworkers, sizeof(*s->workers));
@@ -132,6 +135,7 @@ crew_free(struct crew *crew)
 	crew_free_mails(crew->kill, s->nworkers);
 	close(s->log_fd);
 	close(s->done_fd);
+	close(s->failed_fd);
 	free(s->workers);
 	free(s->listeners);
 	clients_free(s->clients);
@@ -230,6 +234,19 @@ crew_ended(struct crew *crew)
 	if (eventfd_read(crew->shared.done_fd, &n) < 0)
 		return 0;
 	return (size_t)n;
+}
+
+/* Told again of what fails while we look. */
+bool
+crew_failed(struct crew *crew)
+{
+	eventfd_t n = 0;
+
+	if (eventfd_read(crew->shared.failed_fd, &n) < 0)
+		return false;
+	atomic_store_explicit(&crew->shared.failed_told, false,
+	    memory_order_release);
+	return true;
 }
 
 void

@@ -29,6 +29,11 @@ void crew_kill(struct crew *, const struct ending *);
 /* How many threads have ended since the last call; 'done_fd' became readable.
  */
 size_t crew_ended(struct crew *);
+
+/* Whether servers could not be connected to since the last call; 'failed_fd'
+ * became readable.  Which they were, their counters tell. */
+bool crew_failed(struct crew *);
+
 void   crew_join(struct crew *);
 
 uint64_t crew_sessions(struct crew *);

@@ -39,15 +39,17 @@ freshness_bad(struct freshness *f, uint64_t now)
 	return f->good_at > 0 && now - f->failing_since < FRESHNESS_STALE_MS;
 }
 
-void
+bool
 freshness_hurry(struct freshness *f, uint64_t now)
 {
 	uint64_t soon = f->asked_at + PAUSE_MS;
 
 	if (soon < now)
 		soon = now;
-	if (soon < f->due_at)
-		f->due_at = soon;
+	if (soon >= f->due_at)
+		return false;
+	f->due_at = soon;
+	return true;
 }
 
 bool

@@ -407,7 +407,7 @@ names_hurry(struct names *names, const struct addr *addr)
 	TAILQ_FOREACH(e, &names->list, link) {
 		if (e->query != NULL || (addr != NULL && !entry_gave(e, &host)))
 			continue;
-		freshness_hurry(&e->name.fresh, clock_ms());
-		entry_wait(e);
+		if (freshness_hurry(&e->name.fresh, clock_ms()))
+			entry_wait(e);
 	}
 }

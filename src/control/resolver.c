@@ -22,6 +22,7 @@ struct resolving {
 	struct names		   *names; /* NULL: it has none */
 	struct event		    soon;  /* to publish what is known */
 	struct endpoint_set	   *set;   /* told last; one reference */
+	uint64_t		   *seen;  /* failures of each of its servers */
 };
 
 struct resolver {
@@ -257,11 +258,30 @@ resolver_same(const struct endpoint_set *a, const struct endpoint_set *b)
 	return true;
 }
 
+static uint64_t
+resolver_failures(const struct endpoint *e)
+{
+	return atomic_load_explicit(&e->server->failures,
+	    memory_order_relaxed);
+}
+
+/* What failed so far is no reason to ask: there was an answer since. */
+static uint64_t *
+resolver_seen(const struct endpoint_set *set)
+{
+	uint64_t *seen = calloc(set->count + 1, sizeof(*seen));
+
+	for (size_t i = 0; seen != NULL && i < set->count; i++)
+		seen[i] = resolver_failures(&set->endpoints[i]);
+	return seen;
+}
+
 /* 0, or -ENOMEM: nobody was told, try again. */
 static int
 resolver_publish(struct resolving *u)
 {
 	struct endpoint_set *set = resolver_build(u);
+	uint64_t *seen;
 
 	if (set == NULL)
 		return -ENOMEM;
@@ -269,10 +289,14 @@ resolver_publish(struct resolving *u)
 		endpoint_set_unref(set);
 		return 0;
 	}
-	if (crew_tell_endpoints(u->resolver->crew, set) < 0) {
+	seen = resolver_seen(set);
+	if (seen == NULL || crew_tell_endpoints(u->resolver->crew, set) < 0) {
 		endpoint_set_unref(set);
+		free(seen);
 		return -ENOMEM;
 	}
+	free(u->seen);
+	u->seen = seen;
 	if (u->set != NULL && set->count > 0)
 		log_info("upstream %s: now %zu address%s", u->conf->name,
 		    set->count, set->count == 1 ? "" : "es");
@@ -398,6 +422,7 @@ resolver_free(struct resolver *r)
 		names_free(u->names);
 		event_del(&u->soon);
 		endpoint_set_unref(u->set);
+		free(u->seen);
 	}
 	filewatch_free(r->files);
 	dns_free(r->dns);
@@ -414,4 +439,25 @@ const struct names *
 resolver_names(const struct resolver *r, size_t upstream)
 {
 	return r->upstreams[upstream].names;
+}
+
+static void
+resolver_look_at(struct resolving *u)
+{
+	for (size_t i = 0; u->set != NULL && i < u->set->count; i++) {
+		const struct endpoint *e = &u->set->endpoints[i];
+		uint64_t failures = resolver_failures(e);
+
+		if (failures != u->seen[i])
+			names_hurry(u->names, &e->server->addr);
+		u->seen[i] = failures;
+	}
+}
+
+void
+resolver_look(struct resolver *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->upstreams[i].names != NULL)
+			resolver_look_at(&r->upstreams[i]);
 }

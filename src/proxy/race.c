@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -231,6 +232,17 @@ race_try(struct session *s)
 	return 0;
 }
 
+/* Main looks at all servers, however many failed before it does. */
+static void
+race_tell_failure(const struct session *s)
+{
+	struct shared *shared = s->worker->shared;
+
+	if (!atomic_exchange_explicit(&shared->failed_told, true,
+	    memory_order_acq_rel))
+		eventfd_write(shared->failed_fd, 1);
+}
+
 static void
 race_fail(struct session *s, int error, bool timed_out)
 {
@@ -240,6 +252,7 @@ race_fail(struct session *s, int error, bool timed_out)
 	s->race->error = error;
 	s->race->timed_out = timed_out;
 	server_state_fail(s->server, error);
+	race_tell_failure(s);
 	server_state_give(s->server);
 	s->taken = false;
 	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);

@@ -445,6 +445,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	shared.workers = workers;
 	shared.log_fd = eventfd(0, EFD_NONBLOCK);
 	shared.done_fd = eventfd(0, EFD_NONBLOCK);
+	shared.failed_fd = eventfd(0, EFD_NONBLOCK);
 	atomic_store(&shared.records_wanted, true);
 	worker = workers[0] = worker_new(&shared, 0);
 	assert(worker != NULL);

@@ -446,6 +446,35 @@ def test_a_line_of_etc_hosts_is_followed_at_once(stage, names):
     assert watch.seconds < limit(5)
 
 
+# A server that cannot be reached
+
+@with_cares
+def test_a_name_is_asked_for_at_once_when_its_server_fails(stage, dns):
+    """However long its TTL; but not more than once a second."""
+    one, two = greeters(stage, 2)
+    dns.set("db.test", "A", "127.0.0.2", ttl=3600)
+    proxy = start(stage, dns, f"db.test:{one.port}", connect_attempts=1)
+    assert greeting(stage, proxy) == "2"
+    one.close()
+    dns.set("db.test", "A", "127.0.0.3", ttl=3600)
+    watch = Stopwatch()
+    wait_for(lambda: greeting(stage, proxy) == "3", 5, "the new server")
+    assert watch.seconds < limit(2.5)
+    assert len(dns.asked("db.test")) == 2
+
+    two.close()
+    watch = Stopwatch()
+    count = 0
+    while watch.seconds < 2.5:
+        assert greeting(stage, proxy) == ""
+        count += 1
+    assert count > 5
+    times = [q.at for q in dns.asked("db.test")]
+    assert len(times) > 3
+    for before, after in zip(times, times[1:]):
+        assert after - before > 0.95
+
+
 # Following a name
 
 @with_cares

@@ -99,13 +99,14 @@ who_hurries_waits_for_a_second(void **state)
 	(void)state;
 	freshness_ask(&f, NOW);
 	freshness_good(&f, NOW + 20, true, 3600);
-	freshness_hurry(&f, NOW + 300);
+	assert_true(freshness_hurry(&f, NOW + 300));
 	assert_int_equal(freshness_left(&f, NOW + 300), 700);
-	freshness_hurry(&f, NOW + 5000);
+	assert_false(freshness_hurry(&f, NOW + 400));
+	assert_false(freshness_hurry(&f, NOW + 5000));
 	assert_int_equal(freshness_left(&f, NOW + 5000), 0);
 	freshness_ask(&f, NOW + 5000);
 	freshness_bad(&f, NOW + 5000);
-	freshness_hurry(&f, NOW + 5001); /* later than it is due: no matter */
+	assert_false(freshness_hurry(&f, NOW + 5001));
 	assert_int_equal(freshness_left(&f, NOW + 5001), 999);
 }
 

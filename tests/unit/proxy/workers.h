@@ -83,6 +83,7 @@ rig_make(void **state)
 	rig->shared.nlisteners = rig->shared.nupstreams = 1;
 	rig->shared.log_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rig->shared.failed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig->server = peer_listen(64);
 	rig->server_at = addr_of(rig->server);
 	rig->listening = peer_listen(64);
@@ -252,6 +253,7 @@ rig_remove(void **state)
 	close(rig->server);
 	close(rig->shared.log_fd);
 	close(rig->shared.done_fd);
+	close(rig->shared.failed_fd);
 	free(rig);
 	return left != 0;
 }
