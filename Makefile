@@ -146,6 +146,14 @@ $(LOAD): $(wildcard tests/bench/load/*.[ch]) $(O)/flags
 
 load: $(LOAD)
 
+# What it costs to choose a server.
+PICKS := $(dir $(BIN))picks
+$(PICKS): $(wildcard tests/bench/picks/*.c) $(O)/flags $(call below,proxy)
+	@echo "  LINK  $@"
+	$Q$(compile) $(depend) $(link) -o $@ $(filter %.c %.a,$^) $(LIBS)
+
+picks: $(PICKS)
+
 # Prints what is written down of the option table.
 $(O)/papers: tests/lint/papers.c $(O)/flags $(call below,config)
 	$(need_libs)
@@ -316,4 +324,4 @@ help:
 
 FORCE:
 .PHONY: all deps deps-test run check check-all bench fuzz soak lint install \
-	uninstall help clean load unit fuzzers papers FORCE
+	uninstall help clean load picks unit fuzzers papers FORCE

@@ -89,6 +89,9 @@ enum balance_kind {
 };
 #define BALANCE_KINDS (BALANCE_FIRST + 1)
 
+/* As it is written: "round_robin". */
+const char *balance_text(enum balance_kind);
+
 /* Of what BALANCE_HASH is the hash. */
 enum hash_key { HASH_KEY_CLIENT, HASH_KEY_SNI };
 

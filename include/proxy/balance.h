@@ -22,7 +22,7 @@ int balance_prepare(struct endpoint_set *, const struct upstream_conf *);
 /* Where a worker stands in a set; its own. */
 struct balance {
 	const struct endpoint_set *set; /* the caller's reference */
-	bool	 equal;	  /* its primaries have one weight, and none starts slowly */
+	bool	 equal;	  /* there are primaries, of one weight */
 	uint32_t turn;	  /* ROUND_ROBIN of equal ones: who is next */
 	int64_t *current; /* the caller's, one for each endpoint: ROUND_ROBIN
 			     and LEAST_SESSIONS: who is ahead by how much;

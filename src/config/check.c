@@ -116,6 +116,23 @@ upstream_servers(struct check *check, const struct section *section)
 		upstream_add_host(check, upstream, host);
 }
 
+/* What [defaults] says is for those that it fits, and a balance that is wrong
+ * has been told already. */
+static void
+upstream_check_key(struct check *check, const struct section *section)
+{
+	const struct upstream_conf *upstream = section->owner;
+	struct origin key = given(upstream->origins, section->kind,
+	    "hash_key");
+	bool wrong = section->unsure || (upstream->balance == 0 &&
+	    is_given(given(upstream->origins, section->kind, "balance")));
+
+	if (is_given(key) && key.kind != ORIGIN_DEFAULTS &&
+	    upstream->balance != BALANCE_HASH && !wrong)
+		report(check->report, key, "hash_key is not looked at without "
+		    "'balance = hash'");
+}
+
 static void
 upstream_check_ttl(struct check *check, const struct section *section)
 {
@@ -367,6 +384,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 	for (struct section *s = doc->sections; s != NULL; s = s->next) {
 		if (s->owner != NULL && s->kind == SECTION_UPSTREAM) {
 			upstream_servers(&check, s);
+			upstream_check_key(&check, s);
 			upstream_check_ttl(&check, s);
 		}
 	}

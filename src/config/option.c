@@ -80,6 +80,21 @@ static const char *const SEND_PROXY_WORDS[] = {
 	[SEND_PROXY_V2 + 1] = NULL,
 };
 
+static const char *const BALANCE_NAMES[] = {
+	[BALANCE_ROUND_ROBIN] = "round_robin",
+	[BALANCE_LEAST_SESSIONS] = "least_sessions",
+	[BALANCE_RANDOM_TWO] = "random_two",
+	[BALANCE_HASH] = "hash",
+	[BALANCE_FIRST] = "first",
+	[BALANCE_KINDS] = NULL,
+};
+
+static const char *const HASH_KEY_NAMES[] = {
+	[HASH_KEY_CLIENT] = "client",
+	[HASH_KEY_SNI] = "sni",
+	[HASH_KEY_SNI + 1] = NULL,
+};
+
 static const char *const RELAY_WORDS[] = {
 	[RELAY_AUTO] = "auto",
 	[RELAY_COPY] = "copy",
@@ -203,8 +218,8 @@ const struct option OPTIONS[] = {
 	{ SECTION_LISTENER, "peek_timeout", &TYPE_DURATION,
 	    LISTENER(peek_timeout), "5s", .min = 1, .max = FOREVER,
 	    .shared = true,
-	    .doc = "How long a route by sni or alpn waits for the client's "
-		   "hello, in all. Clients of protocols in which the server "
+	    .doc = "How long a route by sni or alpn, or an upstream with "
+		   "hash_key = sni, waits for the client's hello, in all. Clients of protocols in which the server "
 		   "speaks first wait as long." },
 	{ SECTION_LISTENER, "allow", &TYPE_RULE, LISTENER(access), NULL,
 	    .example = "10.0.0.0/8", .list = true, .beside = "deny",
@@ -384,6 +399,32 @@ const struct option OPTIONS[] = {
 		   "server of weight 2 gets twice the sessions of one of "
 		   "weight 1; a backup gets some only when no other server "
 		   "accepts." },
+	{ SECTION_UPSTREAM, "balance", &TYPE_WORD, UPSTREAM(balance),
+	    "round_robin", .words = BALANCE_NAMES, .shared = true,
+	    .doc = "Which server a new session goes to, where there are "
+		   "several. round_robin: in turn. least_sessions: to the one "
+		   "with the fewest sessions for its weight, which suits "
+		   "sessions of very different length. random_two: to the "
+		   "less busy of two by chance, which suits many proxies that "
+		   "know nothing of each other. hash: the same client always "
+		   "to the same one, by whichever proxy that has the same "
+		   "servers, in any order; when one leaves or joins, hardly "
+		   "any sessions move but its own. first: to the first in the "
+		   "order of the lines, to the next only while that is "
+		   "out." },
+	{ SECTION_UPSTREAM, "hash_key", &TYPE_WORD, UPSTREAM(hash_key),
+	    "client", .words = HASH_KEY_NAMES, .shared = true,
+	    .doc = "What balance = hash goes by. client is the client's "
+		   "address, whatever its port; all clients of Unix sockets "
+		   "count as one. sni is the name that it asks for in its TLS "
+		   "hello; one that asks for none goes by its address. Then "
+		   "a hello is waited for as for a route by sni." },
+	{ SECTION_UPSTREAM, "slow_start", &TYPE_DURATION,
+	    UPSTREAM(slow_start), "off", .min = 1, .max = DAYS(1),
+	    .zero = "off", .shared = true,
+	    .doc = "How long a server that came back, or a new address of a "
+		   "name, is spared: its share grows evenly from a tenth to "
+		   "all of its weight. Not with balance = hash or first." },
 	{ SECTION_UPSTREAM, "source", &TYPE_SOURCE, UPSTREAM(sources), NULL,
 	    .example = "192.0.2.1", .list = true, .shared = true,
 	    .doc = "The address of this machine to connect from, instead of "
@@ -488,4 +529,10 @@ setting_wrong(const struct setting *setting, const char *format, ...)
 	report(setting->report, setting->origin, "%s%s", setting->option->key,
 	    text);
 	return false;
+}
+
+const char *
+balance_text(enum balance_kind kind)
+{
+	return BALANCE_NAMES[kind];
 }

@@ -102,8 +102,11 @@ routes_by_protocols(const struct routes *r, const uint8_t *list, size_t len)
 size_t
 routes_by_hello(const struct routes *r, const struct client_hello *hello)
 {
-	size_t first = routes_by_protocols(r, hello->alpn, hello->alpn_len);
+	size_t first;
 
+	if (r->slots == NULL)
+		return r->count;
+	first = routes_by_protocols(r, hello->alpn, hello->alpn_len);
 	return hello->named ? min2(first, routes_by_name(r, hello->sni)) :
 	    first;
 }

@@ -156,6 +156,7 @@ upstream_begin(struct report *r, const struct status_row *row)
 	crew_sum_upstream(r->view->crew, row->upstream->index, &sum);
 	json_begin(j, NULL, '{');
 	json_text(j, "name", row->upstream->name);
+	json_text(j, "balance", balance_text(row->upstream->balance));
 	json_number(j, "attempts", counter_get(&sum.attempts));
 	json_number(j, "failures", upstream_stats_failures(&sum));
 	json_number(j, "connected", counter_get(&sum.sessions));

@@ -153,6 +153,9 @@ server_cells(struct evbuffer *out, const struct status_row *row)
 	const struct endpoint *e = row->endpoint;
 
 	cell_name(out, row->first ? row->upstream->name : "");
+	if (row->first && row->set->count > 1)
+		evbuffer_add_printf(out, "<br><i>%s</i>",
+		    balance_text(row->upstream->balance));
 	cell_name(out, e->server->text);
 	evbuffer_add_printf(out, e->backup ? " <i>backup</i>" : "");
 	cell_number(out, "weight", e->weight);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/option.h"
 #include "filewatch.h"
@@ -54,7 +55,8 @@ resolver_find(const struct endpoint_set *set, const struct addr *addr)
 	return NULL;
 }
 
-/* An address keeps its counters, also when two names give it. */
+/* An address keeps its counters, also when two names give it.  One that joins
+ * others has come up just now. */
 static struct server_state *
 resolver_server(const struct resolving *u, const struct endpoint_set *set,
     const struct addr *addr)
@@ -63,7 +65,12 @@ resolver_server(const struct resolving *u, const struct endpoint_set *set,
 
 	if (known == NULL)
 		known = resolver_find(u->set, addr);
-	return known != NULL ? known : server_state_new(addr);
+	if (known != NULL)
+		return known;
+	known = server_state_new(addr);
+	if (known != NULL && u->set != NULL && u->set->count > 0)
+		known->up_since = clock_ms();
+	return known;
 }
 
 /* An address of our own would have every session forwarded to us again. */

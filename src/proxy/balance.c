@@ -25,7 +25,7 @@ balance_prepare(struct endpoint_set *set, const struct upstream_conf *conf)
 	return set->maglev == NULL ? -ENOMEM : 0;
 }
 
-/* There is a primary, and all have the same weight at any time. */
+/* There is a primary, and all have the same weight. */
 static bool
 balance_is_equal(const struct endpoint_set *set)
 {
@@ -40,7 +40,7 @@ balance_is_equal(const struct endpoint_set *set)
 			return false;
 		first = e;
 	}
-	return first != NULL && set->slow_start == 0;
+	return first != NULL;
 }
 
 void

@@ -9,17 +9,41 @@ robin_advance(struct balance *b)
 	b->turn = b->turn + 1 < b->set->count ? b->turn + 1 : 0;
 }
 
+/* Who starts slowly saves up its share at each turn, for a whole one. */
+static bool
+robin_takes(struct balance *b, const struct balance_ask *ask, size_t i)
+{
+	uint64_t share = balance_share(b, ask, i);
+
+	if (share == BALANCE_WHOLE)
+		return true;
+	b->current[i] += (int64_t)share;
+	if (b->current[i] < BALANCE_WHOLE)
+		return false;
+	b->current[i] -= BALANCE_WHOLE;
+	return true;
+}
+
+/* Where all start slowly, whose turn it is takes it after all. */
 static size_t
 robin_turn(struct balance *b, const struct balance_ask *ask)
 {
+	size_t next = BALANCE_NONE;
+
 	for (size_t n = 0; n < b->set->count; n++) {
 		size_t i = b->turn;
 
 		robin_advance(b);
-		if (balance_may(b, ask, i, false))
+		if (!balance_may(b, ask, i, false))
+			continue;
+		if (robin_takes(b, ask, i))
 			return i;
+		if (next == BALANCE_NONE)
+			next = i;
 	}
-	return BALANCE_NONE;
+	if (next != BALANCE_NONE)
+		b->turn = (uint32_t)((next + 1) % b->set->count);
+	return next;
 }
 
 /* Each candidate gains its weight, the richest is taken and pays the sum. */

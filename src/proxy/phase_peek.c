@@ -1,6 +1,7 @@
-/* PEEK: what does the client ask for?  Only where a rule has to hear it; and a
- * client that says nothing, no TLS or half a hello is as welcome as any other:
- * it goes where whoever matches no rule goes. */
+/* PEEK: what does the client ask for?  Only where a rule has to hear it, or the
+ * name in it chooses the server (hash_key = sni); and a client that says
+ * nothing, no TLS or half a hello is as welcome as any other: it goes where
+ * whoever matches no rule goes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,12 +44,15 @@ peek_advice(const struct session *s, const struct sniff *sniff)
 static void
 peek_note_silence(const struct session *s, char *note)
 {
+	const struct routes *r = &s->listener->routes;
 	char time[UNITS_TEXT];
 
 	snprintf(note, EARLY_NOTE, "the client said nothing for %s "
-	    "(peek_timeout): a server that speaks first wants a listener "
-	    "without sni and alpn rules",
-	    duration_text(s->listener->peek_timeout, time));
+	    "(peek_timeout): a server that speaks first wants %s",
+	    duration_text(s->listener->peek_timeout, time),
+	    r->first_hello < r->count ?
+	    "a listener without sni and alpn rules" :
+	    "an upstream without hash_key = sni");
 }
 
 /* In words, why the hello matched no rule; false: there is nothing to tell. */
@@ -108,11 +112,30 @@ peek_learn(struct session *s, enum parse answer)
 	e->protocol = sniff_bytes(e->data, e->len)->protocol;
 }
 
+/* Whether the hello says which of its servers it is. */
+static bool
+peek_is_key(const struct upstream_conf *upstream)
+{
+	return upstream->balance == BALANCE_HASH &&
+	    upstream->hash_key == HASH_KEY_SNI;
+}
+
+static const struct upstream_conf *
+peek_target(const struct session *s, size_t rule)
+{
+	const struct routes *r = &s->listener->routes;
+
+	return rule < r->count ? r->rules[rule].upstream :
+	    s->listener->upstream;
+}
+
 static enum phase_answer
 peek_take(struct session *s, size_t rule)
 {
 	const struct routes *r = &s->listener->routes;
 
+	if (r->count == 0)
+		return PHASE_NEXT;
 	if (rule < r->count) {
 		s->route = &r->rules[rule];
 		s->target = s->route->upstream;
@@ -182,13 +205,14 @@ phase_peek(struct session *s)
 	const struct routes *r = &s->listener->routes;
 	size_t by_client;
 
-	if (r->count == 0)
+	if (r->count == 0 && !peek_is_key(s->target))
 		return PHASE_NEXT;
 	if (s->early != NULL && s->early->peek != NULL)
 		return peek_look(s, false);
 	by_client = routes_by_client(r, &s->peer);
-	return by_client <= r->first_hello ? peek_take(s, by_client) :
-	    peek_begin(s, by_client);
+	return by_client <= r->first_hello &&
+	    !peek_is_key(peek_target(s, by_client)) ?
+	    peek_take(s, by_client) : peek_begin(s, by_client);
 }
 
 uint64_t
