@@ -127,8 +127,10 @@ has_line(const char *text, const char *line)
 {
 	const char *at = strstr(text, line);
 
-	return at != NULL && (at == text || at[-1] == '\n') &&
-	    at[strlen(line)] == '\n';
+	while (at != NULL && ((at > text && at[-1] != '\n') ||
+	    at[strlen(line)] != '\n'))
+		at = strstr(at + 1, line);
+	return at != NULL;
 }
 
 static void
