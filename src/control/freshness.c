@@ -39,6 +39,12 @@ freshness_bad(struct freshness *f, uint64_t now)
 	return f->good_at > 0 && now - f->failing_since < FRESHNESS_STALE_MS;
 }
 
+void
+freshness_forget(struct freshness *f)
+{
+	f->due_at = UINT64_MAX;
+}
+
 bool
 freshness_hurry(struct freshness *f, uint64_t now)
 {

@@ -33,6 +33,9 @@ void freshness_good(struct freshness *, uint64_t now, bool has_ttl,
  * still be used: for an hour. */
 bool freshness_bad(struct freshness *, uint64_t now);
 
+/* The question that went out will not be answered: hurry. */
+void freshness_forget(struct freshness *);
+
 /* A reason to ask at once, but not within a second of the last time.  Whether
  * that is sooner than it was due. */
 bool freshness_hurry(struct freshness *, uint64_t now);

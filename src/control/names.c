@@ -392,22 +392,37 @@ entry_gave(const struct entry *e, const struct addr *addr)
 	return false;
 }
 
+static void
+entry_hurry(struct entry *e)
+{
+	if (freshness_hurry(&e->name.fresh, clock_ms()))
+		entry_wait(e);
+}
+
 void
 names_hurry(struct names *names, const struct addr *addr)
 {
-	struct addr host = { 0 };
+	struct addr host = *addr;
 	struct entry *e;
 
-	if (names == NULL)
-		return;
-	if (addr != NULL) {
-		host = *addr;
-		addr_set_port(&host, 0);
-	}
+	addr_set_port(&host, 0);
+	TAILQ_FOREACH(e, &names->list, link)
+		if (e->query == NULL && entry_gave(e, &host))
+			entry_hurry(e);
+}
+
+/* Those that are asked may have nobody to hear them any more. */
+void
+names_renew(struct names *names)
+{
+	struct entry *e;
+
 	TAILQ_FOREACH(e, &names->list, link) {
-		if (e->query != NULL || (addr != NULL && !entry_gave(e, &host)))
-			continue;
-		if (freshness_hurry(&e->name.fresh, clock_ms()))
-			entry_wait(e);
+		if (e->query != NULL) {
+			dns_cancel(e->query);
+			e->query = NULL;
+			freshness_forget(&e->name.fresh);
+		}
+		entry_hurry(e);
 	}
 }

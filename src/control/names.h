@@ -39,9 +39,11 @@ const struct name *names_find(const struct names *, enum dns_kind,
  * NULL has none. */
 bool names_are_settled(const struct names *);
 
-/* Ask at once, at most once a second: for those that gave this address; for all
- * if it is NULL.  NULL names are fine. */
+/* Asks at once, but for none more than once a second: for those that gave this
+ * address; or for all, those too that wait for an answer from the name servers
+ * that were there before. */
 void names_hurry(struct names *, const struct addr *);
+void names_renew(struct names *);
 
 /* The nth, for those who want to see them all; NULL: there are no more. */
 const struct name *names_at(const struct names *, size_t n);

@@ -352,7 +352,8 @@ resolver_files_changed(void *arg)
 
 	dns_reread(r->dns);
 	for (size_t i = 0; i < r->count; i++)
-		names_hurry(r->upstreams[i].names, NULL);
+		if (r->upstreams[i].names != NULL)
+			names_renew(r->upstreams[i].names);
 }
 
 /* What needs no name is known now. */

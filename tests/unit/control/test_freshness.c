@@ -108,6 +108,9 @@ who_hurries_waits_for_a_second(void **state)
 	freshness_bad(&f, NOW + 5000);
 	assert_false(freshness_hurry(&f, NOW + 5001));
 	assert_int_equal(freshness_left(&f, NOW + 5001), 999);
+	freshness_forget(&f);
+	assert_true(freshness_hurry(&f, NOW + 5001));
+	assert_int_equal(freshness_left(&f, NOW + 5001), 999);
 }
 
 int
