@@ -36,6 +36,14 @@ _sluice_names()
 		on { print $1 }' | sort -u
 }
 
+# UPSTREAM/NAME of those that have a name; bash cuts words at colons.
+_sluice_servers()
+{
+	_sluice_ask servers |
+	    awk '!NF { exit } NR > 1 && $8 !~ /:/ { print $1 "/" $8 }' |
+	    sort -u
+}
+
 _sluice_value()
 {
 	case $1 in
@@ -67,15 +75,22 @@ _sluice_command()
 
 _sluice_ctl_words()
 {
-	local cur=$1
+	local cur=$1 prev=$2
 
 	case $(_sluice_command) in
-	"")		_sluice_words "status sessions kill events" "$cur" ;;
+	"")		_sluice_words "status sessions kill servers server events" "$cur" ;;
 	sessions)	_sluice_keys "$cur" ;;
 	kill)
 		_sluice_keys "$cur"
 		_sluice_words "$(_sluice_ask sessions limit=100 |
 		    awk 'NR > 1 { print $1 }')" "$cur"
+		;;
+	server)
+		if [[ $prev == server ]]; then
+			_sluice_words "$(_sluice_servers)" "$cur"
+		else
+			_sluice_words "up down drain weight" "$cur"
+		fi
 		;;
 	esac
 }
@@ -97,7 +112,7 @@ _sluice_ctl()
 		_sluice_words "-c --config --socket --filter --json -h --help" \
 		    "$cur"
 	else
-		_sluice_ctl_words "$cur"
+		_sluice_ctl_words "$cur" "$prev"
 	fi
 }
 

@@ -23,7 +23,7 @@ enum admin_method { ADMIN_GET, ADMIN_POST };
 
 struct admin_route {
 	enum admin_method method; /* who takes GET takes HEAD */
-	const char	 *path;
+	const char	 *path; /* "/x/...": and a name behind it */
 	admin_handler	 *handle;
 	const char	 *doc;
 };
@@ -43,6 +43,13 @@ const char *admin_who(const struct admin_request *, char *text);
 const char *admin_query(const struct admin_request *, const char *name);
 bool	    admin_query_at(const struct admin_request *, size_t,
 	       const char **name, const char **value);
+
+/* What stands in the path in place of "...", not decoded. */
+const char *admin_tail(const struct admin_request *);
+
+/* That with every %XX as the byte it stands for; the caller's, NULL without
+ * memory. */
+char *admin_decode(const char *);
 
 /* Whether "format=text" asks for what a person reads, instead of JSON. */
 bool admin_wants_text(const struct admin_request *);
@@ -91,5 +98,9 @@ admin_handler api_metrics;
 admin_handler api_sessions;
 admin_handler api_kill;
 admin_handler api_events;
+
+/* api_servers.c */
+admin_handler api_servers;
+admin_handler api_server;
 
 #endif

@@ -38,14 +38,32 @@ route_takes(const struct admin_route *route, const struct admin_request *req)
 	    evhttp_request_get_command(req->http) == EVHTTP_REQ_POST;
 }
 
+/* Where a name may follow, there has to be one. */
+static bool
+route_leads(const struct admin_route *route, const char *path,
+    const char **tail)
+{
+	const char *name = strstr(route->path, "...");
+	size_t len;
+
+	*tail = NULL;
+	if (name == NULL)
+		return strcmp(route->path, path) == 0;
+	len = (size_t)(name - route->path);
+	if (strncmp(route->path, path, len) != 0)
+		return false;
+	*tail = path + len;
+	return **tail != '\0';
+}
+
 /* The path may be known, but not with that method. */
 static const struct admin_route *
-route_find(const struct admin_request *req, const char *path,
+route_find(struct admin_request *req, const char *path,
     const struct admin_route **other)
 {
 	*other = NULL;
 	for (size_t i = 0; i < ADMIN_ROUTE_COUNT; i++) {
-		if (strcmp(ADMIN_ROUTES[i].path, path) != 0)
+		if (!route_leads(&ADMIN_ROUTES[i], path, &req->tail))
 			continue;
 		if (route_takes(&ADMIN_ROUTES[i], req))
 			return &ADMIN_ROUTES[i];

@@ -20,7 +20,8 @@ struct admin;
 struct admin_view {
 	const struct config   *config;
 	struct crew	      *crew;
-	const struct resolver *resolver;
+	struct servers	      *servers;
+	struct resolver	      *resolver;
 	const struct stop     *stop;
 	struct tours	      *tours;
 	struct rates	      *rates;

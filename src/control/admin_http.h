@@ -36,6 +36,7 @@ struct admin_request {
 	struct door	      *door;
 	struct evhttp_request *http;
 	struct admin_conn     *conn;
+	const char	      *tail; /* of its path, behind its row's */
 	struct evkeyvalq       query;
 	struct evbuffer	      *body;
 	uint64_t	       failures; /* of memory, when it began */

@@ -55,6 +55,18 @@ admin_query_at(const struct admin_request *req, size_t n, const char **name,
 	return true;
 }
 
+const char *
+admin_tail(const struct admin_request *req)
+{
+	return req->tail;
+}
+
+char *
+admin_decode(const char *text)
+{
+	return evhttp_uridecode(text, 0, NULL);
+}
+
 bool
 admin_wants_text(const struct admin_request *req)
 {

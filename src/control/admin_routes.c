@@ -19,6 +19,10 @@ const struct admin_route ADMIN_ROUTES[] = {
 	    "after= page" },
 	{ ADMIN_POST, "/api/sessions/kill", api_kill, "ends the sessions that "
 	    "the same parameters choose" },
+	{ ADMIN_GET, "/api/servers", api_servers, "whether each server is up, "
+	    "why not, and what was changed by hand; format=text" },
+	{ ADMIN_POST, "/api/servers/...", api_server, "/api/servers/UPSTREAM/"
+	    "SERVER: state= (up, down, drain), weight=" },
 	{ ADMIN_GET, "/api/events", api_events, "what is logged, as it "
 	    "happens, line by line" },
 };

@@ -168,12 +168,17 @@ upstream_begin(struct report *r, const struct status_row *row)
 }
 
 static void
-server_object(struct json *j, const struct endpoint *e)
+server_object(struct json *j, const struct endpoint *e,
+    const struct server *known)
 {
 	const struct server_state *s = e->server;
+	char state[SERVERS_STATE];
 
 	json_begin(j, NULL, '{');
 	json_text(j, "address", s->text);
+	json_text(j, "state", servers_state(s->out, state));
+	json_text(j, "cause", known != NULL && known->cause[0] != '\0' ?
+	    known->cause : NULL);
 	json_number(j, "weight", e->weight);
 	json_bool(j, "backup", e->backup);
 	json_number(j, "sessions", s->sessions);
@@ -195,7 +200,7 @@ upstream_row(struct report *r)
 	if (row.first)
 		upstream_begin(r, &row);
 	if (row.endpoint != NULL)
-		server_object(&r->json, row.endpoint);
+		server_object(&r->json, row.endpoint, row.server);
 	if (row.last) {
 		json_end(&r->json, ']');
 		json_end(&r->json, '}');

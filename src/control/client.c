@@ -14,7 +14,7 @@
 #define PATH_TEXT 256
 
 /* What the words behind a command are. */
-enum words { WORDS_NONE, WORDS_FILTERS, WORDS_ID_OR_FILTERS };
+enum words { WORDS_NONE, WORDS_FILTERS, WORDS_ID_OR_FILTERS, WORDS_SERVER };
 
 static const struct command {
 	const char *name, *method, *path;
@@ -28,6 +28,11 @@ static const struct command {
 	    "[KEY=VALUE ...]", "who is connected to what" },
 	{ "kill", "POST", "/api/sessions/kill", WORDS_ID_OR_FILTERS, false,
 	    "ID | KEY=VALUE ...", "end a session, or all that match" },
+	{ "servers", "GET", "/api/servers", WORDS_NONE, false, "",
+	    "which are up, why not, what was changed by hand" },
+	{ "server", "POST", "/api/servers/", WORDS_SERVER, false,
+	    "UPSTREAM/NAME WHAT", "up, down, drain, or weight N (or "
+	    "default)" },
 	{ "events", "GET", "/api/events", WORDS_NONE, true, "",
 	    "what is logged, as it happens, until ^C" },
 };
@@ -164,10 +169,44 @@ target_add_word(struct client *c, const char *word)
 	return target_add(c, word, (size_t)(is - word), is + 1);
 }
 
+/* "pg/db1 down", "pg/db1 weight 3". */
+static bool
+client_take_server(struct client *c, char **words)
+{
+	char *encoded, *old = c->target;
+	size_t count = 0;
+	bool weighs, made;
+
+	while (words[count] != NULL)
+		count++;
+	weighs = count > 1 && strcmp(words[1], "weight") == 0;
+	if (count != (weighs ? 3 : 2)) {
+		client_say("usage: sluice ctl server UPSTREAM/NAME "
+		    "up|down|drain|weight N");
+		return false;
+	}
+	encoded = percent_encode(words[0], strlen(words[0]));
+	made = encoded != NULL && asprintf(&c->target, "%s%s", old,
+	    encoded) >= 0;
+	free(encoded);
+	if (!made) {
+		c->target = old;
+		client_say("out of memory");
+		return false;
+	}
+	free(old);
+	return weighs ? target_add(c, "weight", 6, words[2]) :
+	    target_add(c, "state", 5, words[1]);
+}
+
 static bool
 client_take_words(struct client *c, char **words, const char **filters)
 {
-	if (c->command->words == WORDS_NONE && (*words != NULL ||
+	if (c->command->words == WORDS_SERVER && *filters == NULL)
+		return client_take_server(c, words) && (c->json ||
+		    target_add(c, "format", 6, "text"));
+	if ((c->command->words == WORDS_NONE ||
+	    c->command->words == WORDS_SERVER) && (*words != NULL ||
 	    *filters != NULL)) {
 		client_say("%s takes nothing more, not '%s'", c->command->name,
 		    *words != NULL ? *words : *filters);

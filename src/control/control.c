@@ -40,6 +40,7 @@ struct control {
 	struct identity	     identity;
 	struct event_base   *base;
 	struct crew	    *crew;
+	struct servers	    *servers;
 	struct resolver	    *resolver;
 	struct rates	    *rates;
 	struct admin_sockets sockets;
@@ -247,7 +248,10 @@ control_serve(struct control *c)
 
 	if (error < 0)
 		return error;
-	c->resolver = resolver_new(c->base, c->config, c->crew);
+	c->servers = servers_new(c->config);
+	if (c->servers == NULL)
+		return -ENOMEM;
+	c->resolver = resolver_new(c->base, c->config, c->crew, c->servers);
 	c->rates = rates_new(c->base, c->crew);
 	if (c->resolver == NULL || c->rates == NULL)
 		return -ENOMEM;
@@ -258,7 +262,7 @@ control_serve(struct control *c)
 	if (error < 0)
 		return error;
 	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
-		.resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
+		.servers = c->servers, .resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
 		.rates = c->rates, .started_ms = clock_ms(),
 		.started_wall = clock_wall() };
 	clock_text(c->view.started_wall, c->view.started);
@@ -348,6 +352,7 @@ control_stop(struct control *c, int code)
 	tours_free(c->tours);
 	rates_free(c->rates);
 	resolver_free(c->resolver);
+	servers_free(c->servers);
 	if (!logged) {
 		control_remove_files(c);
 		_exit(code); /* what is left to free is in use */

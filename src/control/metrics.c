@@ -127,6 +127,18 @@ value_worker_sessions(const struct metrics *m)
 	return worker_sessions(crew_worker(m->view->crew, m->index));
 }
 
+static uint64_t
+value_server_up(const struct metrics *m)
+{
+	return server_state_usable(m->known->state);
+}
+
+static uint64_t
+value_server_changes(const struct metrics *m)
+{
+	return m->known->changes;
+}
+
 /* --- the families */
 
 #define COUNTER "counter"
@@ -224,6 +236,12 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_SERVER, "sluice_server_connect_failures_total", COUNTER,
 	    "Attempts to connect that failed.",
 	    .write = write_counter, IN_SERVER(failures) },
+	{ SCOPE_SERVER, "sluice_server_up", GAUGE,
+	    "1 while new sessions may go to the server, 0 while it is out.",
+	    .write = write_value, .value = value_server_up },
+	{ SCOPE_SERVER, "sluice_server_changes_total", COUNTER,
+	    "Times that the server went out or came back.",
+	    .write = write_value, .value = value_server_changes },
 	{ SCOPE_SERVER, "sluice_server_bytes_total", COUNTER,
 	    "Bytes that were delivered in sessions that have ended.",
 	    .write = write_bytes },

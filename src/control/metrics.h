@@ -30,6 +30,7 @@ struct metrics {
 	size_t		      index; /* listener, upstream, worker */
 	const char	     *listener, *upstream, *server, *worker;
 	const void	     *row;
+	const struct server  *known; /* SERVER: what main knows of it */
 	struct listener_stats counted; /* LISTENER, WORKER: summed up */
 	struct upstream_stats upstreamed;
 

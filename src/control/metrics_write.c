@@ -226,6 +226,9 @@ write_server(struct metrics *m, const struct family *f,
 	char text[ADDR_TEXT * 4];
 
 	m->row = server;
+	m->known = servers_find(m->view->servers, m->index, server);
+	if (m->known == NULL)
+		return;
 	m->server = str_escape(text, sizeof(text), server->text,
 	    strlen(server->text));
 	f->write(m, f);
@@ -237,11 +240,11 @@ write_servers(struct metrics *m, const struct family *f)
 {
 	const struct config *config = m->view->config;
 
-	for (size_t i = 0; i < config->nupstreams; i++) {
+	for (m->index = 0; m->index < config->nupstreams; m->index++) {
 		const struct endpoint_set *set;
 
-		m->upstream = config->upstreams[i].name;
-		set = resolver_endpoints(m->view->resolver, i);
+		m->upstream = config->upstreams[m->index].name;
+		set = resolver_endpoints(m->view->resolver, m->index);
 		for (size_t n = 0; set != NULL && n < set->count; n++)
 			if (server_is_first(set, n))
 				write_server(m, f, set->endpoints[n].server);

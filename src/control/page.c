@@ -1,6 +1,7 @@
 /* The status page, for people: the tables. */
 #include "page.h"
 
+#include "base/clock.h"
 #include "base/human.h"
 #include "control/version.h"
 #include "status.h"
@@ -117,7 +118,7 @@ static void
 servers_begin(struct report *r)
 {
 	evbuffer_add_printf(r->out, "<h2>Servers</h2><div class=box><table>"
-	    "<tr><th>upstream<th>server<th class=n>weight"
+	    "<tr><th>upstream<th>server<th>state<th class=n>weight"
 	    "<th class=n>sessions<th class=n>connects"
 	    "<th class=n>failures</tr>\n");
 }
@@ -127,7 +128,7 @@ server_none(struct report *r, const struct status_row *row)
 {
 	evbuffer_add_printf(r->out, "<tr>");
 	cell_name(r->out, row->upstream->name);
-	evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=5>no address "
+	evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=6>no address "
 	    "yet");
 	if (row->set != NULL && row->set->why[0] != '\0') {
 		evbuffer_add_printf(r->out, ": ");
@@ -147,6 +148,24 @@ server_failures(struct evbuffer *out, const struct server_state *s)
 		evbuffer_add_printf(out, "<br><i>%s</i>", error);
 }
 
+/* "up" for so long, or why not. */
+static void
+server_state_cell(struct evbuffer *out, const struct server *s)
+{
+	char state[SERVERS_STATE], age[HUMAN_TEXT];
+	bool up = server_state_usable(s->state);
+
+	cell(out, up ? "" : "bad", "state");
+	evbuffer_add_printf(out, "%s <i>%s</i>",
+	    servers_state(s->state->out, state),
+	    human_duration(clock_ms() - s->since, age));
+	if (up)
+		return;
+	evbuffer_add_printf(out, "<br><i>");
+	page_text(out, s->cause);
+	evbuffer_add_printf(out, "</i>");
+}
+
 static void
 server_cells(struct evbuffer *out, const struct status_row *row)
 {
@@ -158,6 +177,10 @@ server_cells(struct evbuffer *out, const struct status_row *row)
 		    balance_text(row->upstream->balance));
 	cell_name(out, e->server->text);
 	evbuffer_add_printf(out, e->backup ? " <i>backup</i>" : "");
+	if (row->server != NULL)
+		server_state_cell(out, row->server);
+	else
+		cell(out, "", "state");
 	cell_number(out, "weight", e->weight);
 	cell_number(out, "sessions", e->server->sessions);
 	cell_number(out, "connects", e->server->connects);

@@ -31,6 +31,7 @@ struct resolver {
 	struct crew	    *crew;
 	struct dns	    *dns;
 	struct filewatch    *files;
+	struct servers	    *servers;
 	size_t		     count;
 	struct resolving     upstreams[];
 };
@@ -107,7 +108,8 @@ resolver_add(struct resolving *u, struct endpoint_set *set,
 		if (e->server == NULL)
 			return -ENOMEM;
 		e->line = (uint32_t)(conf - u->conf->servers);
-		e->weight = share->weight;
+		e->weight = servers_weight(u->resolver->servers, u->conf, conf,
+		    e->server, share->weight);
 		e->backup = share->backup ||
 		    addr.sa.sa_family != addrs[0].sa.sa_family;
 		set->count++;
@@ -223,7 +225,6 @@ resolver_build(struct resolving *u)
 {
 	struct endpoint_set *set = endpoint_set_new(u->conf->index,
 	    resolver_room(u));
-
 	int error = 0;
 
 	if (set == NULL)
@@ -297,14 +298,15 @@ resolver_publish(struct resolving *u)
 		return 0;
 	}
 	seen = resolver_seen(set);
-	if (seen == NULL || crew_tell_endpoints(u->resolver->crew, set) < 0) {
+	if (seen == NULL || servers_follow(u->resolver->servers, set) < 0 ||
+	    crew_tell_endpoints(u->resolver->crew, set) < 0) {
 		endpoint_set_unref(set);
 		free(seen);
 		return -ENOMEM;
 	}
 	free(u->seen);
 	u->seen = seen;
-	if (u->set != NULL && set->count > 0)
+	if (u->set != NULL && set->count > 0 && endpoint_set_moved(u->set, set))
 		log_info("upstream %s: now %zu address%s", u->conf->name,
 		    set->count, set->count == 1 ? "" : "es");
 	endpoint_set_unref(u->set);
@@ -391,7 +393,7 @@ resolver_open(struct resolver *r, struct event_base *base)
 
 struct resolver *
 resolver_new(struct event_base *base, const struct config *config,
-    struct crew *crew)
+    struct crew *crew, struct servers *servers)
 {
 	size_t count = config->nupstreams;
 	struct resolver *r;
@@ -402,6 +404,7 @@ resolver_new(struct event_base *base, const struct config *config,
 		return NULL;
 	r->config = config;
 	r->crew = crew;
+	r->servers = servers;
 	r->count = count;
 	for (size_t i = 0; i < count; i++) {
 		struct resolving *u = &r->upstreams[i];
@@ -468,4 +471,12 @@ resolver_look(struct resolver *r)
 	for (size_t i = 0; i < r->count; i++)
 		if (r->upstreams[i].names != NULL)
 			resolver_look_at(&r->upstreams[i]);
+}
+
+int
+resolver_renew(struct resolver *r, size_t upstream)
+{
+	struct resolving *u = &r->upstreams[upstream];
+
+	return u->set == NULL ? 0 : resolver_publish(u);
 }

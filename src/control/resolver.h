@@ -9,13 +9,14 @@
 
 #include "crew.h"
 #include "names.h"
+#include "servers.h"
 
 struct resolver;
 
-/* Tells the crew of every upstream whose addresses are known, now and later.
- * NULL without memory.  The config must outlive it. */
+/* Tells the crew, and before it the servers, of every upstream whose addresses
+ * are known, now and later.  NULL without memory.  The config must outlive it. */
 struct resolver *resolver_new(struct event_base *, const struct config *,
-    struct crew *);
+    struct crew *, struct servers *);
 void resolver_free(struct resolver *); /* NULL is fine */
 
 /* What the crew was told last of an upstream; NULL: nothing yet.  The
@@ -29,5 +30,8 @@ const struct names *resolver_names(const struct resolver *, size_t upstream);
 /* Servers could not be reached: asks at once for the names that gave them, but
  * no name more than once a second. */
 void resolver_look(struct resolver *);
+
+/* Tells the crew anew what is known: a weight has changed.  0 or -ENOMEM. */
+int resolver_renew(struct resolver *, size_t upstream);
 
 #endif

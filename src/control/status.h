@@ -30,6 +30,7 @@ struct status_row {
 	const struct upstream_conf *upstream;
 	const struct endpoint_set  *set;      /* NULL: nothing known yet */
 	const struct endpoint	   *endpoint; /* NULL: it has none (any more) */
+	const struct server	   *server;   /* of it; NULL as above */
 	bool			    first, last; /* of the upstream */
 };
 

@@ -131,6 +131,19 @@ text_no_server(struct report *r, const struct status_row *row)
 	    "-", "-", "-", "-", "-", *why != '\0' ? ": " : "", why);
 }
 
+/* Why no new session goes there, and the end of the line. */
+static void
+text_out(struct evbuffer *out, const struct server_state *s,
+    const struct server *known)
+{
+	char state[SERVERS_STATE];
+
+	if (!server_state_usable(s) && known != NULL)
+		evbuffer_add_printf(out, ", %s: %s",
+		    servers_state(s->out, state), known->cause);
+	evbuffer_add(out, "\n", 1);
+}
+
 static bool
 text_server(struct report *r)
 {
@@ -149,7 +162,7 @@ text_server(struct report *r)
 	s = row.endpoint->server;
 	error = status_last_error(s);
 	evbuffer_add_printf(r->out, "%-*s %8llu %8llu %10llu %12s %10s  "
-	    "%s%s%s%s\n", r->width, row.upstream->name,
+	    "%s%s%s%s", r->width, row.upstream->name,
 	    (unsigned long long)s->sessions, (unsigned long long)s->failures,
 	    (unsigned long long)s->connects,
 	    human_bytes(s->bytes_to_upstream, up),
@@ -157,6 +170,7 @@ text_server(struct report *r)
 	    row.endpoint->backup ? " (backup)" : "",
 	    error != NULL ? ", last failure: " : "",
 	    error != NULL ? error : "");
+	text_out(r->out, s, row.server);
 	return true;
 }
 

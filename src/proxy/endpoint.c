@@ -104,3 +104,23 @@ endpoint_set_unref(struct endpoint_set *set)
 	free(set->maglev);
 	free(set);
 }
+
+static bool
+endpoint_set_has(const struct endpoint_set *set,
+    const struct server_state *server)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->endpoints[i].server == server)
+			return true;
+	return false;
+}
+
+bool
+endpoint_set_moved(const struct endpoint_set *before,
+    const struct endpoint_set *after)
+{
+	for (size_t i = 0; i < after->count; i++)
+		if (!endpoint_set_has(before, after->endpoints[i].server))
+			return true;
+	return before->count != after->count;
+}

@@ -467,7 +467,7 @@ def test_bash_completes(stage, proxy):
     assert bash_completes("sluice --he") == {"--help", "--help-config"}
     assert "idle_timeout" in bash_completes("sluice --help-config ")
     assert bash_completes("sluice ctl ") == {
-        "status", "sessions", "kill", "events"}
+        "status", "sessions", "kill", "servers", "server", "events"}
     assert bash_completes("sluice ctl st") == {"status"}
     assert bash_completes("sluice ctl --json --so") == {"--socket"}
     assert bash_completes("sluice ctl -c /dev/nul") == {"/dev/null"}
@@ -479,6 +479,7 @@ def test_bash_completes(stage, proxy):
     assert bash_completes(f"{own} sessions listener=") == {"default"}
     assert bash_completes(f"{own} sessions upstream=def") == {"default"}
     assert bash_completes("sluice ctl kill listener=") == set()
+    assert bash_completes("sluice ctl server a/b d") == {"down", "drain"}
     client.close()
 
 

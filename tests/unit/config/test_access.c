@@ -228,6 +228,16 @@ write_file(const char *path, const char *text)
 	fclose(file);
 }
 
+/* The lowest descriptor that nobody has. */
+static int
+next_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
 /* A relative path starts at the folder of the file that the line stands in;
  * --set replaces both keys; and the line of a range is known. */
 static void
@@ -240,6 +250,7 @@ files(void **state)
 	struct config_source source = { .path = ini, .sets = sets };
 	struct config *config;
 	const struct access_conf *a;
+	int fd;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
@@ -250,8 +261,10 @@ files(void **state)
 	    "deny = file:list\nallow = 10.0.0.0/8\n"));
 	write_file(sub, "[listener b]\nbind = :2\nallow = file:list\n");
 	write_file(list, "# a list\n10.1.0.0/16 # one\n\n10.2.0.0/16");
+	fd = next_fd();
 	config = config_load(&source, &errors);
 	assert_non_null(config);
+	assert_int_equal(next_fd(), fd);
 	a = &config->listeners[0].access;
 	assert_int_equal(a->nrules, 2);
 	assert_int_equal(a->nranges, 3);

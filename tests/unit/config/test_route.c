@@ -179,15 +179,15 @@ any_number_has_an_end(void **state)
 static void
 a_protocol_is_no_name(void **state)
 {
-	char text[256], name[8];
+	char text[256], name[16];
 
 	(void)state;
 	for (size_t i = 10; i < 100; i++) {
 		struct config *config;
 
 		snprintf(text, sizeof(text), HEAD
-		    "route = sni n%zu -> a\n" TAIL, i);
-		snprintf(name, sizeof(name), "\003n%zu", i);
+		    "route = sni name%zu.example -> a\n" TAIL, i);
+		snprintf(name, sizeof(name), "\016name%zu.example", i);
 		config = load_right(text);
 		assert_int_equal(found(config, name + 1, ""), 0);
 		assert_int_equal(found(config, "", name), 1);

@@ -1,0 +1,348 @@
+#include "servers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define BY_OPERATOR (SERVER_DISABLED | SERVER_DRAINING)
+
+TAILQ_HEAD(server_list, server);
+
+struct servers {
+	const struct config *config;
+	struct changes	     changes;
+	struct server_list   upstreams[]; /* by index in the config */
+};
+
+static unsigned
+server_out(const struct server *s)
+{
+	return atomic_load_explicit(&s->state->out, memory_order_relaxed);
+}
+
+struct servers *
+servers_new(const struct config *config)
+{
+	struct servers *servers;
+
+	servers = calloc(1, sizeof(*servers) +
+	    config->nupstreams * sizeof(servers->upstreams[0]));
+	if (servers == NULL)
+		return NULL;
+	servers->config = config;
+	changes_init(&servers->changes);
+	for (size_t i = 0; i < config->nupstreams; i++)
+		TAILQ_INIT(&servers->upstreams[i]);
+	return servers;
+}
+
+static void
+server_forget(struct server *s)
+{
+	TAILQ_REMOVE(&s->servers->upstreams[s->upstream->index], s, link);
+	server_state_unref(s->state);
+	free(s);
+}
+
+void
+servers_free(struct servers *servers)
+{
+	struct server *s;
+
+	if (servers == NULL)
+		return;
+	for (size_t i = 0; i < servers->config->nupstreams; i++)
+		while ((s = TAILQ_FIRST(&servers->upstreams[i])) != NULL)
+			server_forget(s);
+	changes_done(&servers->changes);
+	free(servers);
+}
+
+struct server *
+servers_next(const struct servers *servers, size_t upstream,
+    const struct server *s)
+{
+	return s == NULL ? TAILQ_FIRST(&servers->upstreams[upstream]) :
+	    TAILQ_NEXT(s, link);
+}
+
+struct server *
+servers_find(const struct servers *servers, size_t upstream,
+    const struct server_state *state)
+{
+	struct server *s = NULL;
+
+	while ((s = servers_next(servers, upstream, s)) != NULL)
+		if (s->state == state)
+			return s;
+	return NULL;
+}
+
+size_t
+servers_up(const struct servers *servers, size_t upstream, size_t *all)
+{
+	struct server *s = NULL;
+	size_t up = 0;
+
+	*all = 0;
+	while ((s = servers_next(servers, upstream, s)) != NULL) {
+		++*all;
+		up += server_out(s) == 0;
+	}
+	return up;
+}
+
+/* --- in words */
+
+const char *
+servers_state(unsigned out, char *text)
+{
+	static const struct {
+		unsigned    bit;
+		const char *word;
+	} words[] = {
+		{ SERVER_DISABLED, "down" },
+		{ SERVER_DRAINING, "drain" },
+		{ SERVER_FAILING, "failing" },
+		{ SERVER_EJECTED, "ejected" },
+	};
+	size_t len = 0;
+
+	strcpy(text, "up");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if ((out & words[i].bit) != 0)
+			len += (size_t)snprintf(text + len, SERVERS_STATE - len,
+			    "%s%s", len > 0 ? "+" : "", words[i].word);
+	return text;
+}
+
+const char *
+servers_name(const struct server *s, char *text)
+{
+	const char *address = s->state->text;
+
+	if (strcmp(s->line->name, address) == 0)
+		snprintf(text, SERVERS_NAME, "%s", address);
+	else
+		snprintf(text, SERVERS_NAME, "%s (%s)", s->line->name, address);
+	return text;
+}
+
+/* "is down", "stays out (drain)". */
+static void
+server_log(const struct server *s, unsigned set, unsigned out)
+{
+	char name[SERVERS_NAME], word[SERVERS_STATE], state[64];
+	char line[LOG_LINE];
+	size_t all, up = servers_up(s->servers, s->upstream->index, &all);
+
+	servers_state(set != 0 ? set : out, word);
+	if (set == 0 && out != 0)
+		snprintf(state, sizeof(state), "stays out (%s)", word);
+	else
+		snprintf(state, sizeof(state), "is %s",
+		    set == SERVER_FAILING ? "down" :
+		    set == SERVER_DRAINING ? "drained" : word);
+	snprintf(line, sizeof(line), "upstream %s: server %s %s: %s; %zu of "
+	    "%zu are up", s->upstream->name, servers_name(s, name), state,
+	    s->cause, up, all);
+	if (set != 0)
+		log_warn(0, "%s", line);
+	else
+		log_info("%s", line);
+}
+
+/* --- changes */
+
+void
+servers_change(struct server *s, unsigned set, unsigned clear,
+    const char *cause)
+{
+	unsigned old = server_out(s), out = (old & ~clear) | set;
+	uint64_t now = clock_ms();
+
+	if (out == old)
+		return;
+	if (out == 0)
+		atomic_store_explicit(&s->state->up_since, now,
+		    memory_order_relaxed);
+	atomic_store_explicit(&s->state->out, out, memory_order_relaxed);
+	snprintf(s->cause, sizeof(s->cause), "%s", cause);
+	if ((old == 0) != (out == 0)) {
+		s->changes++;
+		s->since = now;
+	}
+	server_log(s, out & ~old, out);
+}
+
+/* --- who there is */
+
+static const struct change *
+server_said(const struct server *s, enum change_kind kind)
+{
+	return changes_find(&s->servers->changes, s->upstream->name,
+	    s->line->name, s->state->text, kind);
+}
+
+/* What an operator said before it came holds at once, and is no news. */
+static int
+server_meet(struct servers *servers, const struct endpoint_set *set,
+    const struct endpoint *e)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	const struct change *said;
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->servers = servers;
+	s->upstream = &servers->config->upstreams[set->upstream];
+	s->line = &s->upstream->servers[e->line];
+	s->state = server_state_ref(e->server);
+	s->since = clock_ms();
+	s->follows = true;
+	TAILQ_INSERT_TAIL(&servers->upstreams[set->upstream], s, link);
+	said = server_said(s, CHANGE_STATE);
+	if (said == NULL)
+		return 0;
+	snprintf(s->cause, sizeof(s->cause), "by %s", said->who);
+	atomic_store_explicit(&s->state->out, said->value,
+	    memory_order_relaxed);
+	return 0;
+}
+
+static void
+servers_sweep(struct servers *servers, size_t upstream)
+{
+	struct server *s, *next;
+
+	for (s = servers_next(servers, upstream, NULL); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (!s->follows)
+			server_forget(s);
+	}
+}
+
+int
+servers_follow(struct servers *servers, const struct endpoint_set *set)
+{
+	struct server *s = NULL;
+	int error = 0;
+
+	while ((s = servers_next(servers, set->upstream, s)) != NULL)
+		s->follows = false;
+	for (size_t i = 0; error == 0 && i < set->count; i++) {
+		const struct endpoint *e = &set->endpoints[i];
+
+		s = servers_find(servers, set->upstream, e->server);
+		if (s == NULL)
+			error = server_meet(servers, set, e);
+		else
+			s->follows = true;
+	}
+	if (error == 0)
+		servers_sweep(servers, set->upstream);
+	return error;
+}
+
+uint32_t
+servers_weight(const struct servers *servers,
+    const struct upstream_conf *upstream, const struct server_conf *line,
+    const struct server_state *state, uint32_t weight)
+{
+	const struct change *said = changes_find(&servers->changes,
+	    upstream->name, line->name, state->text, CHANGE_WEIGHT);
+
+	return said != NULL && said->value != 0 ? said->value : weight;
+}
+
+/* --- what operators say */
+
+static bool
+upstream_has_line(const struct upstream_conf *upstream, const char *name)
+{
+	for (size_t i = 0; i < upstream->nservers; i++)
+		if (strcmp(upstream->servers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+server_is_named(const struct server *s, const char *name, bool line)
+{
+	return strcmp(line ? s->line->name : s->state->text, name) == 0;
+}
+
+/* A word for a name is one for all its addresses: what was said of them before
+ * is over.  What the configuration says anyway is not noted, but for an address
+ * whose name was told otherwise. */
+static int
+servers_note(struct servers *servers, const struct upstream_conf *upstream,
+    const char *name, const struct change *change)
+{
+	bool line = upstream_has_line(upstream, name), found = line;
+	bool is_news = change->value != 0;
+	struct server *s = NULL;
+
+	while ((s = servers_next(servers, upstream->index, s)) != NULL) {
+		if (!server_is_named(s, name, line))
+			continue;
+		found = true;
+		changes_drop(&servers->changes, upstream->name, s->state->text,
+		    change->kind);
+		if (!line && server_said(s, change->kind) != NULL)
+			is_news = true;
+	}
+	if (!found)
+		return -ENOENT;
+	if (is_news)
+		return changes_set(&servers->changes, upstream->name, name,
+		    change);
+	changes_drop(&servers->changes, upstream->name, name, change->kind);
+	return 0;
+}
+
+int
+servers_set_out(struct servers *servers, const struct upstream_conf *upstream,
+    const char *name, unsigned out, const char *who)
+{
+	struct change change = { .kind = CHANGE_STATE, .value = out,
+		.at = clock_wall() };
+	unsigned clear = out == 0 ? BY_OPERATOR | SERVER_EJECTED :
+	    BY_OPERATOR & ~out;
+	bool line = upstream_has_line(upstream, name);
+	char cause[SERVERS_CAUSE];
+	struct server *s = NULL;
+	int error;
+
+	snprintf(change.who, sizeof(change.who), "%s", who);
+	error = servers_note(servers, upstream, name, &change);
+	if (error < 0)
+		return error;
+	snprintf(cause, sizeof(cause), "by %s", who);
+	while ((s = servers_next(servers, upstream->index, s)) != NULL)
+		if (server_is_named(s, name, line))
+			servers_change(s, out, clear, cause);
+	return 0;
+}
+
+int
+servers_set_weight(struct servers *servers,
+    const struct upstream_conf *upstream, const char *name, unsigned weight,
+    const char *who)
+{
+	struct change change = { .kind = CHANGE_WEIGHT, .value = weight,
+		.at = clock_wall() };
+
+	snprintf(change.who, sizeof(change.who), "%s", who);
+	return servers_note(servers, upstream, name, &change);
+}
+
+const struct changes *
+servers_changes(const struct servers *servers)
+{
+	return &servers->changes;
+}

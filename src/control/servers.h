@@ -1,0 +1,86 @@
+/* The servers, as the main thread knows them: for each address in use, whether
+ * new sessions may go there, since when, why not, and what an operator changed.
+ *
+ *	           servers_change(): one line of the log, a count
+ *	    +-----------------------------------------------+
+ *	    |                                               v
+ *	   up (no bit of 'out')                 out (FAILING, EJECTED,
+ *	    ^                                       DISABLED, DRAINING)
+ *	    +-----------------------------------------------+
+ *
+ * Workers only read the bits. */
+#ifndef SLUICE_CONTROL_SERVERS_H
+#define SLUICE_CONTROL_SERVERS_H
+
+#include "changes.h"
+#include "config/config.h"
+#include "proxy/endpoint.h"
+
+#define SERVERS_CAUSE 160
+#define SERVERS_NAME  (ADDR_TEXT + 300) /* a host's has 253 bytes */
+
+struct servers;
+
+struct server {
+	TAILQ_ENTRY(server) link;
+	struct servers	   *servers;
+	const struct upstream_conf *upstream;
+	const struct server_conf   *line;
+	struct server_state	   *state; /* one reference */
+	bool	 follows;	/* it is in the endpoint set that is used */
+	uint64_t since;		/* clock_ms(): as it is, up or out */
+	uint64_t changes;	/* between the two, since the start */
+	char	 cause[SERVERS_CAUSE]; /* of the last one; "": none yet */
+};
+
+/* NULL without memory.  The config must outlive them. */
+struct servers *servers_new(const struct config *);
+void		servers_free(struct servers *); /* NULL is fine */
+
+/* An upstream is about to have these addresses: what is new gets what operators
+ * said of its name, what is gone is forgotten.  0 or -ENOMEM. */
+int servers_follow(struct servers *, const struct endpoint_set *);
+
+/* The weight that an endpoint shall have: that of the operator, if he gave one,
+ * or 'weight'. */
+uint32_t servers_weight(const struct servers *, const struct upstream_conf *,
+    const struct server_conf *, const struct server_state *, uint32_t weight);
+
+/* The record of an address in use, or NULL; and all of an upstream in turn, from
+ * NULL to NULL. */
+struct server *servers_find(const struct servers *, size_t upstream,
+    const struct server_state *);
+struct server *servers_next(const struct servers *, size_t upstream,
+    const struct server *);
+
+/* Sets and clears bits of server_state->out.  Nothing to change is fine; else it
+ * is logged with the cause (lower case, no period). */
+void servers_change(struct server *, unsigned set, unsigned clear,
+    const char *cause);
+
+/* "up", or why it is out: "failing", "ejected", "down", "drain", or several of
+ * these with '+'.  Returns 'text' (SERVERS_STATE bytes). */
+#define SERVERS_STATE 40
+const char *servers_state(unsigned out, char *text);
+
+/* "db1", and the address behind it if that says more.  Returns 'text'
+ * (SERVERS_NAME bytes). */
+const char *servers_name(const struct server *, char *text);
+
+/* How many of an upstream's are up, and how many there are. */
+size_t servers_up(const struct servers *, size_t upstream, size_t *all);
+
+/* An operator's word for the server of that name (or of that address), which
+ * holds until he takes it back or the daemon ends: SERVER_DISABLED,
+ * SERVER_DRAINING or 0 for up; a weight, 0 for that of the configuration.  0,
+ * -ENOENT: there is no such server, -ENOMEM.  A weight is not in use before the
+ * upstream's endpoints are published anew. */
+int servers_set_out(struct servers *, const struct upstream_conf *,
+    const char *name, unsigned out, const char *who);
+int servers_set_weight(struct servers *, const struct upstream_conf *,
+    const char *name, unsigned weight, const char *who);
+
+/* All that operators have changed. */
+const struct changes *servers_changes(const struct servers *);
+
+#endif
