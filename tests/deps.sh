@@ -20,6 +20,7 @@ build_packages() {
 	libevent-dev  pkg-config --exists libevent_core libevent_extra libevent_pthreads
 	libinih-dev   pkg-config --exists inih
 	libc-ares-dev pkg-config --exists libcares
+	libssl-dev    pkg-config --exists openssl
 	END
 }
 
@@ -42,6 +43,7 @@ test_packages() {
 	knot                  have knotd
 	redis-server          have redis-server
 	redis-tools           have redis-benchmark
+	postgresql            test -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)"
 	openssh-server        have sshd
 	openssh-client        have ssh
 	openssl               have openssl

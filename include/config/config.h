@@ -95,6 +95,25 @@ const char *balance_text(enum balance_kind);
 /* Of what BALANCE_HASH is the hash. */
 enum hash_key { HASH_KEY_CLIENT, HASH_KEY_SNI };
 
+/* How servers are checked while no session asks them. */
+enum check_by {
+	CHECK_OFF,
+	CHECK_BY_TCP,	      /* they accept */
+	CHECK_BY_TLS,	      /* and shake hands */
+	CHECK_BY_SEND_EXPECT, /* and answer */
+	CHECK_BY_HTTP,	      /* that they have a page */
+};
+
+/* What becomes of the sessions of a server that goes down. */
+enum on_down { ON_DOWN_KEEP, ON_DOWN_DRAIN, ON_DOWN_KILL };
+
+/* Any bytes. */
+struct bytes_conf {
+	char	*text; /* as written; NULL: not given */
+	uint8_t *data;
+	size_t	 len;
+};
+
 struct upstream_conf {
 	char		   *name;
 	size_t		    index; /* in config.upstreams */
@@ -111,6 +130,14 @@ struct upstream_conf {
 	uint64_t	    dns_ttl_min;
 	uint64_t	    dns_ttl_max;
 	enum send_proxy	    send_proxy;
+	enum check_by	    check;
+	uint64_t	    check_interval;
+	uint64_t	    check_timeout;
+	uint64_t	    check_rise; /* answers in a row, as is the next */
+	uint64_t	    check_fall;
+	uint64_t	    check_port; /* 0: the server's own */
+	struct bytes_conf   check_send;
+	struct bytes_conf   check_expect;
 	enum balance_kind   balance;
 	enum hash_key	    hash_key;
 	uint64_t	    slow_start; /* 0: off */

@@ -386,6 +386,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 			upstream_servers(&check, s);
 			upstream_check_key(&check, s);
 			upstream_check_ttl(&check, s);
+			health_check(&check, s);
 		}
 	}
 	for (struct section *s = doc->sections; s != NULL; s = s->next) {

@@ -20,4 +20,7 @@ const struct upstream_conf *check_upstream(struct check *, const char *key,
 /* Finds the upstreams of a listener's rules, and builds its tables. */
 void routes_check(struct check *, struct listener_conf *);
 
+/* What 'check' needs, and what it does not look at. */
+void health_check(struct check *, const struct section *);
+
 #endif

@@ -95,6 +95,15 @@ static const char *const HASH_KEY_NAMES[] = {
 	[HASH_KEY_SNI + 1] = NULL,
 };
 
+static const char *const CHECK_WORDS[] = {
+	[CHECK_OFF] = "off",
+	[CHECK_BY_TCP] = "tcp",
+	[CHECK_BY_TLS] = "tls",
+	[CHECK_BY_SEND_EXPECT] = "send_expect",
+	[CHECK_BY_HTTP] = "http",
+	[CHECK_BY_HTTP + 1] = NULL,
+};
+
 static const char *const RELAY_WORDS[] = {
 	[RELAY_AUTO] = "auto",
 	[RELAY_COPY] = "copy",
@@ -462,6 +471,44 @@ const struct option OPTIONS[] = {
 		   "the client's said, and has the session's id and, where a "
 		   "route heard it, the name in the client's TLS hello. The "
 		   "server has to expect it." },
+	{ SECTION_UPSTREAM, "check", &TYPE_WORD, UPSTREAM(check), "off",
+	    .words = CHECK_WORDS, .shared = true,
+	    .doc = "Ask each server time and again whether it is there; one "
+		   "that is not gets no sessions. tcp is content with a "
+		   "connection, tls with a handshake (for the name of the "
+		   "server; its certificate is not looked at), send_expect "
+		   "with the answer check_expect to check_send, http with a "
+		   "status from 200 to 399. The connection comes from source, "
+		   "and begins as send_proxy says, on nobody's behalf." },
+	{ SECTION_UPSTREAM, "check_interval", &TYPE_DURATION,
+	    UPSTREAM(check_interval), "2s", .min = 10, .max = DAYS(1),
+	    .shared = true,
+	    .doc = "From one check to the next, give or take a tenth; a "
+		   "quarter of it while the answers begin to differ." },
+	{ SECTION_UPSTREAM, "check_timeout", &TYPE_DURATION,
+	    UPSTREAM(check_timeout), "2s", .min = 1, .max = DAYS(1),
+	    .shared = true,
+	    .doc = "How long a check may take in all." },
+	{ SECTION_UPSTREAM, "check_rise", &TYPE_NUMBER, UPSTREAM(check_rise),
+	    "2", .min = 1, .max = 1000, .shared = true,
+	    .doc = "Good checks in a row until a server that is down is up." },
+	{ SECTION_UPSTREAM, "check_fall", &TYPE_NUMBER, UPSTREAM(check_fall),
+	    "3", .min = 1, .max = 1000, .shared = true,
+	    .doc = "Bad ones in a row until a server that is up is down; the "
+		   "first check of all decides alone." },
+	{ SECTION_UPSTREAM, "check_port", &TYPE_NUMBER, UPSTREAM(check_port),
+	    NULL, .example = "8008", .min = 1, .max = 65535, .shared = true,
+	    .doc = "The port to check, in place of the one that sessions go "
+		   "to." },
+	{ SECTION_UPSTREAM, "check_send", &TYPE_BYTES, UPSTREAM(check_send),
+	    NULL, .example = "PING\\r\\n", .shared = true,
+	    .doc = "What check = send_expect says. For check = http the path "
+		   "of the page, / without it." },
+	{ SECTION_UPSTREAM, "check_expect", &TYPE_BYTES,
+	    UPSTREAM(check_expect), NULL, .example = "+PONG", .shared = true,
+	    .doc = "What check = send_expect wants to find in the first 4 KiB "
+		   "of the answer, anywhere. Without it nothing is waited "
+		   "for." },
 	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
 };
 

@@ -116,6 +116,9 @@ extern const struct option_type TYPE_LOG;   /* stderr, syslog, file:PATH */
 extern const struct option_type TYPE_ACCESS; /* that, on or off */
 extern const struct option_type TYPE_ACCOUNT; /* a user or group of the system */
 
+/* types_bytes.c */
+extern const struct option_type TYPE_BYTES; /* text with escapes, or hex:... */
+
 /* types_rate.c */
 extern const struct option_type TYPE_RATE; /* off, or so many in a time */
 

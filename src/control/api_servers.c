@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/units.h"
+#include "health.h"
 #include "report.h"
 #include "status.h"
 
@@ -19,6 +20,23 @@ servers_begin(struct report *r)
 {
 	json_begin(&r->json, NULL, '{');
 	json_begin(&r->json, "servers", '[');
+}
+
+static void
+health_object(struct json *j, const struct server *s)
+{
+	struct health health;
+
+	if (!health_get(s, &health))
+		return;
+	json_begin(j, "check", '{');
+	json_text(j, "kind", health.check);
+	json_number(j, "checks", health.checks);
+	json_number(j, "failures", health.failures);
+	json_number(j, "took_us", health.took_us);
+	json_text(j, "last_failure", health.why[0] != '\0' ? health.why :
+	    NULL);
+	json_end(j, '}');
 }
 
 static void
@@ -41,6 +59,7 @@ server_object(struct json *j, const struct server *s, const struct endpoint *e)
 	json_number(j, "sessions", s->state->sessions);
 	json_number(j, "connects", s->state->connects);
 	json_number(j, "failures", s->state->failures);
+	health_object(j, s);
 	json_end(j, '}');
 	evbuffer_add(j->out, "\n", 1);
 }

@@ -248,7 +248,7 @@ control_serve(struct control *c)
 
 	if (error < 0)
 		return error;
-	c->servers = servers_new(c->config);
+	c->servers = servers_new(c->base, c->config);
 	if (c->servers == NULL)
 		return -ENOMEM;
 	c->resolver = resolver_new(c->base, c->config, c->crew, c->servers);

@@ -68,6 +68,18 @@ host_listening(const struct config *config, size_t nworkers)
 	return fds;
 }
 
+/* One for each server that is checked, as far as that is known. */
+static uint64_t
+host_checks(const struct config *config)
+{
+	uint64_t fds = 0;
+
+	for (size_t i = 0; i < config->nupstreams; i++)
+		if (config->upstreams[i].check != CHECK_OFF)
+			fds += config->upstreams[i].nservers;
+	return fds;
+}
+
 unsigned
 host_max_pipes(uint64_t fds, size_t nworkers)
 {
@@ -81,7 +93,8 @@ host_max_sessions(const struct config *config, uint64_t fds, size_t nworkers)
 {
 	/* a worker: epoll, its wake-up, the mailbox, the gate's timer */
 	uint64_t kept = FDS_KEPT + 4 * nworkers +
-	    host_listening(config, nworkers) + fds / PIPES_SHARE;
+	    host_listening(config, nworkers) + host_checks(config) +
+	    fds / PIPES_SHARE;
 
 	return fds > kept + 2 * FDS_PER_SESSION ?
 	    (fds - kept) / FDS_PER_SESSION : 2;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "health.h"
 #include "logwriter.h"
 
 #define PIECE 16384 /* of the page, between two turns of the loop */
@@ -139,6 +140,22 @@ value_server_changes(const struct metrics *m)
 	return m->known->changes;
 }
 
+static uint64_t
+value_server_checks(const struct metrics *m)
+{
+	struct health health;
+
+	return health_get(m->known, &health) ? health.checks : 0;
+}
+
+static uint64_t
+value_server_check_failures(const struct metrics *m)
+{
+	struct health health;
+
+	return health_get(m->known, &health) ? health.failures : 0;
+}
+
 /* --- the families */
 
 #define COUNTER "counter"
@@ -242,6 +259,12 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_SERVER, "sluice_server_changes_total", COUNTER,
 	    "Times that the server went out or came back.",
 	    .write = write_value, .value = value_server_changes },
+	{ SCOPE_SERVER, "sluice_server_checks_total", COUNTER,
+	    "Health checks, where there are some.",
+	    .write = write_known, .value = value_server_checks },
+	{ SCOPE_SERVER, "sluice_server_check_failures_total", COUNTER,
+	    "Those of them that failed, where some did.",
+	    .write = write_known, .value = value_server_check_failures },
 	{ SCOPE_SERVER, "sluice_server_bytes_total", COUNTER,
 	    "Bytes that were delivered in sessions that have ended.",
 	    .write = write_bytes },

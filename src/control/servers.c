@@ -6,13 +6,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/human.h"
 #include "base/log.h"
+#include "health.h"
 
 #define BY_OPERATOR (SERVER_DISABLED | SERVER_DRAINING)
 
 TAILQ_HEAD(server_list, server);
 
 struct servers {
+	struct event_base   *base;
 	const struct config *config;
 	struct changes	     changes;
 	struct server_list   upstreams[]; /* by index in the config */
@@ -25,7 +28,7 @@ server_out(const struct server *s)
 }
 
 struct servers *
-servers_new(const struct config *config)
+servers_new(struct event_base *base, const struct config *config)
 {
 	struct servers *servers;
 
@@ -33,6 +36,7 @@ servers_new(const struct config *config)
 	    config->nupstreams * sizeof(servers->upstreams[0]));
 	if (servers == NULL)
 		return NULL;
+	servers->base = base;
 	servers->config = config;
 	changes_init(&servers->changes);
 	for (size_t i = 0; i < config->nupstreams; i++)
@@ -43,6 +47,7 @@ servers_new(const struct config *config)
 static void
 server_forget(struct server *s)
 {
+	health_end(s);
 	TAILQ_REMOVE(&s->servers->upstreams[s->upstream->index], s, link);
 	server_state_unref(s->state);
 	free(s);
@@ -132,21 +137,34 @@ servers_name(const struct server *s, char *text)
 	return text;
 }
 
-/* "is down", "stays out (drain)". */
-static void
-server_log(const struct server *s, unsigned set, unsigned out)
+/* How long it was as it was.  To the millisecond while the log would take two
+ * lines that are the same for one said twice (repeats.h). */
+static const char *
+server_spell(uint64_t ms, char *text)
 {
-	char name[SERVERS_NAME], word[SERVERS_STATE], state[64];
-	char line[LOG_LINE];
+	if (ms >= 10000)
+		return human_duration(ms, text);
+	snprintf(text, HUMAN_TEXT, "%u.%03us", (unsigned)(ms / 1000),
+	    (unsigned)(ms % 1000));
+	return text;
+}
+
+/* "is down after 3h07m", "stays out (drain)". */
+static void
+server_log(const struct server *s, unsigned set, unsigned out, uint64_t spell)
+{
+	char name[SERVERS_NAME], word[SERVERS_STATE], state[80];
+	char line[LOG_LINE], after[HUMAN_TEXT];
 	size_t all, up = servers_up(s->servers, s->upstream->index, &all);
 
 	servers_state(set != 0 ? set : out, word);
 	if (set == 0 && out != 0)
 		snprintf(state, sizeof(state), "stays out (%s)", word);
 	else
-		snprintf(state, sizeof(state), "is %s",
+		snprintf(state, sizeof(state), "is %s after %s",
 		    set == SERVER_FAILING ? "down" :
-		    set == SERVER_DRAINING ? "drained" : word);
+		    set == SERVER_DRAINING ? "drained" : word,
+		    server_spell(spell, after));
 	snprintf(line, sizeof(line), "upstream %s: server %s %s: %s; %zu of "
 	    "%zu are up", s->upstream->name, servers_name(s, name), state,
 	    s->cause, up, all);
@@ -163,7 +181,7 @@ servers_change(struct server *s, unsigned set, unsigned clear,
     const char *cause)
 {
 	unsigned old = server_out(s), out = (old & ~clear) | set;
-	uint64_t now = clock_ms();
+	uint64_t now = clock_ms(), spell = now - s->since;
 
 	if (out == old)
 		return;
@@ -176,7 +194,7 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 		s->changes++;
 		s->since = now;
 	}
-	server_log(s, out & ~old, out);
+	server_log(s, out & ~old, out, spell);
 }
 
 /* --- who there is */
@@ -206,12 +224,12 @@ server_meet(struct servers *servers, const struct endpoint_set *set,
 	s->follows = true;
 	TAILQ_INSERT_TAIL(&servers->upstreams[set->upstream], s, link);
 	said = server_said(s, CHANGE_STATE);
-	if (said == NULL)
-		return 0;
-	snprintf(s->cause, sizeof(s->cause), "by %s", said->who);
-	atomic_store_explicit(&s->state->out, said->value,
-	    memory_order_relaxed);
-	return 0;
+	if (said != NULL) {
+		snprintf(s->cause, sizeof(s->cause), "by %s", said->who);
+		atomic_store_explicit(&s->state->out, said->value,
+		    memory_order_relaxed);
+	}
+	return health_begin(s, servers->base);
 }
 
 static void

@@ -12,6 +12,8 @@
 #ifndef SLUICE_CONTROL_SERVERS_H
 #define SLUICE_CONTROL_SERVERS_H
 
+#include <event2/event.h>
+
 #include "changes.h"
 #include "config/config.h"
 #include "proxy/endpoint.h"
@@ -31,10 +33,12 @@ struct server {
 	uint64_t since;		/* clock_ms(): as it is, up or out */
 	uint64_t changes;	/* between the two, since the start */
 	char	 cause[SERVERS_CAUSE]; /* of the last one; "": none yet */
+	struct watch *watch;	/* of health.c; NULL: it is not checked */
 };
 
-/* NULL without memory.  The config must outlive them. */
-struct servers *servers_new(const struct config *);
+/* NULL without memory.  The base, where health checks run, and the config must
+ * outlive them. */
+struct servers *servers_new(struct event_base *, const struct config *);
 void		servers_free(struct servers *); /* NULL is fine */
 
 /* An upstream is about to have these addresses: what is new gets what operators

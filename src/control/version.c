@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include "check_tls.h"
 #include "dns.h"
 #include "host.h"
 #include "net/conn.h"
@@ -56,6 +57,7 @@ version_print(FILE *out)
 	fprintf(out, "libevent %s, %s\n", event_get_version(),
 	    base != NULL ? event_base_get_method(base) : "no usable method");
 	fprintf(out, "inih %s\n", SLUICE_INIH);
+	fprintf(out, "OpenSSL %s\n", check_tls_version());
 	fprintf(out, "%s\n", dns_library());
 	fprintf(out, "features: %s, relay by splice and copy\n",
 	    dns_feature());

@@ -127,8 +127,8 @@ def test_what_was_said_is_told_everywhere(stage):
 
     address = "%s:%d" % proxy.servers[1].address
     proxy.wait_for_line(rf"upstream default: server b \({address}\) is "
-                        r"drained: by uid 0, pid \d+; 2 of 3 are up$")
-    proxy.wait_for_line(r"server c \(.*\) is down: by uid 0, pid \d+; "
+                        r"drained after \S+: by uid 0, pid \d+; 2 of 3 are up$")
+    proxy.wait_for_line(r"server c \(.*\) is down after \S+: by uid 0, pid \d+; "
                         r"1 of 3 are up$")
     text = ctl("servers", "--socket", proxy.unix).stdout
     assert re.search(rf"^default +drain .* b \({address}\): by uid 0", text,
@@ -150,8 +150,8 @@ def test_the_same_again_is_no_change(stage):
         order(proxy, "default/b", "drain")
     assert row(proxy, 1)["changes"] == 1
     order(proxy, "default/b", "up")
-    proxy.wait_for_line(r"server b .* is up: by uid 0")
-    assert proxy.log.count(" is drained: ") == 1
+    proxy.wait_for_line(r"server b .* is up after \S+: by uid 0")
+    assert proxy.log.count(" is drained ") == 1
 
 
 def test_what_is_wrong_is_said(stage):
