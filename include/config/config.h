@@ -72,6 +72,7 @@ struct server_conf {
 	uint16_t      port;	/* 0: those say it */
 	struct addr   addr;	/* numeric or Unix */
 	uint64_t      weight;	/* 1 to 1000 */
+	uint64_t      max_sessions; /* 0: server_max_sessions */
 	bool	      backup;
 	struct origin origin;
 };
@@ -114,6 +115,13 @@ struct bytes_conf {
 	size_t	 len;
 };
 
+/* What becomes of new sessions while no server is up. */
+enum absence { ABSENCE_REFUSE, ABSENCE_HOLD };
+struct absence_conf {
+	enum absence how;
+	uint64_t     hold; /* ms; 0 but for ABSENCE_HOLD */
+};
+
 struct upstream_conf {
 	char		   *name;
 	size_t		    index; /* in config.upstreams */
@@ -141,6 +149,10 @@ struct upstream_conf {
 	enum balance_kind   balance;
 	enum hash_key	    hash_key;
 	uint64_t	    slow_start; /* 0: off */
+	uint64_t	    server_max_sessions; /* 0: no limit */
+	uint64_t	    queue;	/* of sessions; 0: off */
+	uint64_t	    queue_timeout;
+	struct absence_conf absence;
 	struct tcp_conf	    tcp;
 	struct origin	   *origins; /* one for each row of the table */
 };

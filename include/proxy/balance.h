@@ -45,14 +45,21 @@ struct balance_ask {
 
 enum balance_answer {
 	BALANCE_PICKED,
+	BALANCE_FULL,	     /* all that are usable and not tried */
 	BALANCE_ALL_TRIED,   /* all that are usable */
 	BALANCE_NONE_USABLE, /* balance_why() tells more */
 };
 
-/* Chooses one that is usable and not tried, a backup only where no other is,
- * and sets 'picked' to its place in the set. */
+/* Chooses one that is usable, not tried and not full, a backup only where no
+ * primary is usable and not tried, and sets 'picked' to its place in the set. */
 enum balance_answer balance_pick(struct balance *, const struct balance_ask *,
     size_t *picked);
+
+/* Whether any server of the set is usable. */
+bool balance_has_usable(const struct endpoint_set *);
+
+/* Whether it would choose one, without doing it. */
+bool balance_has_room(const struct balance *, const struct balance_ask *);
 
 /* The key of a client, or of the name it asks for, which is in lower case. A
  * mapped address (RFC 4291 section 2.5.5.2) is that of IPv4; the port does not

@@ -54,8 +54,9 @@ struct server_state *server_state_ref(struct server_state *);
 void server_state_unref(struct server_state *); /* NULL is fine */
 
 /* Somebody goes there: from the attempt to connect until it has failed or the
- * session has ended.  Any thread, as are the next. */
-void server_state_take(struct server_state *);
+ * session has ended.  At most 'max' at a time (0: any number), exactly; false:
+ * it is full.  Any thread, as are the next. */
+bool server_state_take(struct server_state *, uint64_t max);
 void server_state_give(struct server_state *);
 
 /* A session connected; it left, having moved so many bytes; an attempt to
@@ -69,8 +70,16 @@ struct endpoint {
 	struct server_state *server; /* one reference */
 	uint32_t	     line;   /* index of its server_conf */
 	uint32_t	     weight;
+	uint64_t	     max; /* sessions; 0: no limit */
 	bool		     backup;
 };
+
+/* It may have room the next moment. */
+static inline bool
+endpoint_is_full(const struct endpoint *e)
+{
+	return e->max != 0 && atomic_load(&e->server->taken) >= e->max;
+}
 
 /* Immutable once published. */
 struct endpoint_set {

@@ -22,6 +22,7 @@ enum mail_kind {
 	MAIL_DRAIN,	/* accept no more; stop with the last session */
 	MAIL_KILL,	/* end every session, then stop */
 	MAIL_VISIT,	/* look at sessions: embedded in a struct visit */
+	MAIL_WAKE,	/* a session's turn has come: embedded in its waiter */
 };
 
 /* A listening socket and whose it is. */

@@ -54,6 +54,8 @@ struct upstream_stats {
 	alignas(LINE) struct counter attempts; /* to connect */
 	struct counter	 failures[CONNECT_FAILURES];
 	struct counter	 sessions;   /* connected */
+	struct counter	 waited;     /* sessions, for a server */
+	struct counter	 wait_timeouts; /* and got none in time */
 	struct histogram connecting; /* how long, the attempt that did it */
 };
 

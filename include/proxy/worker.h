@@ -16,6 +16,7 @@
 #include "proxy/stats.h"
 
 struct clients;
+struct waitlist;
 struct worker;
 
 /* Slots of sessions, taken before accept(2) and given back when the session is
@@ -35,6 +36,7 @@ struct shared {
 	struct session_limit *listeners; /* by index in the config */
 	size_t		      nlisteners;
 	size_t		      nupstreams;
+	struct waitlist	     *waits;	 /* by upstream */
 	struct clients	     *clients;	 /* NULL: nobody counts them */
 	struct worker	    **workers;
 	size_t		      nworkers;

@@ -463,6 +463,30 @@ const struct option OPTIONS[] = {
 	    .shared = true,
 	    .doc = "The longest that names go without being looked up again, "
 		   "whatever their TTL." },
+	{ SECTION_UPSTREAM, "server_max_sessions", &TYPE_NUMBER,
+	    UPSTREAM(server_max_sessions), "off", .min = 1, .max = 10000000,
+	    .zero = "off", .shared = true,
+	    .doc = "Sessions that one server may have at a time, exactly, "
+		   "those that connect to it included; max_sessions= of a "
+		   "server's line is for that one alone. Further clients go "
+		   "to another server, and wait when all are full. Of a name "
+		   "with several addresses each is a server." },
+	{ SECTION_UPSTREAM, "queue", &TYPE_NUMBER, UPSTREAM(queue), "1000",
+	    .min = 1, .max = 10000000, .zero = "off", .shared = true,
+	    .doc = "Clients that may wait while all servers are full, first "
+		   "come first served; further ones are reset. Nothing is "
+		   "read from who waits." },
+	{ SECTION_UPSTREAM, "queue_timeout", &TYPE_DURATION,
+	    UPSTREAM(queue_timeout), "10s", .min = 1, .max = FOREVER,
+	    .shared = true,
+	    .doc = "How long a client waits for room in a server before it "
+		   "is reset." },
+	{ SECTION_UPSTREAM, "on_no_server", &TYPE_ABSENCE, UPSTREAM(absence),
+	    "refuse", .shared = true,
+	    .doc = "What becomes of new clients while no server is up: refuse "
+		   "resets them. hold 10s keeps them waiting for so long, as "
+		   "through a fail-over, and also tries servers that refuse "
+		   "again and again, and names that do not resolve." },
 	{ SECTION_UPSTREAM, "send_proxy", &TYPE_WORD, UPSTREAM(send_proxy),
 	    "off", .words = SEND_PROXY_WORDS, .shared = true,
 	    .doc = "Tell the server who the client is: a header of the PROXY "

@@ -119,6 +119,9 @@ extern const struct option_type TYPE_ACCOUNT; /* a user or group of the system *
 /* types_bytes.c */
 extern const struct option_type TYPE_BYTES; /* text with escapes, or hex:... */
 
+/* type_absence.c */
+extern const struct option_type TYPE_ABSENCE; /* an absence_conf */
+
 /* types_rate.c */
 extern const struct option_type TYPE_RATE; /* off, or so many in a time */
 

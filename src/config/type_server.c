@@ -1,4 +1,5 @@
-/* The option type of "server = ADDR:PORT [name=N] [weight=N] [backup]". */
+/* The option type of "server = ADDR:PORT [name=N] [weight=N] [max_sessions=N]
+ * [backup]". */
 #include "rows.h"
 
 #include "base/str.h"
@@ -9,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WEIGHT_MAX 1000
-#define SRV	   "srv:"
+#define WEIGHT_MAX   1000
+#define SESSIONS_MAX 10000000
+#define SRV	     "srv:"
 
 /* One server while its line is read. */
 struct server_line {
@@ -56,6 +58,23 @@ attribute_weight(struct server_line *line, const char *value)
 }
 
 static bool
+attribute_max_sessions(struct server_line *line, const char *value)
+{
+	char why[UNITS_WHY];
+	uint64_t max;
+
+	if (line->server.max_sessions != 0)
+		return setting_wrong(line->setting, ": second "
+		    "'max_sessions='");
+	if (number_parse(value, &max, why) != NULL || max == 0 ||
+	    max > SESSIONS_MAX)
+		return setting_wrong(line->setting, ": max_sessions= must be a "
+		    "number from 1 to %d, not '%s'", SESSIONS_MAX, value);
+	line->server.max_sessions = max;
+	return true;
+}
+
+static bool
 attribute_backup(struct server_line *line, const char *value)
 {
 	(void)value;
@@ -68,6 +87,7 @@ attribute_backup(struct server_line *line, const char *value)
 static const struct attribute ATTRIBUTES[] = {
 	{ "name=", attribute_name },
 	{ "weight=", attribute_weight },
+	{ "max_sessions=", attribute_max_sessions },
 	{ "backup", attribute_backup },
 };
 #define ATTRIBUTE_COUNT (sizeof(ATTRIBUTES) / sizeof(ATTRIBUTES[0]))
@@ -90,7 +110,7 @@ attribute_set(struct server_line *line, const char *word)
 		return setting_wrong(line->setting, ": unknown '%s'; did you "
 		    "mean '%s'?", word, guess.word);
 	return setting_wrong(line->setting, ": unknown '%s'; there are name=N, "
-	    "weight=N and backup", word);
+	    "weight=N, max_sessions=N and backup", word);
 }
 
 static const char *
@@ -202,7 +222,7 @@ server_get(const struct option *option, const void *owner, size_t n,
 {
 	const struct upstream_conf *upstream = owner;
 	const struct server_conf *server;
-	char address[HOST_MAX + 16], weight[32] = "";
+	char address[HOST_MAX + 16], weight[32] = "", max[48] = "";
 	bool named;
 
 	(void)option;
@@ -220,8 +240,11 @@ server_get(const struct option *option, const void *owner, size_t n,
 	if (server->weight != 1)
 		snprintf(weight, sizeof(weight), " weight=%u",
 		    (unsigned)server->weight);
-	snprintf(item->text, sizeof(item->text), "%s%s%s%s%s", address,
-	    named ? " name=" : "", named ? server->name : "", weight,
+	if (server->max_sessions != 0)
+		snprintf(max, sizeof(max), " max_sessions=%ju",
+		    (uintmax_t)server->max_sessions);
+	snprintf(item->text, sizeof(item->text), "%s%s%s%s%s%s", address,
+	    named ? " name=" : "", named ? server->name : "", weight, max,
 	    server->backup ? " backup" : "");
 	item->origin = server->origin;
 	return true;
@@ -232,7 +255,7 @@ server_form(const struct option *option, char *text)
 {
 	(void)option;
 	return strcpy(text, "HOST:PORT, unix:PATH or srv:NAME, then any of "
-	    "name=N weight=N backup");
+	    "name=N weight=N max_sessions=N backup");
 }
 
 const struct option_type TYPE_SERVER = { server_set, server_get, server_form };

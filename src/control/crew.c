@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "proxy/clients.h"
+#include "proxy/waitlist.h"
 
 struct crew {
 	struct shared shared;
@@ -34,8 +35,8 @@ crew_complete(const struct crew *crew)
 {
 	const struct shared *s = &crew->shared;
 
-	if (s->workers == NULL || s->listeners == NULL || s->log_fd < 0 ||
-	    s->done_fd < 0 || s->failed_fd < 0 ||
+	if (s->workers == NULL || s->listeners == NULL || s->waits == NULL ||
+	    s->log_fd < 0 || s->done_fd < 0 || s->failed_fd < 0 ||
 	    (s->clients == NULL && crew->counts_clients) ||
 	    crew->drain == NULL || crew->kill == NULL)
 		return false;
@@ -95,6 +96,7 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 		s->clients = crew_clients();
 	s->nlisteners = config->nlisteners;
 	s->nupstreams = config->nupstreams;
+	s->waits = waitlists_new(s->nupstreams);
 	s->nworkers = nworkers;
 	s->log_fd = eventfd(0, EFD_CLOEXEC);
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -138,6 +140,7 @@ crew_free(struct crew *crew)
 	close(s->failed_fd);
 	free(s->workers);
 	free(s->listeners);
+	waitlists_free(s->waits, s->nupstreams);
 	clients_free(s->clients);
 	free(crew);
 }

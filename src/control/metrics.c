@@ -6,6 +6,7 @@
 
 #include "health.h"
 #include "logwriter.h"
+#include "proxy/waitlist.h"
 
 #define PIECE 16384 /* of the page, between two turns of the loop */
 
@@ -120,6 +121,18 @@ static uint64_t
 value_listener_max(const struct metrics *m)
 {
 	return metrics_shared(m)->listeners[m->index].max;
+}
+
+static uint64_t
+value_upstream_waiting(const struct metrics *m)
+{
+	return waitlist_length(&metrics_shared(m)->waits[m->index]);
+}
+
+static uint64_t
+value_upstream_paused(const struct metrics *m)
+{
+	return waitlist_is_paused(&metrics_shared(m)->waits[m->index]);
 }
 
 static uint64_t
@@ -240,6 +253,19 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_UPSTREAM, "sluice_upstream_sessions_total", COUNTER,
 	    "Sessions that got a connection.",
 	    .write = write_counter, IN_UPSTREAM(sessions) },
+	{ SCOPE_UPSTREAM, "sluice_upstream_waiting_sessions", GAUGE,
+	    "Sessions that wait now: all servers are full, none is up, or the "
+	    "upstream is paused.",
+	    .write = write_value, .value = value_upstream_waiting },
+	{ SCOPE_UPSTREAM, "sluice_upstream_waited_total", COUNTER,
+	    "Sessions that had to wait for a server.",
+	    .write = write_counter, IN_UPSTREAM(waited) },
+	{ SCOPE_UPSTREAM, "sluice_upstream_wait_timeouts_total", COUNTER,
+	    "Sessions that waited and got no server in time.",
+	    .write = write_counter, IN_UPSTREAM(wait_timeouts) },
+	{ SCOPE_UPSTREAM, "sluice_upstream_paused", GAUGE,
+	    "1 while an operator has paused it.",
+	    .write = write_value, .value = value_upstream_paused },
 	{ SCOPE_UPSTREAM, "sluice_upstream_connect_duration_seconds", HISTOGRAM,
 	    "How long the attempts that succeeded took.",
 	    .write = write_times, IN_UPSTREAM(connecting) },

@@ -110,6 +110,8 @@ resolver_add(struct resolving *u, struct endpoint_set *set,
 		e->line = (uint32_t)(conf - u->conf->servers);
 		e->weight = servers_weight(u->resolver->servers, u->conf, conf,
 		    e->server, share->weight);
+		e->max = conf->max_sessions != 0 ? conf->max_sessions :
+		    u->conf->server_max_sessions;
 		e->backup = share->backup ||
 		    addr.sa.sa_family != addrs[0].sa.sa_family;
 		set->count++;

@@ -9,9 +9,9 @@
 /* A weight of 1 when no slow start diminishes it. */
 #define BALANCE_WHOLE 1000
 
-/* Whether a session may go there.  All that is ever left out, is so here. */
+/* Whether it might be chosen, if it had room. */
 static inline bool
-balance_may(const struct balance *b, const struct balance_ask *ask, size_t i,
+balance_might(const struct balance *b, const struct balance_ask *ask, size_t i,
     bool backup)
 {
 	const struct endpoint *e = &b->set->endpoints[i];
@@ -19,6 +19,15 @@ balance_may(const struct balance *b, const struct balance_ask *ask, size_t i,
 	if (e->backup != backup || !server_state_usable(e->server))
 		return false;
 	return ask->tried == NULL || (ask->tried[i / 64] >> i % 64 & 1) == 0;
+}
+
+/* Whether a session may go there.  All that is ever left out, is so here. */
+static inline bool
+balance_may(const struct balance *b, const struct balance_ask *ask, size_t i,
+    bool backup)
+{
+	return balance_might(b, ask, i, backup) &&
+	    !endpoint_is_full(&b->set->endpoints[i]);
 }
 
 /* How much of its weight it has now, of BALANCE_WHOLE: that grows evenly from a

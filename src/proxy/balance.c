@@ -96,7 +96,7 @@ balance_load_compare(const struct balance_load *one,
 	return a < b ? -1 : a > b;
 }
 
-static bool
+bool
 balance_has_usable(const struct endpoint_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
@@ -105,16 +105,40 @@ balance_has_usable(const struct endpoint_set *set)
 	return false;
 }
 
+/* Whether one would do, if it had room: then no backup takes its place. */
+static bool
+balance_has_any(const struct balance *b, const struct balance_ask *ask,
+    bool backup)
+{
+	for (size_t i = 0; i < b->set->count; i++)
+		if (balance_might(b, ask, i, backup))
+			return true;
+	return false;
+}
+
 enum balance_answer
 balance_pick(struct balance *b, const struct balance_ask *ask, size_t *picked)
 {
-	*picked = WAYS[b->set->balance](b, ask, false);
-	if (*picked == BALANCE_NONE)
-		*picked = WAYS[b->set->balance](b, ask, true);
-	if (*picked != BALANCE_NONE)
-		return BALANCE_PICKED;
+	for (int backup = 0; backup < 2; backup++) {
+		*picked = WAYS[b->set->balance](b, ask, backup);
+		if (*picked != BALANCE_NONE)
+			return BALANCE_PICKED;
+		if (balance_has_any(b, ask, backup))
+			return BALANCE_FULL;
+	}
 	return balance_has_usable(b->set) ? BALANCE_ALL_TRIED :
 	    BALANCE_NONE_USABLE;
+}
+
+bool
+balance_has_room(const struct balance *b, const struct balance_ask *ask)
+{
+	bool primary = balance_has_any(b, ask, false);
+
+	for (size_t i = 0; i < b->set->count; i++)
+		if (balance_may(b, ask, i, !primary))
+			return true;
+	return false;
 }
 
 /* What an operator did is told before what was found out. */

@@ -36,16 +36,20 @@ server_state_add(_Atomic uint64_t *counter, uint64_t n)
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-void
-server_state_take(struct server_state *server)
+/* In one order with what wait lists count: see waitlist_wake(). */
+bool
+server_state_take(struct server_state *server, uint64_t max)
 {
-	server_state_add(&server->taken, 1);
+	if (atomic_fetch_add(&server->taken, 1) < max || max == 0)
+		return true;
+	server_state_give(server);
+	return false;
 }
 
 void
 server_state_give(struct server_state *server)
 {
-	atomic_fetch_sub_explicit(&server->taken, 1, memory_order_relaxed);
+	atomic_fetch_sub(&server->taken, 1);
 }
 
 void

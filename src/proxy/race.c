@@ -9,42 +9,10 @@
 #include "base/clock.h"
 #include "early.h"
 #include "net/sock.h"
-#include "proxy/balance.h"
-#include "proxy/tcp_options.h"
-#include "worker-internal.h"
+#include "race-internal.h"
 
 #define RACE_PAUSE_MS	200 /* before a server that was tried already */
 #define RACE_BACKOFF_MS 10  /* a Unix server's backlog is full; doubles */
-
-enum race_state { RACE_IDLE, RACE_TRYING, RACE_PAUSED, RACE_RETRYING };
-
-struct race {
-	enum race_state state;
-	struct pool    *pool;  /* one reference */
-	struct event	timer; /* PAUSED, RETRYING: finer than the wheel */
-	uint64_t	started;
-	uint64_t	attempt_started;
-	uint64_t	attempt_us; /* the same, finer, for the histogram */
-	uint64_t	backoff;
-	size_t		current; /* endpoint being tried */
-	size_t		source;	 /* index into the upstream's sources */
-	uint64_t	key;	 /* of its balancing by hash */
-	bool		timed_out; /* the last failure was */
-	int		error;	   /* of the last failure */
-	uint64_t	tried[];
-};
-
-static const struct upstream_conf *
-race_conf(const struct session *s)
-{
-	return s->target;
-}
-
-static struct upstream_stats *
-race_stats(const struct session *s)
-{
-	return &s->worker->stats.upstreams[race_conf(s)->index];
-}
 
 static void
 race_timer(evutil_socket_t fd, short what, void *arg)
@@ -79,16 +47,34 @@ race_key(const struct session *s)
 }
 
 bool
+race_enter_pool(struct race *race, struct pool *pool)
+{
+	uint64_t *tried = calloc(BALANCE_WORDS(pool->set->count) + 1,
+	    sizeof(*tried));
+
+	if (tried == NULL)
+		return false;
+	free(race->tried);
+	race->tried = tried;
+	pool_ref(pool);
+	pool_unref(race->pool);
+	race->pool = pool;
+	return true;
+}
+
+bool
 race_new(struct session *s)
 {
 	struct pool *pool = s->worker->pools[race_conf(s)->index];
-	size_t words = BALANCE_WORDS(pool->set->count);
 	struct race *race;
 
-	race = calloc(1, sizeof(*race) + words * sizeof(race->tried[0]));
+	race = calloc(1, sizeof(*race));
 	if (race == NULL)
 		return false;
-	race->pool = pool_ref(pool);
+	if (!race_enter_pool(race, pool)) {
+		free(race);
+		return false;
+	}
 	race->started = worker_now(s->worker);
 	race->source = s->worker->sequence;
 	race->key = race_key(s);
@@ -103,22 +89,42 @@ race_free(struct session *s)
 	if (s->race == NULL)
 		return;
 	event_del(&s->race->timer);
+	waiter_leave(s->race->waiter);
 	pool_unref(s->race->pool);
+	free(s->race->tried);
 	free(s->race);
 	s->race = NULL;
+}
+
+/* However many attempts it takes, with on_no_server = hold: that is for servers
+ * without a check, too. */
+static bool
+race_holds(const struct session *s)
+{
+	return worker_now(s->worker) < s->race->started +
+	    race_conf(s)->absence.hold;
+}
+
+static uint64_t
+race_until(const struct session *s)
+{
+	const struct upstream_conf *conf = race_conf(s);
+	uint64_t most = conf->connect_timeout * conf->connect_attempts;
+
+	return s->race->started + (most > conf->absence.hold ? most :
+	    conf->absence.hold);
 }
 
 /* connect_attempts, but each server is tried once before anyone gives up. */
 static bool
 race_may_try(const struct session *s)
 {
-	const struct upstream_conf *conf = race_conf(s);
-	uint64_t attempts = conf->connect_attempts;
+	uint64_t attempts = race_conf(s)->connect_attempts;
 
 	if (attempts < s->race->pool->set->count)
 		attempts = s->race->pool->set->count;
-	return s->attempts < attempts && worker_now(s->worker) -
-	    s->race->started < conf->connect_timeout * conf->connect_attempts;
+	return (s->attempts < attempts || race_holds(s)) &&
+	    worker_now(s->worker) < race_until(s);
 }
 
 static void
@@ -154,56 +160,6 @@ race_lose(struct session *s)
 	if (race->timed_out)
 		race_time_out(s);
 	return RACE_LOST;
-}
-
-/* Nobody was asked, or who is left has gone down meanwhile. */
-static enum race_result
-race_has_none(struct session *s)
-{
-	char *why = (char *)s->worker->scratch;
-
-	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
-		.error = s->race->error, .cause = "no server",
-		.detail = balance_why(s->race->pool->set, why,
-		    CLOSERECORD_DETAIL) };
-	return RACE_LOST;
-}
-
-static int
-race_connect_as_client(const struct session *s, const struct addr *to,
-    const struct sock_tcp *tcp)
-{
-	struct addr from;
-
-	if (s->peer.family != to->sa.sa_family)
-		return -EAFNOSUPPORT;
-	peer_addr(&s->peer, &from);
-	addr_set_port(&from, 0);
-	return sock_connect_as(to, &from, tcp);
-}
-
-/* Sources of the server's family in turn; EADDRNOTAVAIL (gone, or out of
- * ports) goes on to the next. */
-static int
-race_connect(struct session *s, const struct addr *to)
-{
-	const struct upstream_conf *conf = race_conf(s);
-	struct sock_tcp tcp;
-	int fd = -EADDRNOTAVAIL;
-
-	tcp_options(&conf->tcp, &tcp);
-	if (conf->source_client && to->sa.sa_family != AF_UNIX)
-		return race_connect_as_client(s, to, &tcp);
-	if (conf->nsources == 0 || to->sa.sa_family == AF_UNIX)
-		return sock_connect(to, NULL, &tcp);
-	for (size_t i = 0; i < conf->nsources && fd == -EADDRNOTAVAIL; i++) {
-		const struct addr *from;
-
-		from = &conf->sources[s->race->source++ % conf->nsources];
-		if (from->sa.sa_family == to->sa.sa_family)
-			fd = sock_connect(to, from, &tcp);
-	}
-	return fd;
 }
 
 static bool
@@ -253,8 +209,7 @@ race_fail(struct session *s, int error, bool timed_out)
 	s->race->timed_out = timed_out;
 	server_state_fail(s->server, error);
 	race_tell_failure(s);
-	server_state_give(s->server);
-	s->taken = false;
+	session_give_server(s);
 	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);
 }
 
@@ -296,25 +251,38 @@ race_take(struct session *s, size_t i)
 	race->backoff = 0;
 	server_state_unref(s->server);
 	s->server = server_state_ref(race->pool->set->endpoints[i].server);
-	server_state_take(s->server);
 	s->taken = true;
-	if (s->attempts++ == 0)
+	race_stop_waiting(s);
+	if (s->attempts < UINT16_MAX && s->attempts++ == 0)
 		s->dialed_ms = session_age(s);
 	counter_add(&race_stats(s)->attempts, 1);
 }
 
+struct balance_ask
+race_ask(const struct session *s)
+{
+	return (struct balance_ask){
+		.tried = s->race->tried,
+		.now = worker_now(s->worker),
+		.random = worker_random(s->worker),
+		.key = s->race->key,
+	};
+}
+
+/* One that was filled up in between is looked away from. */
 static enum balance_answer
 race_pick(struct session *s, size_t *picked)
 {
-	struct race *race = s->race;
-	const struct balance_ask ask = {
-		.tried = race->tried,
-		.now = worker_now(s->worker),
-		.random = worker_random(s->worker),
-		.key = race->key,
-	};
+	const struct balance_ask ask = race_ask(s);
+	struct pool *pool = s->race->pool;
+	enum balance_answer answer;
 
-	return balance_pick(&race->pool->balance, &ask, picked);
+	do
+		answer = balance_pick(&pool->balance, &ask, picked);
+	while (answer == BALANCE_PICKED && !server_state_take(
+	    pool->set->endpoints[*picked].server,
+	    pool->set->endpoints[*picked].max));
+	return answer;
 }
 
 /* All again, after a pause with jitter. */
@@ -335,6 +303,8 @@ race_next(struct session *s)
 {
 	size_t i;
 
+	if (race_must_queue(s))
+		return race_wait(s);
 	if (!race_may_try(s))
 		return race_lose(s);
 	switch (race_pick(s, &i)) {
@@ -344,10 +314,11 @@ race_next(struct session *s)
 	case BALANCE_ALL_TRIED:
 		race_begin_again(s);
 		return RACE_RUNNING;
+	case BALANCE_FULL:
 	case BALANCE_NONE_USABLE:
 		break;
 	}
-	return race_has_none(s);
+	return race_wait(s);
 }
 
 static enum race_result
@@ -403,6 +374,8 @@ race_run(struct session *s)
 	enum race_result result = RACE_RUNNING;
 	struct race *race = s->race;
 
+	if (race->state == RACE_WAITING && !race_goes_on(s))
+		return RACE_RUNNING;
 	if (race->state == RACE_TRYING)
 		result = race_look(s);
 	else if (event_pending(&race->timer, EV_TIMEOUT, NULL))
@@ -419,11 +392,12 @@ race_run(struct session *s)
 uint64_t
 race_deadline(const struct session *s)
 {
-	const struct upstream_conf *conf = race_conf(s);
-	uint64_t all = s->race->started +
-	    conf->connect_timeout * conf->connect_attempts;
-	uint64_t one = s->race->attempt_started + conf->connect_timeout;
+	uint64_t all = race_until(s);
+	uint64_t one = s->race->attempt_started +
+	    race_conf(s)->connect_timeout;
 
+	if (s->race->state == RACE_WAITING)
+		return race_wait_deadline(s);
 	return s->race->state != RACE_PAUSED && one < all ? one : all;
 }
 
@@ -432,6 +406,8 @@ race_expire(struct session *s)
 {
 	struct race *race = s->race;
 
+	if (race->state == RACE_WAITING)
+		return race_wait_expire(s);
 	event_del(&race->timer);
 	if (race->state == RACE_RETRYING && sock_is_short(race->error)) {
 		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,

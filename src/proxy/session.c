@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "early.h"
+#include "proxy/waitlist.h"
 #include "race.h"
 #include "record.h"
 #include "worker-internal.h"
@@ -187,6 +188,16 @@ session_leave_route(struct session *s)
 	s->is_waiting = false;
 }
 
+void
+session_give_server(struct session *s)
+{
+	if (!s->taken)
+		return;
+	server_state_give(s->server);
+	s->taken = false;
+	waitlist_wake(&s->worker->shared->waits[s->target->index]);
+}
+
 static void
 session_leave_server(struct session *s)
 {
@@ -194,9 +205,7 @@ session_leave_server(struct session *s)
 		server_state_leave(s->server,
 		    relay_delivered(&s->to_upstream),
 		    relay_delivered(&s->to_client));
-	if (s->taken)
-		server_state_give(s->server);
-	s->taken = false;
+	session_give_server(s);
 	server_state_unref(s->server);
 	s->server = NULL;
 }

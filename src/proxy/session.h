@@ -111,6 +111,9 @@ session_meter(const struct relay *r)
 	return s->meters == NULL ? NULL : &s->meters[r == &s->to_client];
 }
 
+/* Gives back the place in its server, if it has one, to who waits for it. */
+void session_give_server(struct session *);
+
 /* Frees what ended. */
 void session_reap(struct worker *);
 

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "limit.h"
 #include "listener.h"
+#include "proxy/waitlist.h"
+#include "waiter.h"
 #include "worker-internal.h"
 
 #define RECORDS 1024
@@ -125,18 +127,21 @@ worker_take_snapshot(struct worker *w, struct mail *mail)
 		listener_open(w, &mail->fds[--mail->nfds]);
 }
 
-/* Sessions that waited for the answer go on. */
+/* Sessions that waited for the answer go on, or wait for the next. */
 static void
 worker_take_endpoints(struct worker *w, struct mail *mail)
 {
 	size_t i = mail->pool->set->upstream;
-	struct session *s;
+	struct session *s, *next;
 
 	pool_unref(w->pools[i]);
 	w->pools[i] = mail->pool;
 	mail->pool = NULL;
-	while ((s = LIST_FIRST(&w->routing[i])) != NULL)
+	for (s = LIST_FIRST(&w->routing[i]); s != NULL; s = next) {
+		next = LIST_NEXT(s, waiting);
 		session_advance(s);
+	}
+	waitlist_wake(&w->shared->waits[i]);
 }
 
 /* Who is kept waiting for nothing is let go: see ADMIT. */
@@ -194,6 +199,9 @@ worker_read(struct worker *w, struct mail *mail)
 	case MAIL_VISIT:
 		visit_run(w, mail);
 		return; /* it goes back */
+	case MAIL_WAKE:
+		waiter_read(mail);
+		return; /* it is the waiter's */
 	}
 	mail_free(mail);
 }

@@ -277,7 +277,7 @@ test_servers(void **state)
 	    "10.0.0.1:80 -/80 10.0.0.1:80 w1");
 	assert_server("server = db1.internal:5432  name=one\tweight=1000 "
 	    "backup", "one db1.internal/5432 unknown w1000 backup");
-	assert_server("server = [::1]:80 backup weight=3",
+	assert_server("server = [::1]:80 max_sessions=5 backup weight=3",
 	    "[::1]:80 -/80 [::1]:80 w3 backup");
 	assert_server("server = unix:/run/x",
 	    "unix:/run/x -/0 unix:/run/x w1");
@@ -291,6 +291,42 @@ test_servers(void **state)
 	    "[::1]:5432 -/5432 [::1]:5432 w1");
 	assert_server("host = 10.0.0.1\nport = 1",
 	    "10.0.0.1:1 -/1 10.0.0.1:1 w1");
+}
+
+static void
+test_what_a_server_takes(void **state)
+{
+	struct config *config = load_right("[listener]\nbind = :1\n[upstream]\n"
+	    "server = 10.0.0.1:1 max_sessions=7\nserver = 10.0.0.2:1\n"
+	    "server_max_sessions = 9\nqueue = off\nqueue_timeout = 1m\n"
+	    "on_no_server = hold\t90s\n");
+	const struct upstream_conf *u = &config->upstreams[0];
+
+	(void)state;
+	assert_int_equal(u->servers[0].max_sessions, 7);
+	assert_int_equal(u->servers[1].max_sessions, 0);
+	assert_int_equal(u->server_max_sessions, 9);
+	assert_int_equal(u->queue, 0);
+	assert_int_equal(u->queue_timeout, 60000);
+	assert_int_equal(u->absence.how, ABSENCE_HOLD);
+	assert_int_equal(u->absence.hold, 90000);
+	config_free(config);
+}
+
+static void
+test_absences(void **state)
+{
+	(void)state;
+	assert_line("upstream", "on_no_server = refuse", "");
+	assert_line("upstream", "on_no_server = hold 10s", "");
+	assert_line("upstream", "on_no_server = hold", "on_no_server must be "
+	    "refuse, or hold and how long, as in hold 10s, not 'hold'");
+	assert_line("upstream", "on_no_server = hold 10",
+	    "on_no_server: 10 what? write 10s or 10ms");
+	assert_line("upstream", "on_no_server = hold 0",
+	    "on_no_server: must be more than 0");
+	assert_line("upstream", "on_no_server = wait 1s", "on_no_server must be "
+	    "refuse, or hold and how long, as in hold 10s, not 'wait 1s'");
 }
 
 static void
@@ -317,7 +353,11 @@ test_wrong_servers(void **state)
 		{ "a:1 weight", "server: unknown 'weight'; did you mean "
 		    "'weight='?" },
 		{ "a:1 down", "server: unknown 'down'; there are name=N, "
-		    "weight=N and backup" },
+		    "weight=N, max_sessions=N and backup" },
+		{ "a:1 max_sessions=0", "server: max_sessions= must be a number "
+		    "from 1 to 10000000, not '0'" },
+		{ "a:1 max_sessions=1 max_sessions=2", "server: second "
+		    "'max_sessions='" },
 		{ "a:1 weight=0", "server: weight= must be a number from 1 to "
 		    "1000, not '0'" },
 		{ "a:1 weight=1001", "server: weight= must be a number from 1 "
@@ -476,6 +516,8 @@ main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_admin),
 		cmocka_unit_test(test_servers),
+		cmocka_unit_test(test_what_a_server_takes),
+		cmocka_unit_test(test_absences),
 		cmocka_unit_test(test_wrong_servers),
 		cmocka_unit_test(test_wrong_hosts),
 		cmocka_unit_test(test_sources),

@@ -1,0 +1,84 @@
+/* Inside a race: who drives it (race.c), makes its sockets (race_connect.c) and
+ * waits for a server that takes it (race_wait.c). */
+#ifndef SLUICE_PROXY_RACE_INTERNAL_H
+#define SLUICE_PROXY_RACE_INTERNAL_H
+
+#include "proxy/balance.h"
+#include "race.h"
+#include "waiter.h"
+#include "worker-internal.h"
+
+enum race_state {
+	RACE_IDLE,
+	RACE_TRYING,
+	RACE_PAUSED,
+	RACE_RETRYING,
+	RACE_WAITING,
+};
+
+/* What a session waits for. */
+enum race_want {
+	WANT_ROOM,   /* in a server that is full */
+	WANT_SERVER, /* none is up */
+	WANT_RESUME, /* an operator has paused the upstream */
+};
+
+struct race {
+	enum race_state state;
+	struct pool    *pool;  /* one reference */
+	struct event	timer; /* PAUSED, RETRYING: finer than the wheel */
+	uint64_t	started;
+	uint64_t	attempt_started;
+	uint64_t	attempt_us; /* the same, finer, for the histogram */
+	uint64_t	backoff;
+	size_t		current; /* endpoint being tried */
+	size_t		source;	 /* index into the upstream's sources */
+	uint64_t	key;	 /* of its balancing by hash */
+	bool		timed_out; /* the last failure was */
+	int		error;	   /* of the last failure */
+	uint64_t       *tried;	   /* owned: bits over the pool's endpoints */
+
+	struct waiter  *waiter; /* owned; NULL until it waits, and again after */
+	uint64_t	waiting_since; /* the first time; 0: never */
+	enum race_want	want;	       /* WAITING */
+};
+
+static inline const struct upstream_conf *
+race_conf(const struct session *s)
+{
+	return s->target;
+}
+
+static inline struct upstream_stats *
+race_stats(const struct session *s)
+{
+	return &s->worker->stats.upstreams[race_conf(s)->index];
+}
+
+/* The address's connect(2) has begun: its descriptor, or -errno. */
+int race_connect(struct session *, const struct addr *);
+
+/* What to ask the pool's balance.  Its random number is another each time. */
+struct balance_ask race_ask(const struct session *);
+
+/* The addresses that are known now, none of them tried; without memory those
+ * that it had. */
+bool race_enter_pool(struct race *, struct pool *);
+
+/* Whether those who came before go first, or nobody may go on. */
+bool race_must_queue(const struct session *);
+
+/* Waits until there is a server; RACE_LOST has set s->ending: it may not. */
+enum race_result race_wait(struct session *);
+
+/* Whether its turn has come; then it is idle again. */
+bool race_goes_on(struct session *);
+
+/* It has found what it waited for; also if it has never waited. */
+void race_stop_waiting(struct session *);
+
+/* Until when it waits, and then what. */
+uint64_t	 race_wait_deadline(const struct session *);
+enum race_result race_wait_expire(struct session *);
+
+#endif

@@ -1,0 +1,185 @@
+/* A session that no server takes: it waits for one, in the order in which all
+ * of them came, and nothing is read from its client meanwhile. */
+#include <errno.h>
+
+#include "proxy/waitlist.h"
+#include "race-internal.h"
+
+static struct waitlist *
+race_list(const struct session *s)
+{
+	return &s->worker->shared->waits[race_conf(s)->index];
+}
+
+static bool
+race_is_awake(const struct race *race)
+{
+	return race->waiter != NULL && waiter_is_awake(race->waiter);
+}
+
+/* Who has a server behind it already, which failed, has waited before. */
+bool
+race_must_queue(const struct session *s)
+{
+	const struct waitlist *list = race_list(s);
+
+	if (waitlist_is_paused(list))
+		return true;
+	return race_conf(s)->queue > 0 && s->attempts == 0 &&
+	    !race_is_awake(s->race) && waitlist_length(list) > 0;
+}
+
+static enum race_want
+race_want(const struct session *s)
+{
+	if (waitlist_is_paused(race_list(s)))
+		return WANT_RESUME;
+	return balance_has_usable(s->race->pool->set) ? WANT_ROOM :
+	    WANT_SERVER;
+}
+
+/* Nobody was asked, or who is left has gone down meanwhile. */
+static enum race_result
+race_has_none(struct session *s)
+{
+	char *why = (char *)s->worker->scratch;
+
+	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
+		.error = s->race->error, .cause = "no server",
+		.detail = balance_why(s->race->pool->set, why,
+		    CLOSERECORD_DETAIL) };
+	return RACE_LOST;
+}
+
+static enum race_result
+race_is_too_many(struct session *s)
+{
+	bool none = race_conf(s)->queue == 0;
+
+	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_LIMIT,
+		.cause = none ? "all servers are full" :
+		"all servers are full, and so is the queue",
+		.rule = none ? "server_max_sessions" : "queue",
+		.of_upstream = true };
+	return RACE_LOST;
+}
+
+/* Its place is kept while it is awake: so it was let in before. */
+static bool
+race_may_wait(const struct session *s)
+{
+	return s->race->waiter != NULL ||
+	    waitlist_length(race_list(s)) < race_conf(s)->queue;
+}
+
+static bool
+race_begin_waiting(struct session *s)
+{
+	struct race *race = s->race;
+
+	if (race->waiter != NULL)
+		return true;
+	race->waiter = waiter_new(s, race_list(s));
+	if (race->waiter == NULL)
+		return false;
+	if (race->waiting_since == 0)
+		counter_add(&race_stats(s)->waited, 1);
+	if (race->waiting_since == 0)
+		race->waiting_since = worker_now(s->worker);
+	return true;
+}
+
+/* Between the look that found nothing and the place in the list there may have
+ * been room, and nobody to wake. */
+static void
+race_look_again(struct session *s)
+{
+	const struct balance_ask ask = race_ask(s);
+	struct waitlist *list = race_list(s);
+
+	if (!waitlist_is_paused(list) &&
+	    balance_has_room(&s->race->pool->balance, &ask))
+		waitlist_wake(list);
+}
+
+enum race_result
+race_wait(struct session *s)
+{
+	enum race_want want = race_want(s);
+	struct race *race = s->race;
+
+	if (want == WANT_SERVER && race_conf(s)->absence.how != ABSENCE_HOLD)
+		return race_has_none(s);
+	if (want == WANT_ROOM && !race_may_wait(s))
+		return race_is_too_many(s);
+	if (!race_begin_waiting(s)) {
+		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
+			.error = -ENOMEM };
+		return RACE_LOST;
+	}
+	race->want = want;
+	race->state = RACE_WAITING;
+	waiter_enter(race->waiter);
+	race_look_again(s);
+	return RACE_RUNNING;
+}
+
+/* What is known by now may be other servers; the time to connect begins now.
+ * Without memory it goes on with those it knew. */
+bool
+race_goes_on(struct session *s)
+{
+	struct race *race = s->race;
+	struct pool *pool = s->worker->pools[race_conf(s)->index];
+
+	if (!race_is_awake(race))
+		return false;
+	if (pool != race->pool && pool->set->count > 0)
+		race_enter_pool(race, pool);
+	race->started = worker_now(s->worker);
+	race->state = RACE_IDLE;
+	return true;
+}
+
+void
+race_stop_waiting(struct session *s)
+{
+	waiter_leave(s->race->waiter);
+	s->race->waiter = NULL;
+}
+
+uint64_t
+race_wait_deadline(const struct session *s)
+{
+	const struct upstream_conf *conf = race_conf(s);
+	const struct race *race = s->race;
+
+	switch (race->want) {
+	case WANT_ROOM:
+		return race->waiting_since + conf->queue_timeout;
+	case WANT_SERVER:
+		return race->waiting_since + conf->absence.hold;
+	case WANT_RESUME:
+		break;
+	}
+	return UINT64_MAX;
+}
+
+enum race_result
+race_wait_expire(struct session *s)
+{
+	bool room = s->race->want == WANT_ROOM;
+
+	race_has_none(s);
+	s->ending.how = HOW_TIMEOUT;
+	s->ending.of_upstream = true;
+	s->ending.rule = room ? "queue_timeout" : "on_no_server";
+	s->ending.limit_ms = room ? race_conf(s)->queue_timeout :
+	    race_conf(s)->absence.hold;
+	if (room) {
+		s->ending.cause = "all servers are full for";
+		s->ending.detail = NULL;
+	}
+	counter_add(&race_stats(s)->wait_timeouts, 1);
+	return RACE_LOST;
+}

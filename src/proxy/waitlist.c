@@ -1,0 +1,167 @@
+#include "proxy/waitlist.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proxy/mail.h"
+#include "proxy/worker.h"
+#include "session.h"
+#include "waiter.h"
+
+/* OUT -> WAITS -> WOKEN -> AWAKE -> (WAITS again, before all others)
+ *
+ * Only WAITS -> WOKEN is made by others, under the list's lock. */
+enum waiter_state {
+	WAITER_OUT,   /* not in the list */
+	WAITER_WAITS, /* in the list */
+	WAITER_WOKEN, /* its mail is on its way */
+	WAITER_AWAKE, /* it has come */
+};
+
+struct waiter {
+	TAILQ_ENTRY(waiter) link;
+	_Atomic enum waiter_state state;
+	struct waitlist	   *list;
+	struct session	   *session; /* NULL: has ended since it was woken */
+	struct mail	    mail;    /* MAIL_WAKE */
+};
+
+struct waitlist *
+waitlists_new(size_t count)
+{
+	struct waitlist *lists = line_alloc(count * sizeof(*lists));
+
+	for (size_t i = 0; lists != NULL && i < count; i++) {
+		pthread_mutex_init(&lists[i].lock, NULL);
+		TAILQ_INIT(&lists[i].queue);
+	}
+	return lists;
+}
+
+void
+waitlists_free(struct waitlist *lists, size_t count)
+{
+	for (size_t i = 0; lists != NULL && i < count; i++) {
+		assert(TAILQ_EMPTY(&lists[i].queue));
+		pthread_mutex_destroy(&lists[i].lock);
+	}
+	free(lists);
+}
+
+uint64_t
+waitlist_length(const struct waitlist *list)
+{
+	return atomic_load_explicit(&list->length, memory_order_relaxed);
+}
+
+/* A worker that has a session takes mail. */
+static void
+waitlist_wake_first(struct waitlist *list)
+{
+	struct waiter *waiter = TAILQ_FIRST(&list->queue);
+
+	list->again = list->awake;
+	if (list->awake || waiter == NULL)
+		return;
+	list->awake = true;
+	TAILQ_REMOVE(&list->queue, waiter, link);
+	waiter->state = WAITER_WOKEN;
+	if (!worker_mail(waiter->session->worker, &waiter->mail))
+		abort();
+}
+
+/* Who waits has counted itself and then looked whether there is room; who makes
+ * room does that first and then looks at the count: in one order for all, so
+ * that one of both sees the other. */
+void
+waitlist_wake(struct waitlist *list)
+{
+	if (atomic_load(&list->length) == 0)
+		return;
+	pthread_mutex_lock(&list->lock);
+	waitlist_wake_first(list);
+	pthread_mutex_unlock(&list->lock);
+}
+
+void
+waitlist_pause(struct waitlist *list, bool pause)
+{
+	atomic_store(&list->paused, pause);
+	if (!pause)
+		waitlist_wake(list);
+}
+
+struct waiter *
+waiter_new(struct session *s, struct waitlist *list)
+{
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+
+	if (waiter == NULL)
+		return NULL;
+	waiter->list = list;
+	waiter->session = s;
+	waiter->mail.kind = MAIL_WAKE;
+	return waiter;
+}
+
+void
+waiter_enter(struct waiter *waiter)
+{
+	struct waitlist *list = waiter->list;
+
+	pthread_mutex_lock(&list->lock);
+	if (waiter->state == WAITER_AWAKE) {
+		TAILQ_INSERT_HEAD(&list->queue, waiter, link);
+		list->awake = false;
+	} else {
+		TAILQ_INSERT_TAIL(&list->queue, waiter, link);
+		atomic_fetch_add(&list->length, 1);
+	}
+	waiter->state = WAITER_WAITS;
+	if (list->again)
+		waitlist_wake_first(list);
+	pthread_mutex_unlock(&list->lock);
+}
+
+bool
+waiter_is_awake(const struct waiter *waiter)
+{
+	return waiter->state == WAITER_AWAKE;
+}
+
+void
+waiter_leave(struct waiter *waiter)
+{
+	struct waitlist *list;
+	enum waiter_state state;
+
+	if (waiter == NULL)
+		return;
+	list = waiter->list;
+	pthread_mutex_lock(&list->lock);
+	state = waiter->state;
+	waiter->session = NULL;
+	if (state == WAITER_WAITS)
+		TAILQ_REMOVE(&list->queue, waiter, link);
+	if (state == WAITER_WAITS || state == WAITER_AWAKE)
+		atomic_fetch_sub(&list->length, 1);
+	if (state == WAITER_AWAKE) {
+		list->awake = false;
+		waitlist_wake_first(list);
+	}
+	pthread_mutex_unlock(&list->lock);
+	if (state != WAITER_WOKEN)
+		free(waiter); /* else waiter_read() will */
+}
+
+void
+waiter_read(struct mail *mail)
+{
+	struct waiter *waiter = BOX_OWNER(mail, struct waiter, mail);
+
+	waiter->state = WAITER_AWAKE;
+	if (waiter->session == NULL)
+		waiter_leave(waiter);
+	else
+		session_advance(waiter->session);
+}
