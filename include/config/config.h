@@ -146,6 +146,9 @@ struct upstream_conf {
 	uint64_t	    check_port; /* 0: the server's own */
 	struct bytes_conf   check_send;
 	struct bytes_conf   check_expect;
+	uint64_t	    eject_after; /* failures in a row; 0: off */
+	uint64_t	    eject_time;
+	uint64_t	    eject_max_percent;
 	enum balance_kind   balance;
 	enum hash_key	    hash_key;
 	uint64_t	    slow_start; /* 0: off */

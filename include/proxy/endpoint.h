@@ -31,6 +31,7 @@ struct server_state {
 	_Atomic uint64_t taken;	   /* these, and attempts to connect */
 	_Atomic uint64_t connects; /* since the start */
 	_Atomic uint64_t failures; /* attempts to connect */
+	_Atomic uint64_t row; /* of failures since somebody connected */
 	_Atomic uint64_t bytes_to_upstream; /* of sessions that ended */
 	_Atomic uint64_t bytes_to_client;
 	_Atomic int	 last_error; /* -errno of the last failure, 0: none */

@@ -21,7 +21,7 @@ health_unused(struct check *check, const struct section *section,
 
 	if (origin.kind != ORIGIN_DEFAULT && origin.kind != ORIGIN_DEFAULTS)
 		report(check->report, origin, "%s is not looked at without "
-		    "'check = %s'", key, needs);
+		    "'%s'", key, needs);
 }
 
 static void
@@ -42,7 +42,7 @@ health_check_http(struct check *check, const struct section *section)
 	const struct upstream_conf *upstream = section->owner;
 	const struct bytes_conf *path = &upstream->check_send;
 
-	health_unused(check, section, "check_expect", "send_expect");
+	health_unused(check, section, "check_expect", "check = send_expect");
 	if (path->len > 0 && path->data[0] != '/')
 		report(check->report, health_origin(section, "check_send"),
 		    "check_send is the path of a page where check is http, "
@@ -58,14 +58,27 @@ health_check_tls(struct check *check, const struct section *section)
 		    "none");
 }
 
+static void
+health_check_eject(struct check *check, const struct section *section)
+{
+	const struct upstream_conf *upstream = section->owner;
+
+	if (upstream->eject_after != 0 || health_origin(section,
+	    "eject_after").kind != ORIGIN_DEFAULT)
+		return;
+	health_unused(check, section, "eject_time", "eject_after = 5");
+	health_unused(check, section, "eject_max_percent", "eject_after = 5");
+}
+
 void
 health_check(struct check *check, const struct section *section)
 {
 	const struct upstream_conf *upstream = section->owner;
 
+	health_check_eject(check, section);
 	switch (upstream->check) {
 	case CHECK_OFF:
-		health_unused(check, section, "check_port", "tcp");
+		health_unused(check, section, "check_port", "check = tcp");
 		break;
 	case CHECK_BY_TCP:
 		break;
@@ -79,6 +92,6 @@ health_check(struct check *check, const struct section *section)
 		health_check_http(check, section);
 		return;
 	}
-	health_unused(check, section, "check_send", "send_expect");
-	health_unused(check, section, "check_expect", "send_expect");
+	health_unused(check, section, "check_send", "check = send_expect");
+	health_unused(check, section, "check_expect", "check = send_expect");
 }

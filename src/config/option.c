@@ -533,6 +533,22 @@ const struct option OPTIONS[] = {
 	    .doc = "What check = send_expect wants to find in the first 4 KiB "
 		   "of the answer, anywhere. Without it nothing is waited "
 		   "for." },
+	{ SECTION_UPSTREAM, "eject_after", &TYPE_NUMBER,
+	    UPSTREAM(eject_after), "off", .min = 1, .max = 1000000,
+	    .zero = "off", .shared = true,
+	    .doc = "Attempts to connect that fail in a row, of all sessions, "
+		   "until a server gets no sessions for eject_time. Never the "
+		   "last server that is up; and all come back when no other "
+		   "is." },
+	{ SECTION_UPSTREAM, "eject_time", &TYPE_DURATION,
+	    UPSTREAM(eject_time), "10s", .min = 10, .max = DAYS(1),
+	    .shared = true,
+	    .doc = "How long that lasts: twice as long each time that follows "
+		   "soon, up to 16 times." },
+	{ SECTION_UPSTREAM, "eject_max_percent", &TYPE_NUMBER,
+	    UPSTREAM(eject_max_percent), "50", .min = 1, .max = 100,
+	    .shared = true,
+	    .doc = "How many of the servers may be out so at a time." },
 	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
 };
 

@@ -59,6 +59,7 @@ server_object(struct json *j, const struct server *s, const struct endpoint *e)
 	json_number(j, "sessions", s->state->sessions);
 	json_number(j, "connects", s->state->connects);
 	json_number(j, "failures", s->state->failures);
+	json_number(j, "ejections", s->eject.count);
 	health_object(j, s);
 	json_end(j, '}');
 	evbuffer_add(j->out, "\n", 1);

@@ -14,6 +14,7 @@
 #include "config/snapshot.h"
 #include "crew.h"
 #include "daemon.h"
+#include "eject.h"
 #include "events.h"
 #include "host.h"
 #include "identity.h"
@@ -72,8 +73,10 @@ control_failed_event(evutil_socket_t fd, short what, void *arg)
 	struct control *c = arg;
 
 	(void)fd, (void)what;
-	if (crew_failed(c->crew))
-		resolver_look(c->resolver);
+	if (!crew_failed(c->crew))
+		return;
+	resolver_look(c->resolver);
+	eject_look(c->servers, c->config->nupstreams);
 }
 
 static int

@@ -169,6 +169,12 @@ value_server_check_failures(const struct metrics *m)
 	return health_get(m->known, &health) ? health.failures : 0;
 }
 
+static uint64_t
+value_server_ejections(const struct metrics *m)
+{
+	return m->known->eject.count;
+}
+
 /* --- the families */
 
 #define COUNTER "counter"
@@ -285,6 +291,9 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_SERVER, "sluice_server_changes_total", COUNTER,
 	    "Times that the server went out or came back.",
 	    .write = write_value, .value = value_server_changes },
+	{ SCOPE_SERVER, "sluice_server_ejections_total", COUNTER,
+	    "Times that it was ejected (eject_after), if it ever was.",
+	    .write = write_known, .value = value_server_ejections },
 	{ SCOPE_SERVER, "sluice_server_checks_total", COUNTER,
 	    "Health checks, where there are some.",
 	    .write = write_known, .value = value_server_checks },

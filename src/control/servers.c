@@ -48,6 +48,7 @@ static void
 server_forget(struct server *s)
 {
 	health_end(s);
+	eject_end(s);
 	TAILQ_REMOVE(&s->servers->upstreams[s->upstream->index], s, link);
 	server_state_unref(s->state);
 	free(s);
@@ -176,6 +177,21 @@ server_log(const struct server *s, unsigned set, unsigned out, uint64_t spell)
 
 /* --- changes */
 
+/* An ejected server is better than none. */
+static void
+servers_save(struct servers *servers, size_t upstream)
+{
+	struct server *s = NULL;
+	size_t all;
+
+	if (servers_up(servers, upstream, &all) > 0)
+		return;
+	while ((s = servers_next(servers, upstream, s)) != NULL)
+		if (server_out(s) == SERVER_EJECTED)
+			servers_change(s, 0, SERVER_EJECTED, "no other server "
+			    "is up");
+}
+
 void
 servers_change(struct server *s, unsigned set, unsigned clear,
     const char *cause)
@@ -185,6 +201,8 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 
 	if (out == old)
 		return;
+	if ((old & clear & SERVER_EJECTED) != 0)
+		eject_over(s);
 	if (out == 0)
 		atomic_store_explicit(&s->state->up_since, now,
 		    memory_order_relaxed);
@@ -195,6 +213,8 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 		s->since = now;
 	}
 	server_log(s, out & ~old, out, spell);
+	if (out != 0)
+		servers_save(s->servers, s->upstream->index);
 }
 
 /* --- who there is */
@@ -229,6 +249,7 @@ server_meet(struct servers *servers, const struct endpoint_set *set,
 		atomic_store_explicit(&s->state->out, said->value,
 		    memory_order_relaxed);
 	}
+	eject_begin(s, servers->base);
 	return health_begin(s, servers->base);
 }
 

@@ -16,6 +16,7 @@
 
 #include "changes.h"
 #include "config/config.h"
+#include "eject.h"
 #include "proxy/endpoint.h"
 
 #define SERVERS_CAUSE 160
@@ -33,6 +34,7 @@ struct server {
 	uint64_t since;		/* clock_ms(): as it is, up or out */
 	uint64_t changes;	/* between the two, since the start */
 	char	 cause[SERVERS_CAUSE]; /* of the last one; "": none yet */
+	struct eject eject;
 	struct watch *watch;	/* of health.c; NULL: it is not checked */
 };
 

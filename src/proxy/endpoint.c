@@ -1,5 +1,6 @@
 #include "proxy/endpoint.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct server_state *
@@ -57,6 +58,8 @@ server_state_join(struct server_state *server)
 {
 	server_state_add(&server->sessions, 1);
 	server_state_add(&server->connects, 1);
+	if (atomic_load_explicit(&server->row, memory_order_relaxed) != 0)
+		atomic_store_explicit(&server->row, 0, memory_order_relaxed);
 }
 
 void
@@ -68,10 +71,19 @@ server_state_leave(struct server_state *server, uint64_t to_upstream,
 	atomic_fetch_sub_explicit(&server->sessions, 1, memory_order_relaxed);
 }
 
+/* What we lack ourselves is not held against the server. */
+static bool
+server_is_to_blame(int error)
+{
+	return error != -EADDRNOTAVAIL && error != -EAFNOSUPPORT;
+}
+
 void
 server_state_fail(struct server_state *server, int error)
 {
 	server_state_add(&server->failures, 1);
+	if (server_is_to_blame(error))
+		server_state_add(&server->row, 1);
 	atomic_store_explicit(&server->last_error, error,
 	    memory_order_relaxed);
 }

@@ -1,6 +1,7 @@
 """Health checks: servers that die, hang, flap and come back, and what is said
 of it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from lib.admin import Folder, ask, watched
 from lib.marks import both_crews, plain
 from lib.mortal import Mortal
-from lib.peers import FIN, Task, echo, payload
+from lib.peers import FIN, RST, Task, echo, payload
 from lib.programs import fails_to_start, free_port, run, start
 from lib.scrape import scrape
 from lib.timing import nothing_happens_for, wait_for
@@ -52,6 +53,12 @@ def changes_of(proxy, name="a"):
     return ["".join(said) for said in re.findall(
         rf"server {name} (?:\S+ )?(is \w+)(?: after [\d.ms]+)(:.*)$",
         proxy.log, re.M)]
+
+
+def refused(stage, proxy):
+    """A client that is reset, by the connect or after it."""
+    with contextlib.suppress(ConnectionResetError):
+        assert stage.connect(proxy).read_all() == (b"", RST)
 
 
 # Down and up.
@@ -130,10 +137,9 @@ def test_all_down_and_back(stage):
     for server in servers:
         server.down()
     wait_for_states(proxy, "failing", "failing")
-    client = stage.connect(proxy)
+    refused(stage, proxy)
     servers[1].up()
     wait_for_states(proxy, "failing", "up")
-    client.close()
     assert set(shares(stage, proxy)) == {"1"}
 
 

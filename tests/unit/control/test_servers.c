@@ -65,6 +65,7 @@ a_set(size_t count)
 }
 
 struct scene {
+	struct event_base   *base;
 	struct servers	    *servers;
 	struct endpoint_set *set;
 };
@@ -74,7 +75,8 @@ scene_open(struct scene *scene)
 {
 	log_set_sink(hear);
 	said[0] = '\0';
-	scene->servers = servers_new(NULL, &config);
+	scene->base = event_base_new();
+	scene->servers = servers_new(scene->base, &config);
 	scene->set = a_set(3);
 	assert_non_null(scene->servers);
 	assert_int_equal(servers_follow(scene->servers, scene->set), 0);
@@ -85,6 +87,7 @@ scene_close(struct scene *scene)
 {
 	servers_free(scene->servers);
 	endpoint_set_unref(scene->set);
+	event_base_free(scene->base);
 	log_set_sink(NULL);
 }
 
@@ -241,6 +244,116 @@ weights_are_kept_until_they_are_taken_back(void **state)
 }
 
 static void
+refuse(const struct scene *scene, size_t n, unsigned times)
+{
+	while (times-- > 0)
+		server_state_fail(scene->set->endpoints[n].server,
+		    -ECONNREFUSED);
+	eject_look(scene->servers, 1);
+}
+
+static void
+set_ejection(uint64_t after, uint64_t time, uint64_t percent)
+{
+	upstreams[0].eject_after = after;
+	upstreams[0].eject_time = time;
+	upstreams[0].eject_max_percent = percent;
+}
+
+static void
+so_many_failures_in_a_row_eject(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	refuse(&scene, 0, 5);
+	assert_outs(&scene, 0, 0, 0); /* eject_after is off */
+	server_state_join(scene.set->endpoints[0].server);
+	set_ejection(5, 20, 50);
+	refuse(&scene, 0, 4);
+	server_state_join(scene.set->endpoints[0].server);
+	refuse(&scene, 0, 4);
+	server_state_fail(scene.set->endpoints[0].server, -EADDRNOTAVAIL);
+	eject_look(scene.servers, 1);
+	assert_outs(&scene, 0, 0, 0);
+	refuse(&scene, 0, 1);
+	assert_outs(&scene, SERVER_EJECTED, 0, 0);
+	assert_string_equal(heard(), "upstream pg: server db1 (10.0.0.1:5432) "
+	    "is ejected: 5 connects failed in a row (eject_after), the last: "
+	    "connection refused; for 20ms; 2 of 3 are up");
+	/* half of three is one */
+	refuse(&scene, 1, 50);
+	assert_outs(&scene, SERVER_EJECTED, 0, 0);
+	event_base_loop(scene.base, EVLOOP_ONCE);
+	assert_outs(&scene, 0, 0, 0);
+	assert_string_equal(heard(), "upstream pg: server db1 (10.0.0.1:5432) "
+	    "is up: 20ms are over (eject_time); 3 of 3 are up");
+	assert_int_equal(scene.set->endpoints[0].server->row, 0);
+	eject_look(scene.servers, 1);
+	assert_outs(&scene, 0, SERVER_EJECTED, 0);
+	set_ejection(0, 0, 0);
+	scene_close(&scene);
+}
+
+static void
+the_last_one_stays_and_all_come_back_for_none(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	set_ejection(1, 60000, 100);
+	refuse(&scene, 0, 1);
+	refuse(&scene, 1, 1);
+	refuse(&scene, 2, 1);
+	assert_outs(&scene, SERVER_EJECTED, SERVER_EJECTED, 0);
+	servers_change(nth(&scene, 2), SERVER_FAILING, 0, "it refuses");
+	assert_outs(&scene, 0, 0, SERVER_FAILING);
+	refuse(&scene, 2, 9);
+	assert_outs(&scene, 0, 0, SERVER_FAILING);
+	set_ejection(0, 0, 0);
+	scene_close(&scene);
+}
+
+static void
+an_operator_ends_it(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	set_ejection(1, 60000, 100);
+	refuse(&scene, 0, 1);
+	assert_int_equal(say(&scene, "db1", 0), 0);
+	assert_outs(&scene, 0, 0, 0);
+	eject_look(scene.servers, 1);
+	assert_outs(&scene, 0, 0, 0);
+	assert_int_equal(nth(&scene, 0)->eject.count, 1);
+	refuse(&scene, 0, 1);
+	assert_int_equal(nth(&scene, 0)->eject.length, 120000);
+	set_ejection(0, 0, 0);
+	scene_close(&scene);
+}
+
+static void
+how_many_and_for_how_long(void **state)
+{
+	(void)state;
+	assert_true(eject_may(2, 0, 2, 50));
+	assert_false(eject_may(2, 1, 1, 100));
+	assert_false(eject_may(1, 0, 1, 100));
+	assert_true(eject_may(4, 1, 3, 50));
+	assert_false(eject_may(4, 2, 2, 50));
+	assert_false(eject_may(10, 0, 10, 9));
+	assert_true(eject_may(10, 0, 10, 10));
+	assert_int_equal(eject_length(10, 1), 10);
+	assert_int_equal(eject_length(10, 2), 20);
+	assert_int_equal(eject_length(10, 5), 160);
+	assert_int_equal(eject_length(10, 500), 160);
+}
+
+static void
 states_in_words(void **state)
 {
 	char text[SERVERS_STATE];
@@ -264,6 +377,10 @@ main(void)
 		cmocka_unit_test(a_name_is_all_its_addresses),
 		cmocka_unit_test(what_was_said_holds_for_who_comes_later),
 		cmocka_unit_test(weights_are_kept_until_they_are_taken_back),
+		cmocka_unit_test(so_many_failures_in_a_row_eject),
+		cmocka_unit_test(the_last_one_stays_and_all_come_back_for_none),
+		cmocka_unit_test(an_operator_ends_it),
+		cmocka_unit_test(how_many_and_for_how_long),
 		cmocka_unit_test(states_in_words),
 	};
 
