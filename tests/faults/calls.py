@@ -19,11 +19,11 @@ pthread_mutex_unlock pthread_sigmask puts qsort random readdir sendfile
 sigaction sigaddset sigemptyset sigfillset signal sigprocmask snprintf sprintf
 stderr stdout stpcpy strcasecmp strchr strchrnul strcmp strcpy strcspn strerror
 strerrordesc_np strftime strlen strncasecmp strncmp strncpy strnlen strpbrk
-strrchr strsep strspn strstr strtod strtok_r strtol strtoll strtoul sysconf
+strcasestr strrchr strsep strspn strstr strtod strtok_r strtol strtoll strtoul sysconf
 time timerfd_settime umask vasprintf vfprintf vsnprintf
 """.split())
 
-OTHERS = re.compile(r"_|ev|EVUTIL_|bufferevent_|ini_")
+OTHERS = re.compile(r"_|ev|EVUTIL_|bufferevent_|ini_|ares_")
 
 
 def symbols(path, which):
