@@ -339,13 +339,14 @@ rig_slow(struct rig *rig, enum balance_kind kind)
 	rig_server(rig, 3)->up_since = NOW;
 }
 
-/* Of 'n' picks at a time after it came up, in parts of what it gets later. */
+/* Of 'n' picks at a time after it came up (before it, for a worker whose time
+ * is older than the news), in parts of what it gets later. */
 static double
-share_after(struct rig *rig, uint64_t ms, unsigned n)
+share_after(struct rig *rig, int64_t ms, unsigned n)
 {
 	double others = 0;
 
-	rig->now = NOW + ms;
+	rig->now = NOW + (uint64_t)ms;
 	memset(rig->picked, 0, sizeof(rig->picked));
 	for (unsigned i = 0; i < n; i++)
 		pick(rig);
@@ -357,11 +358,12 @@ share_after(struct rig *rig, uint64_t ms, unsigned n)
 static void
 assert_curve(struct rig *rig, unsigned n, double within)
 {
-	static const double CURVE[][2] = { { 0, 0.1 }, { 1000, 0.19 },
-		{ 5000, 0.55 }, { 9000, 0.91 }, { 10000, 1 }, { 99999, 1 } };
+	static const double CURVE[][2] = { { -100, 0.1 }, { 0, 0.1 },
+		{ 1000, 0.19 }, { 5000, 0.55 }, { 9000, 0.91 }, { 10000, 1 },
+		{ 99999, 1 } };
 
 	for (size_t i = 0; i < sizeof(CURVE) / sizeof(CURVE[0]); i++) {
-		double share = share_after(rig, (uint64_t)CURVE[i][0], n);
+		double share = share_after(rig, (int64_t)CURVE[i][0], n);
 
 		assert_true(share > CURVE[i][1] - within);
 		assert_true(share < CURVE[i][1] + within);
