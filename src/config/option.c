@@ -420,7 +420,7 @@ const struct option OPTIONS[] = {
 		   "servers, in any order; when one leaves or joins, hardly "
 		   "any sessions move but its own. first: to the first in the "
 		   "order of the lines, to the next only while that is "
-		   "out." },
+		   "out or full." },
 	{ SECTION_UPSTREAM, "hash_key", &TYPE_WORD, UPSTREAM(hash_key),
 	    "client", .words = HASH_KEY_NAMES, .shared = true,
 	    .doc = "What balance = hash goes by. client is the client's "

@@ -46,6 +46,7 @@ bind = {host}:7003
 [upstream failover]
 server = {closed}
 server = {answer}
+balance = hash
 [listener late]
 bind = {host}:7004
 send_buffer = 16k

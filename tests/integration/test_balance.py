@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lib.admin import Folder, ask
+from lib.admin import Folder, ask, find_doors
 from lib.door import come_from
 from lib.hellos import hello
 from lib.marks import both_crews, threads
@@ -15,6 +15,7 @@ from lib.peers import FIN, RST, Server, connect, greeter
 from lib.proxy import BINARY
 from lib.stage import section
 from lib.timing import limit, wait_for
+from test_servers import order
 
 NAMES = "abc"
 
@@ -47,6 +48,12 @@ class Three:
             "server": self.lines(order, **more), "balance": balance,
             **(upstream or {})})
         return self.stage.sluice(text)
+
+    def operated(self, *args, **more):
+        """One that takes orders, after order()."""
+        door = self.stage.keep(Folder()) / "ctl.sock"
+        return find_doors(self.proxy(*args, **more, global_={
+            "admin_socket": door}))
 
     def stop(self, name):
         self.servers[name].close()
@@ -292,6 +299,74 @@ def test_who_says_nothing_is_told_why_it_took_so_long(three):
     client.close()
     assert "an upstream without hash_key = sni" in \
         proxy.wait_for_records(1)[0].note
+
+
+# Servers that are taken out and come back.
+
+@pytest.mark.parametrize("balance", ["round_robin", "least_sessions",
+                                     "random_two", "hash", "first"])
+def test_who_is_out_gets_nobody(three, balance):
+    proxy = three.operated(balance, 3)
+    sources = clients(60)
+    before = places(proxy, sources)
+    order(proxy, "default/a", "drain")
+    without = places(proxy, sources)
+    assert set(without.values()) == ({"b"} if balance == "first" else
+                                     {"b", "c"})
+    if balance == "hash":
+        assert all(before[s] in ("a", without[s]) for s in sources)
+    order(proxy, "default/a", "up")
+    again = places(proxy, sources)
+    assert "a" in again.values()
+    if balance in ("hash", "first"):
+        assert again == before
+    assert all(r.attempts == 1 for r in proxy.wait_for_records(180))
+
+
+def test_a_weight_moves_few_but_to_whom_it_is_given(three):
+    proxy = three.operated("hash", 3)
+    sources = clients(300)
+    before = places(proxy, sources)
+    order(proxy, "default/b", "weight", "4")
+    wait_for(lambda: places(proxy, sources) != before, 5, "a new table")
+    after = places(proxy, sources)
+    assert 150 <= list(after.values()).count("b") <= 250
+    moved = [s for s in sources if after[s] not in ("b", before[s])]
+    assert len(moved) <= 12
+
+
+def test_slow_start(stage, three):
+    """The emptiest is not flooded: 2 are a tenth of what the others have."""
+    proxy = three.operated("least_sessions", 1,
+                           upstream={"slow_start": "1h"})
+    hold(stage, proxy, 15)
+    order(proxy, "default/b", "down")
+    held = hold(stage, proxy, 30)
+    assert sizes(held) == {"a": 15, "b": 0, "c": 15}
+    for client in stage.peers[:15]:
+        client.close()
+    wait_for(lambda: len(proxy.records) == 15, 10, "the first have ended")
+    order(proxy, "default/b", "up")
+    got = sizes(hold(stage, proxy, 12))
+    assert 1 <= got["b"] <= 3
+    assert 4 <= got["a"] <= 7
+
+
+def test_nobody_is_left(stage, three):
+    """The client is told at once, and the log why."""
+    proxy = three.operated("hash", 3)
+    for name, word in zip(NAMES, ("down", "drain", "down")):
+        order(proxy, f"default/{name}", word)
+    client = come_from(stage, proxy, "127.0.0.1")
+    assert client.read_all() == (b"", RST)
+    record = proxy.wait_for_records(1)[0]
+    assert record.end == "proxy error"
+    assert record.attempts == 0
+    assert "no server" in record.cause
+    for said in ("all 3 servers are down", "was taken out", "drains"):
+        assert said in record.cause
+    order(proxy, "default/c", "up")
+    assert visit(proxy) == "c"
 
 
 # All down, and what is shown.

@@ -295,6 +295,33 @@ fail_over_of_any_way(void **state)
 	}
 }
 
+/* Who is full is passed over, but no backup stands in for him. */
+static void
+full_ones_of_any_way(void **state)
+{
+	struct rig *rig = *state;
+
+	for (unsigned kind = 0; kind < BALANCE_KINDS; kind++) {
+		rig_set(rig, 12, NULL);
+		rig_endpoint(rig, 0)->backup = true;
+		for (size_t i = 1; i < 12; i++)
+			rig_endpoint(rig, i)->max = i;
+		rig_begin(rig, kind);
+		for (unsigned n = 0; n < 66; n++) {
+			rig->key = hash_mix(n);
+			rig_server(rig, pick(rig))->taken++;
+			assert_int_equal(rig->answer, BALANCE_PICKED);
+		}
+		for (size_t i = 0; i < 12; i++)
+			assert_int_equal(rig_server(rig, i)->taken, i);
+		assert_true(pick(rig) == NOBODY);
+		assert_int_equal(rig->answer, BALANCE_FULL);
+		for (size_t i = 1; i < 12; i++)
+			take_out(rig, i, SERVER_FAILING);
+		assert_int_equal(pick(rig), 0);
+	}
+}
+
 static void
 one_server_is_picked_by_any_way(void **state)
 {
@@ -469,6 +496,7 @@ main(void)
 		ON_RIG(equal_ones_share_the_turns_of_an_absent_one),
 		ON_RIG(who_is_out_is_never_picked),
 		ON_RIG(fail_over_of_any_way),
+		ON_RIG(full_ones_of_any_way),
 		ON_RIG(one_server_is_picked_by_any_way),
 		ON_RIG(why_nobody_is_left),
 		ON_RIG(slow_start_of_round_robin),
