@@ -149,6 +149,7 @@ struct upstream_conf {
 	uint64_t	    eject_after; /* failures in a row; 0: off */
 	uint64_t	    eject_time;
 	uint64_t	    eject_max_percent;
+	enum on_down	    on_down;
 	enum balance_kind   balance;
 	enum hash_key	    hash_key;
 	uint64_t	    slow_start; /* 0: off */

@@ -22,6 +22,7 @@
 
 #define VISIT_BUDGET 256
 #define VISIT_WHO    80
+#define VISIT_SHARES 16
 
 struct session;
 
@@ -39,6 +40,9 @@ struct visit_filter {
 	struct prefix client;
 	uint64_t      min_age_ms;
 	uint64_t      id; /* 0: any */
+	bool	      connected; /* only those that reached their server */
+	unsigned      share; /* only so many of VISIT_SHARES, by their ids, the
+				same each time; 0: all */
 };
 
 /* A session as it was in that moment; copies only. */
@@ -79,7 +83,8 @@ struct visit {
 	struct visit_filter filter;
 	uint64_t	    below; /* only sessions of a lower order; 0: any */
 	size_t		    most;  /* to be found this time, VISIT_BUDGET at most */
-	char		    who[VISIT_WHO]; /* KILL: "killed by whom" */
+	struct ending	    ending; /* KILL: what records will say, with */
+	char		    who[VISIT_WHO]; /* its detail: "killed by whom" */
 
 	bool		    done; /* nothing is left to look at */
 	size_t		    found;

@@ -104,6 +104,13 @@ static const char *const CHECK_WORDS[] = {
 	[CHECK_BY_HTTP + 1] = NULL,
 };
 
+static const char *const ON_DOWN_WORDS[] = {
+	[ON_DOWN_KEEP] = "keep",
+	[ON_DOWN_DRAIN] = "drain",
+	[ON_DOWN_KILL] = "kill",
+	[ON_DOWN_KILL + 1] = NULL,
+};
+
 static const char *const RELAY_WORDS[] = {
 	[RELAY_AUTO] = "auto",
 	[RELAY_COPY] = "copy",
@@ -549,6 +556,13 @@ const struct option OPTIONS[] = {
 	    UPSTREAM(eject_max_percent), "50", .min = 1, .max = 100,
 	    .shared = true,
 	    .doc = "How many of the servers may be out so at a time." },
+	{ SECTION_UPSTREAM, "on_down", &TYPE_WORD, UPSTREAM(on_down), "keep",
+	    .words = ON_DOWN_WORDS, .shared = true,
+	    .doc = "What becomes of the sessions of a server that fails its "
+		   "check or is taken down by hand: they stay, have "
+		   "drain_timeout to end by themselves (if it is back by "
+		   "then, they stay), or are reset at once, so that their "
+		   "clients go to another server." },
 	SOCKET_ROWS(SECTION_UPSTREAM, UPSTREAM),
 };
 

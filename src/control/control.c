@@ -261,6 +261,7 @@ control_serve(struct control *c)
 	c->tours = tours_new(c->base, c->crew);
 	if (c->tours == NULL)
 		return -ENOMEM;
+	servers_set_tours(c->servers, c->tours);
 	error = events_open(c->base);
 	if (error < 0)
 		return error;
@@ -352,10 +353,10 @@ control_stop(struct control *c, int code)
 	admin_finish(c->admin, REPLIES_MS);
 	admin_free(c->admin);
 	events_close();
-	tours_free(c->tours);
 	rates_free(c->rates);
 	resolver_free(c->resolver);
 	servers_free(c->servers);
+	tours_free(c->tours);
 	if (!logged) {
 		control_remove_files(c);
 		_exit(code); /* what is left to free is in use */

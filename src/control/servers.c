@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/log.h"
+#include "evict.h"
 #include "health.h"
 
 #define BY_OPERATOR (SERVER_DISABLED | SERVER_DRAINING)
@@ -17,6 +18,7 @@ TAILQ_HEAD(server_list, server);
 struct servers {
 	struct event_base   *base;
 	const struct config *config;
+	struct tours	    *tours; /* NULL: nobody is ended */
 	struct changes	     changes;
 	struct server_list   upstreams[]; /* by index in the config */
 };
@@ -44,11 +46,18 @@ servers_new(struct event_base *base, const struct config *config)
 	return servers;
 }
 
+void
+servers_set_tours(struct servers *servers, struct tours *tours)
+{
+	servers->tours = tours;
+}
+
 static void
 server_forget(struct server *s)
 {
 	health_end(s);
 	eject_end(s);
+	evict_end(s);
 	TAILQ_REMOVE(&s->servers->upstreams[s->upstream->index], s, link);
 	server_state_unref(s->state);
 	free(s);
@@ -177,6 +186,19 @@ server_log(const struct server *s, unsigned set, unsigned out, uint64_t spell)
 
 /* --- changes */
 
+/* Its sessions may fare well while it is ejected or drained. */
+static void
+server_judge_sessions(struct server *s, unsigned out)
+{
+	const unsigned down = SERVER_FAILING | SERVER_DISABLED;
+
+	if ((out & down) != 0)
+		evict_begin(s, s->servers->base, s->servers->tours,
+		    s->servers->config->global.drain_timeout);
+	else
+		evict_end(s);
+}
+
 /* An ejected server is better than none. */
 static void
 servers_save(struct servers *servers, size_t upstream)
@@ -213,6 +235,7 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 		s->since = now;
 	}
 	server_log(s, out & ~old, out, spell);
+	server_judge_sessions(s, out);
 	if (out != 0)
 		servers_save(s->servers, s->upstream->index);
 }

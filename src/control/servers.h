@@ -23,6 +23,7 @@
 #define SERVERS_NAME  (ADDR_TEXT + 300) /* a host's has 253 bytes */
 
 struct servers;
+struct tours;
 
 struct server {
 	TAILQ_ENTRY(server) link;
@@ -35,6 +36,7 @@ struct server {
 	uint64_t changes;	/* between the two, since the start */
 	char	 cause[SERVERS_CAUSE]; /* of the last one; "": none yet */
 	struct eject eject;
+	struct evict *evict;	/* its sessions are being ended; or NULL */
 	struct watch *watch;	/* of health.c; NULL: it is not checked */
 };
 
@@ -42,6 +44,10 @@ struct server {
  * outlive them. */
 struct servers *servers_new(struct event_base *, const struct config *);
 void		servers_free(struct servers *); /* NULL is fine */
+
+/* By which the sessions of servers that go down are ended, where on_down says
+ * so; they must outlive them. */
+void servers_set_tours(struct servers *, struct tours *);
 
 /* An upstream is about to have these addresses: what is new gets what operators
  * said of its name, what is gone is forgotten.  0 or -ENOMEM. */

@@ -19,6 +19,7 @@ visit_init(struct visit *v, struct box *home)
 	v->mail.kind = MAIL_VISIT;
 	v->home = home;
 	v->most = VISIT_BUDGET;
+	v->ending = (struct ending){ .by = BY_PROXY, .how = HOW_KILL };
 }
 
 struct visit *
@@ -43,6 +44,10 @@ visit_matches(const struct visit *v, const struct session *s)
 	if (v->below != 0 && s->order >= v->below)
 		return false;
 	if (f->id != 0 && session_id(s) != f->id)
+		return false;
+	if (f->connected && !s->connected)
+		return false;
+	if (f->share != 0 && session_id(s) % VISIT_SHARES >= f->share)
 		return false;
 	return worker_now(s->worker) - s->started >= f->min_age_ms &&
 	    prefix_has(&f->client, &s->peer) &&
@@ -99,10 +104,10 @@ visit_list(struct visit *v, const struct session *s)
 static size_t
 visit_found(struct visit *v, struct session *s)
 {
-	const struct ending killed = { .by = BY_PROXY, .how = HOW_KILL,
-		.detail = v->who };
+	struct ending killed = v->ending;
 	size_t cost = 0;
 
+	killed.detail = v->who;
 	switch (v->action) {
 	case VISIT_LIST:
 		visit_list(v, s);

@@ -1,0 +1,154 @@
+"""What becomes of the sessions of a server that goes down."""
+
+import collections
+
+from lib.admin import ask, watched
+from lib.marks import both_crews
+from lib.mortal import Mortal
+from lib.peers import FIN, RST, echo
+from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
+from test_health import FAST, states, wait_for_states
+from test_servers import rows
+
+
+def pair(stage, workers=1, drain_timeout="1s", **upstream):
+    """Two servers that greet and echo; one that is mute fails its check, and
+    serves on those that it has."""
+    servers = [stage.keep(Mortal(b"s%d" % i, echo)) for i in range(2)]
+    proxy = watched(stage, servers, workers=workers,
+                    global_={"drain_timeout": drain_timeout}, upstream={
+                        "check": "send_expect", "check_expect": "s",
+                        **FAST, "check_timeout": "200ms", "check_fall": 1,
+                        "server": ["%s:%d name=%s" % (*s.address, name)
+                                   for s, name in zip(servers, "ab")],
+                        **upstream})
+    proxy.servers = servers
+    wait_for(lambda: len(rows(proxy)) == 2 and all(
+        r["check"]["checks"] for r in rows(proxy).values()), 5, "checks")
+    return proxy
+
+
+def clients_of(stage, proxy, count=20):
+    """Sessions by their server."""
+    found = collections.defaultdict(list)
+    for _ in range(count):
+        client = stage.connect(proxy)
+        found[int(client.recv_exact(2)[1:])].append(client)
+    assert len(found[0]) > 1 and len(found[1]) > 1
+    return found
+
+
+def works(client):
+    client.send(b"ping")
+    return client.recv_exact(4) == b"ping"
+
+
+def down(proxy, n=0):
+    proxy.servers[n].mute()
+    wanted = ["up", "up"]
+    wanted[n] = "failing"
+    wait_for_states(proxy, *wanted)
+
+
+@both_crews
+def test_keep(stage, workers):
+    proxy = pair(stage, workers)
+    found = clients_of(stage, proxy)
+    down(proxy)
+    for client in found[0] + found[1]:
+        assert works(client)
+
+
+@both_crews
+def test_kill(stage, workers):
+    proxy = pair(stage, workers, on_down="kill")
+    found = clients_of(stage, proxy, 40)
+    down(proxy)
+    for client in found[0]:
+        assert client.read_all() == (b"", RST)
+        record = proxy.record(client)
+        assert record.end == "proxy kill"
+        assert record.cause == \
+            "the server went down: a (on_down of upstream default)"
+    for client in found[1]:
+        assert works(client)
+    proxy.wait_for_line(
+        r"^upstream default: %d sessions of server a \(\S+\) were ended "
+        r"\(on_down = kill\)$" % len(found[0]))
+    # Who comes now is served by the other, and who is back has new ones.
+    assert all(c.recv_exact(2) == b"s1"
+               for c in [stage.connect(proxy) for _ in range(4)])
+    proxy.servers[0].up()
+    wait_for_states(proxy, "up", "up")
+    for client in clients_of(stage, proxy)[0]:
+        assert works(client)
+
+
+@both_crews
+def test_drain(stage, workers):
+    proxy = pair(stage, workers, on_down="drain", drain_timeout="2s")
+    found = clients_of(stage, proxy, 60)
+    watch = Stopwatch()
+    down(proxy)
+    nothing_happens_for(1.3 - watch.seconds, lambda: proxy.records,
+                        "a session ends")
+    for client in found[0]:
+        assert works(client)
+    found[0][0].fin()                   # there is time to end by itself
+    assert found[0][0].read_all() == (b"", FIN)
+    for client in found[0][1:]:
+        assert client.read_all() == (b"", RST)
+        assert proxy.record(client).end == "proxy drain"
+        assert proxy.record(client).cause == \
+            "the server went down: a (on_down of upstream default)"
+    assert watch.seconds < limit(4)
+    # Not all in one moment.
+    times = {r.total_ms // 10 for r in proxy.records if r.how == "drain"}
+    assert len(times) > 3
+    for client in found[1]:
+        assert works(client)
+
+
+def test_who_is_back_in_time_keeps_its_sessions(stage):
+    proxy = pair(stage, on_down="drain", drain_timeout="2s")
+    found = clients_of(stage, proxy)
+    down(proxy)
+    proxy.servers[0].up()
+    wait_for_states(proxy, "up", "up")
+    nothing_happens_for(2.2, lambda: proxy.records, "a session ends")
+    for client in found[0]:
+        assert works(client)
+
+
+def test_by_hand(stage):
+    """Down is down, but drain is only for new sessions."""
+    proxy = pair(stage, on_down="kill")
+    found = clients_of(stage, proxy)
+
+    def say(word):
+        assert ask(proxy.unix, f"/api/servers/default/a?state={word}",
+                   "POST").status == 200
+
+    say("drain")
+    assert states(proxy) == ["drain", "up"]
+    nothing_happens_for(0.3, lambda: proxy.records, "a session ends")
+    say("down")
+    for client in found[0]:
+        assert client.read_all() == (b"", RST)
+    for client in found[1]:
+        assert works(client)
+
+
+def test_thousands_are_no_long_turn(stage):
+    """They end in pieces; who is not meant waits for nobody."""
+    proxy = pair(stage, 3, on_down="kill")
+    found = clients_of(stage, proxy, 1500)
+    down(proxy)
+    slowest = 0
+    while len(proxy.records) < len(found[0]):
+        watch = Stopwatch()
+        assert works(found[1][0])
+        slowest = max(slowest, watch.seconds)
+    assert slowest < limit(0.5)
+    assert {r.end for r in proxy.records} == {"proxy kill"}
+    assert len(proxy.records) == len(found[0])
