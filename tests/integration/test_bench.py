@@ -165,3 +165,20 @@ def test_a_short_run(tmp_path):
 
     again = bench("--show", tmp_path / "json", "--markdown", "-p", "")
     assert "| upload, 1 stream: proxy CPU | " in again.stdout
+
+
+def test_each_way_to_balance_has_its_price():
+    """And none that grows with the servers where it must not."""
+    subprocess.run(["make", "-s", "-C", ROOT, "picks"], check=True,
+                   timeout=limit(300), stdout=subprocess.DEVNULL)
+    lines = subprocess.run([ROOT / "build" / "picks", "5"], check=True,
+                           capture_output=True, text=True,
+                           timeout=limit(60)).stdout.splitlines()
+    prices = {line[:29].strip(): [int(n) for n in line[29:].split()]
+              for line in lines[1:]}
+    assert all(len(price) == 3 and min(price) > 0
+               for price in prices.values())
+    for way in ("round_robin", "hash", "first"):
+        few, _, many = prices[f"{way:15} equal"]
+        assert many < 20 * few
+    assert len(prices) == 19

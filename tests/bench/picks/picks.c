@@ -2,7 +2,8 @@
  * way to balance and the number of servers, which are all up and weigh the same,
  * or weigh 1 to 9, or of which each tenth is down.  Between two picks another
  * session comes to the server and an older one leaves its own.  And what it
- * takes main to make the table of hash. */
+ * takes main to make the table of hash.  The argument is how many milliseconds
+ * each number may take, 200 without one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ static const char *const FIELDS[] = { "equal", "weights 1-9", "a tenth down",
 	"slow_start" };
 static const char *const NAMES[BALANCE_KINDS] = { "round_robin",
 	"least_sessions", "random_two", "hash", "first" };
+
+static uint64_t budget_us = 200000;
 
 static struct server_conf lines[MOST];
 static char names[MOST][8];
@@ -59,7 +62,7 @@ measure(const struct endpoint_set *set)
 	balance_init(&b, set, current, 0);
 	memset(older, 0, sizeof(older));
 	begin = clock_us();
-	for (n = 0; spent < 200000; n++) {
+	for (n = 0; spent < budget_us; n++) {
 		struct server_state **at = &older[n % OLDER];
 		const struct balance_ask ask = { .now = 1000000,
 			.random = hash_mix(n), .key = hash_mix(~n) };
@@ -69,7 +72,7 @@ measure(const struct endpoint_set *set)
 		if (*at != NULL)
 			server_state_give(*at);
 		*at = set->endpoints[i].server;
-		server_state_take(*at);
+		server_state_take(*at, 0);
 		if (n % 256 == 0)
 			spent = clock_us() - begin;
 	}
@@ -120,8 +123,10 @@ row_table(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	if (argc > 1)
+		budget_us = strtoul(argv[1], NULL, 10) * 1000;
 	printf("%-15s %-13s %9s %9s %9s\n", "ns a pick", "of servers", "3",
 	    "100", "1000");
 	for (unsigned kind = 0; kind < BALANCE_KINDS; kind++) {
