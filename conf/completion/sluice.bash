@@ -78,8 +78,9 @@ _sluice_ctl_words()
 	local cur=$1 prev=$2
 
 	case $(_sluice_command) in
-	"")		_sluice_words "status sessions kill servers server events" "$cur" ;;
+	"")		_sluice_words "status sessions kill servers server pause resume events" "$cur" ;;
 	sessions)	_sluice_keys "$cur" ;;
+	pause | resume)	_sluice_words "$(_sluice_names UPSTREAM)" "$cur" ;;
 	kill)
 		_sluice_keys "$cur"
 		_sluice_words "$(_sluice_ask sessions limit=100 |

@@ -103,4 +103,8 @@ admin_handler api_events;
 admin_handler api_servers;
 admin_handler api_server;
 
+/* api_pause.c */
+admin_handler api_pause;
+admin_handler api_resume;
+
 #endif

@@ -14,7 +14,13 @@
 #define PATH_TEXT 256
 
 /* What the words behind a command are. */
-enum words { WORDS_NONE, WORDS_FILTERS, WORDS_ID_OR_FILTERS, WORDS_SERVER };
+enum words {
+	WORDS_NONE,
+	WORDS_FILTERS,
+	WORDS_ID_OR_FILTERS,
+	WORDS_SERVER,
+	WORDS_UPSTREAM, /* or none, where there is only one */
+};
 
 static const struct command {
 	const char *name, *method, *path;
@@ -33,6 +39,10 @@ static const struct command {
 	{ "server", "POST", "/api/servers/", WORDS_SERVER, false,
 	    "UPSTREAM/NAME WHAT", "up, down, drain, or weight N (or "
 	    "default)" },
+	{ "pause", "POST", "/api/pause", WORDS_UPSTREAM, false, "[UPSTREAM]",
+	    "new sessions wait, as while a database restarts" },
+	{ "resume", "POST", "/api/resume", WORDS_UPSTREAM, false,
+	    "[UPSTREAM]", "they go on" },
 	{ "events", "GET", "/api/events", WORDS_NONE, true, "",
 	    "what is logged, as it happens, until ^C" },
 };
@@ -202,10 +212,14 @@ client_take_server(struct client *c, char **words)
 static bool
 client_take_words(struct client *c, char **words, const char **filters)
 {
+	if (c->command->words == WORDS_UPSTREAM && *words != NULL &&
+	    !target_add(c, "upstream", 8, *words++))
+		return false;
 	if (c->command->words == WORDS_SERVER && *filters == NULL)
 		return client_take_server(c, words) && (c->json ||
 		    target_add(c, "format", 6, "text"));
 	if ((c->command->words == WORDS_NONE ||
+	    c->command->words == WORDS_UPSTREAM ||
 	    c->command->words == WORDS_SERVER) && (*words != NULL ||
 	    *filters != NULL)) {
 		client_say("%s takes nothing more, not '%s'", c->command->name,

@@ -251,7 +251,8 @@ control_serve(struct control *c)
 
 	if (error < 0)
 		return error;
-	c->servers = servers_new(c->base, c->config);
+	c->servers = servers_new(c->base, c->config,
+	    crew_shared(c->crew)->waits);
 	if (c->servers == NULL)
 		return -ENOMEM;
 	c->resolver = resolver_new(c->base, c->config, c->crew, c->servers);

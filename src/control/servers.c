@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "evict.h"
 #include "health.h"
+#include "proxy/waitlist.h"
 
 #define BY_OPERATOR (SERVER_DISABLED | SERVER_DRAINING)
 
@@ -19,6 +20,7 @@ struct servers {
 	struct event_base   *base;
 	const struct config *config;
 	struct tours	    *tours; /* NULL: nobody is ended */
+	struct waitlist	    *waits; /* by upstream; NULL: nobody waits */
 	struct changes	     changes;
 	struct server_list   upstreams[]; /* by index in the config */
 };
@@ -30,7 +32,8 @@ server_out(const struct server *s)
 }
 
 struct servers *
-servers_new(struct event_base *base, const struct config *config)
+servers_new(struct event_base *base, const struct config *config,
+    struct waitlist *waits)
 {
 	struct servers *servers;
 
@@ -40,6 +43,7 @@ servers_new(struct event_base *base, const struct config *config)
 		return NULL;
 	servers->base = base;
 	servers->config = config;
+	servers->waits = waits;
 	changes_init(&servers->changes);
 	for (size_t i = 0; i < config->nupstreams; i++)
 		TAILQ_INIT(&servers->upstreams[i]);
@@ -228,7 +232,9 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 	if (out == 0)
 		atomic_store_explicit(&s->state->up_since, now,
 		    memory_order_relaxed);
-	atomic_store_explicit(&s->state->out, out, memory_order_relaxed);
+	atomic_store(&s->state->out, out); /* before waitlist_wake() looks */
+	if (out == 0 && s->servers->waits != NULL)
+		waitlist_wake(&s->servers->waits[s->upstream->index]);
 	snprintf(s->cause, sizeof(s->cause), "%s", cause);
 	if ((old == 0) != (out == 0)) {
 		s->changes++;

@@ -24,6 +24,7 @@
 
 struct servers;
 struct tours;
+struct waitlist;
 
 struct server {
 	TAILQ_ENTRY(server) link;
@@ -40,9 +41,10 @@ struct server {
 	struct watch *watch;	/* of health.c; NULL: it is not checked */
 };
 
-/* NULL without memory.  The base, where health checks run, and the config must
- * outlive them. */
-struct servers *servers_new(struct event_base *, const struct config *);
+/* NULL without memory.  The base, where health checks run, the config and the
+ * wait lists of its upstreams (or NULL) must outlive them. */
+struct servers *servers_new(struct event_base *, const struct config *,
+    struct waitlist *);
 void		servers_free(struct servers *); /* NULL is fine */
 
 /* By which the sessions of servers that go down are ended, where on_down says

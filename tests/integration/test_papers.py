@@ -134,7 +134,8 @@ def commands(page):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_commands_of_the_manual_do_what_it_says(tmp_path):
-    forward, background, control = commands(ROOT / "conf" / "sluice.8")
+    restart, forward, background, control = commands(
+        ROOT / "conf" / "sluice.8")
     config = ("[listener pg]\nbind = :5433\n"
               "[upstream pg]\nserver = 127.0.0.1:5434\n")
     done = run_as_root_of_a_machine(tmp_path, f"""
@@ -146,13 +147,19 @@ wait %1
 {background}
 kill -0 $(cat /run/sluice.pid)
 set +e
+systemctl() {{ echo "$@"; }}
+{restart}
 {control}
 kill $(cat /run/sluice.pid)
 while test -s /run/sluice.pid; do sleep 0.02; done
 """, config)
     assert done.returncode == 0, done.stderr
-    sockets, tested, *sessions = done.stdout.splitlines()
+    sockets, tested, paused, restarted, resumed, *sessions = (
+        done.stdout.splitlines())
     assert int(sockets) >= 1
+    assert paused == "pg is paused: 0 with a server, 0 waiting"
+    assert restarted == "restart postgresql"
+    assert resumed == "pg goes on: 0 with a server, 0 waiting"
     assert tested == "/etc/sluice/proxy.ini: ok (1 listener, 1 upstream)"
     assert sessions[0].split()[:2] == ["ID", "LISTENER"]
     assert sessions[1:] == ["killed 0 sessions"]

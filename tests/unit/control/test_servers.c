@@ -76,7 +76,7 @@ scene_open(struct scene *scene)
 	log_set_sink(hear);
 	said[0] = '\0';
 	scene->base = event_base_new();
-	scene->servers = servers_new(scene->base, &config);
+	scene->servers = servers_new(scene->base, &config, NULL);
 	scene->set = a_set(3);
 	assert_non_null(scene->servers);
 	assert_int_equal(servers_follow(scene->servers, scene->set), 0);

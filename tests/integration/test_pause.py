@@ -1,0 +1,137 @@
+"""An upstream that an operator pauses: who comes waits, nobody is lost."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from lib.admin import Folder, ask, find_doors, watched
+from lib.marks import both_crews, plain
+from lib.peers import FIN, RST, echo
+from lib.programs import start
+from lib.scrape import scrape
+from lib.stage import section
+from lib.timing import limit, nothing_happens_for, wait_for
+from test_ctl import bash_completes, ctl, fails
+from test_health import postgres
+
+
+def order(proxy, *words):
+    done = ctl(words[0], "--socket", proxy.unix, *words[1:])
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def waiting(proxy):
+    return scrape(proxy.tcp).get("sluice_upstream_waiting_sessions",
+                                 upstream="default")
+
+
+@both_crews
+def test_who_comes_waits_and_who_is_there_goes_on(stage, workers):
+    proxy = watched(stage, stage.server(echo), workers=workers)
+    before = stage.connect(proxy)
+    before.send(b"1")
+    assert before.recv_exact(1) == b"1"
+    assert order(proxy, "pause") == (
+        "default is paused: 1 with a server, 0 waiting\n")
+    assert scrape(proxy.tcp).get("sluice_upstream_paused",
+                                 upstream="default") == 1
+    clients = [stage.connect(proxy) for _ in range(30)]
+    for client in clients:
+        client.send(b"2")
+    wait_for(lambda: waiting(proxy) == 30, 5, "all wait")
+    before.send(b"3")
+    assert before.recv_exact(1) == b"3"
+    assert not any(client.events() for client in clients)
+    assert order(proxy, "resume", "default").startswith("default goes on: ")
+    for client in clients:
+        assert client.recv_exact(1) == b"2"
+    assert waiting(proxy) == 0
+    proxy.wait_for_line("^upstream default: paused by ")
+    proxy.wait_for_line("^upstream default: goes on by .*, 30 sessions wait$")
+
+
+def test_it_has_no_time_limit_but_an_end(stage):
+    """Neither queue_timeout nor on_no_server; a stop of the daemon is one."""
+    proxy = watched(stage, stage.server(echo), upstream={
+        "queue_timeout": "100ms", "queue": "1", "connect_timeout": "100ms"})
+    order(proxy, "pause")
+    clients = [stage.connect(proxy) for _ in range(3)]
+    nothing_happens_for(0.6, lambda: any(c.events() for c in clients), "an end")
+    clients[0].reset()
+    wait_for(lambda: waiting(proxy) == 2, 5, "one has left")
+    proxy.stop()
+    for client in clients[1:]:
+        assert client.read_all() == (b"", RST)
+
+
+def test_only_the_one_that_is_named(stage):
+    one, other = stage.server(echo), stage.server(echo)
+    config = "".join(
+        section(f"listener {name}", {"bind": "127.0.0.1:0"}) +
+        section(f"upstream {name}", {"server": f"127.0.0.1:{s.port}"})
+        for name, s in (("a", one), ("b", other)))
+    door = stage.keep(Folder()) / "ctl.sock"
+    proxy = find_doors(stage.sluice(section("global", {
+        "admin": "127.0.0.1:0", "admin_socket": door}) + config))
+    fails(1, "say upstream=: there are 2", "pause", "--socket", proxy.unix)
+    fails(1, "there is no upstream 'c'", "pause", "--socket", proxy.unix, "c")
+    order(proxy, "pause", "a")
+    client = stage.connect(proxy.address("b"))
+    client.send_and_fin(b"x")
+    assert client.read_all() == (b"x", FIN)
+    late = stage.connect(proxy.address("a"))
+    late.send(b"x")
+    nothing_happens_for(0.3, lambda: late.events(), "an answer")
+    assert ask(proxy.unix, "/api/resume?upstream=a", method="POST").json == {
+        "upstream": "a", "paused": False, "sessions": 0, "waiting": 1}
+    assert late.recv_exact(1) == b"x"
+
+
+def is_ready(tools, address):
+    return subprocess.run([f"{tools}/pg_isready", "-q", "-h", address[0],
+                           "-p", str(address[1])]).returncode == 0
+
+
+@plain
+@pytest.mark.parametrize("clients", [1, 8])
+def test_a_restart_of_postgresql_without_an_error(stage, clients):
+    """Each transaction is a session of its own (pgbench -C), as those of an
+    application that holds none."""
+    _, address, command = postgres(stage)
+    server = start(stage, command, address)
+    proxy = watched(stage, address, workers=2)
+    script = stage.folder / "script"
+    script.write_text("select 1;\n")
+    program, = (c for c in command if str(c).endswith("/postgres"))
+    tools = os.path.dirname(program)
+    bench = subprocess.Popen(
+        [f"{tools}/pgbench", "-n", "-C",
+         "-c", str(clients), "-j", str(clients), "-T", "5", "-f",
+         str(script), "-U", "sluice", "-h", proxy.address()[0], "-p",
+         str(proxy.address()[1]), "postgres"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: proxy.records, 10, "transactions")
+        for _ in range(2):
+            wait_for(lambda: " 0 with a server" in order(proxy, "pause"), 10,
+                     "an idle server")
+            server.close()
+            wait_for(lambda: waiting(proxy) == clients, 10, "all wait")
+            server = start(stage, command, address)
+            wait_for(lambda: is_ready(tools, address), 10, "a server")
+            order(proxy, "resume")
+        out, errors = bench.communicate(timeout=limit(30))
+    finally:
+        bench.kill()
+    assert bench.returncode == 0, errors
+    assert int(re.search(r"number of failed transactions: (\d+)", out)[1]) == 0
+    assert int(re.search(r"actually processed: (\d+)", out)[1]) > 20
+
+
+def test_bash_completes_upstreams(stage):
+    proxy = watched(stage, stage.server(echo))
+    assert bash_completes(
+        f"sluice ctl --socket {proxy.unix} resume ") == {"default"}
