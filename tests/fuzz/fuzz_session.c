@@ -19,6 +19,7 @@
 #include <sys/eventfd.h>
 
 #include "base/log.h"
+#include "proxy/waitlist.h"
 #include "sockets.h"
 
 #define QUIET_TURNS 10000
@@ -443,6 +444,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	assert(config != NULL);
 	log_set_level(LOG_LEVEL_ERROR);
 	shared.workers = workers;
+	shared.waits = waitlists_new(1);
+	assert(shared.waits != NULL);
 	shared.log_fd = eventfd(0, EFD_NONBLOCK);
 	shared.done_fd = eventfd(0, EFD_NONBLOCK);
 	shared.failed_fd = eventfd(0, EFD_NONBLOCK);
