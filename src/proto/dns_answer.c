@@ -54,8 +54,7 @@ name_append(struct name *name, const uint8_t *label)
 {
 	size_t size = (size_t)label[0] + 1;
 
-	/* The 0 at the end needs its place too. */
-	if (name->len + size > NAME_OCTETS - (label[0] != 0))
+	if (name->len + size > NAME_OCTETS)
 		return false;
 	name->octets[name->len] = label[0];
 	for (size_t i = 1; i < size; i++)

@@ -439,12 +439,14 @@ def test_a_resolv_conf_that_changes(stage, names, hosts):
 
 
 def test_a_line_of_etc_hosts_is_followed_at_once(stage, names):
-    server = stage.server(greeter(b"new"), host="127.0.0.3")
+    """Though the server that it led to is still there."""
+    old = stage.server(greeter(b"old"), host="127.0.0.2")
+    stage.server(greeter(b"new"), host="127.0.0.3", port=old.port)
     book = names(db="127.0.0.2")
     proxy = stage.sluice("[listener]\nbind = 127.0.0.1:0\n[upstream]\n"
-                         f"server = db.test:{server.port}\n",
+                         f"server = db.test:{old.port}\n",
                          prefix=book.prefix)
-    assert greeting(stage, proxy) == ""
+    assert greeting(stage, proxy) == "old"
     watch = Stopwatch()
     book.set(db="127.0.0.3")
     wait_for(lambda: greeting(stage, proxy) == "new", 6, "the new address")
