@@ -136,6 +136,12 @@ value_upstream_paused(const struct metrics *m)
 }
 
 static uint64_t
+value_upstream_names_failing(const struct metrics *m)
+{
+	return names_failing(resolver_names(m->view->resolver, m->index));
+}
+
+static uint64_t
 value_worker_sessions(const struct metrics *m)
 {
 	return worker_sessions(crew_worker(m->view->crew, m->index));
@@ -272,6 +278,10 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_UPSTREAM, "sluice_upstream_paused", GAUGE,
 	    "1 while an operator has paused it.",
 	    .write = write_value, .value = value_upstream_paused },
+	{ SCOPE_UPSTREAM, "sluice_upstream_names_failing", GAUGE,
+	    "Names that were not resolved when they were last asked for; what "
+	    "they gave before is used for an hour.",
+	    .write = write_value, .value = value_upstream_names_failing },
 	{ SCOPE_UPSTREAM, "sluice_upstream_connect_duration_seconds", HISTOGRAM,
 	    "How long the attempts that succeeded took.",
 	    .write = write_times, IN_UPSTREAM(connecting) },

@@ -53,15 +53,17 @@ server_kind(const struct server_conf *server)
 
 /* --- what becomes of a question */
 
-static bool
-names_fail(const struct names *names)
+size_t
+names_failing(const struct names *names)
 {
 	const struct entry *e;
+	size_t count = 0;
 
+	if (names == NULL)
+		return 0;
 	TAILQ_FOREACH(e, &names->list, link)
-		if (e->name.why != NULL)
-			return true;
-	return false;
+		count += e->name.why != NULL;
+	return count;
 }
 
 static void
@@ -117,7 +119,7 @@ entry_good(struct entry *e, struct dns_reply *reply)
 	e->name.nservices = reply->nservices;
 	e->name.why = NULL;
 	*reply = (struct dns_reply){ 0 };
-	if (failed && !names->quiet && !names_fail(names))
+	if (failed && !names->quiet && names_failing(names) == 0)
 		log_info("upstream %s: resolves again", names->conf->name);
 }
 

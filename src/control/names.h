@@ -45,6 +45,9 @@ bool names_are_settled(const struct names *);
 void names_hurry(struct names *, const struct addr *);
 void names_renew(struct names *);
 
+/* Those whose last question failed, whatever they gave before.  NULL has none. */
+size_t names_failing(const struct names *);
+
 /* The nth, for those who want to see them all; NULL: there are no more. */
 const struct name *names_at(const struct names *, size_t n);
 

@@ -342,10 +342,16 @@ resolver_soon_event(evutil_socket_t fd, short what, void *arg)
 		resolver_soon(u, RETRY_MS);
 }
 
+/* At once where sessions have no server meanwhile. */
 static void
 resolver_changed(void *arg)
 {
-	resolver_soon(arg, SOON_MS);
+	struct resolving *u = arg;
+
+	if (u->set == NULL || u->set->count == 0)
+		resolver_soon_event(-1, 0, u);
+	else
+		resolver_soon(u, SOON_MS);
 }
 
 /* Both are small, local and read anew by whoever asks. */

@@ -65,6 +65,13 @@ def name_of(proxy, host):
     return found
 
 
+def names_failing(proxy):
+    """As the metrics have it."""
+    text = ask(proxy.admin, "/metrics").body
+    return int(re.search(r'^sluice_upstream_names_failing\{upstream="default"\}'
+                         r" (\d+)$", text, re.M)[1])
+
+
 def wait_for_servers(proxy, *addresses, seconds=5):
     wait_for(lambda: set(servers_of(proxy)) == set(addresses), seconds,
              f"its servers are {addresses}")
@@ -120,10 +127,12 @@ def test_48_a_name_that_fails_at_the_start(stage, dns, rcode, why):
     assert (record.end, record.phase) == ("proxy error", "route")
     assert f"db.test: {why}" in record.cause
     assert name_of(proxy, "db.test")["error"] == why
+    assert names_failing(proxy) == 1
     dns.set("db.test", "A", "127.0.0.1")
     proxy.wait_for_line("upstream default: resolves again", 8)
     assert echoes(stage, proxy)
     assert name_of(proxy, "db.test")["error"] is None
+    assert names_failing(proxy) == 0
     assert proxy.log.count("cannot resolve") == 1
 
 
