@@ -54,12 +54,11 @@ pause_sessions(const struct servers *servers, size_t upstream)
 
 static void
 pause_reply(struct admin_request *req, const struct upstream_conf *upstream,
-    const struct waitlist *list)
+    bool paused, uint64_t waiting)
 {
 	uint64_t sessions = pause_sessions(admin_view(req)->servers,
-	    upstream->index), waiting = waitlist_length(list);
+	    upstream->index);
 	struct json json = { .out = admin_body(req) };
-	bool paused = waitlist_is_paused(list);
 
 	if (admin_wants_text(req)) {
 		evbuffer_add_printf(json.out, "%s %s: %ju with a server, %ju "
@@ -84,17 +83,19 @@ pause_set(struct admin_request *req, bool pause)
 	const struct upstream_conf *upstream = pause_upstream(req);
 	struct waitlist *list;
 	char who[ADMIN_WHO];
+	uint64_t waiting;
 
 	if (upstream == NULL)
 		return;
 	list = &crew_shared(admin_view(req)->crew)->waits[upstream->index];
+	waiting = waitlist_length(list); /* before they go on */
 	admin_who(req, who);
 	if (waitlist_is_paused(list) != pause)
 		log_info("upstream %s: %s by %s, %ju sessions wait",
 		    upstream->name, pause ? "paused" : "goes on", who,
-		    (uintmax_t)waitlist_length(list));
+		    (uintmax_t)waiting);
 	waitlist_pause(list, pause);
-	pause_reply(req, upstream, list);
+	pause_reply(req, upstream, pause, waiting);
 }
 
 void

@@ -87,7 +87,7 @@ def test_promtool_has_nothing_to_say(stage):
 
 
 def test_every_family_has_help_and_type_and_a_sample(stage):
-    proxy = watched(stage, stage.server(echo), upstream={"check": "tcp"})
+    proxy = watched(stage, stage.server(echo))
     text = ask(proxy.tcp, "/metrics").body
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
     helps = dict(re.findall(r"^# HELP (\S+) (.+)$", text, re.M))
