@@ -11,13 +11,16 @@ import subprocess
 
 import pytest
 
-from lib.admin import Folder, ask, watched
+from lib.admin import Folder, ask, find_doors, watched
 from lib.marks import both_crews, plain
 from lib.mortal import Mortal
+from lib.nameserver import FakeNameServer
 from lib.peers import FIN, RST, Task, echo, payload
-from lib.programs import fails_to_start, free_port, run, start
+from lib.programs import fails_to_start, quiet_port, run, start
 from lib.scrape import scrape
+from lib.stage import section
 from lib.timing import nothing_happens_for, wait_for
+from test_dns import with_cares
 from test_servers import row, rows, shares
 
 FAST = {"check_interval": "100ms", "check_timeout": "500ms"}
@@ -208,7 +211,10 @@ def test_a_death_under_load_costs_no_session_of_others(stage, workers):
 
     def client():
         """False: it was on the dead one."""
-        peer = stage.connect(proxy)
+        try:
+            peer = stage.connect(proxy)
+        except ConnectionResetError:
+            return False
         try:
             name = peer.recv_exact(1)
             task = Task(peer.send_and_fin, data)
@@ -382,10 +388,39 @@ def test_tls_where_there_is_none(stage, words):
     assert states(proxy) == ["failing"]
 
 
+@with_cares
+def test_the_addresses_of_a_name_are_checked_one_by_one(stage):
+    """And others, once it has others."""
+    dns = stage.keep(FakeNameServer())
+    there = stage.server(echo)          # on 127.0.0.1 alone
+    dns.set("db.test", "A", "127.0.0.1", "127.0.0.2", ttl=1)
+    proxy = stage.sluice(
+        section("global", {"workers": 1, "admin": "127.0.0.1:0",
+                           "dns_server": dns.address})
+        + section("listener", {"bind": "127.0.0.1:0"})
+        + section("upstream", {"server": f"db.test:{there.port}",
+                               "check": "tcp", **FAST}))
+    find_doors(proxy)
+    proxy.unix = proxy.tcp
+
+    def is_state(address, state):
+        seen = rows(proxy).get(f"{address}:{there.port}")
+        return seen is not None and seen["state"] == state
+
+    wait_for(lambda: is_state("127.0.0.1", "up") and
+             is_state("127.0.0.2", "failing"), 5, "one of two is up")
+    proxy.wait_for_line(rf"server db\.test:{there.port} \(127\.0\.0\.2:\d+\) "
+                        r"is down after \S+: connection refused")
+    dns.set("db.test", "A", "127.0.0.1", "127.0.0.3", ttl=1)
+    wait_for(lambda: is_state("127.0.0.1", "up") and
+             is_state("127.0.0.3", "failing"), 10, "the new one is down")
+    assert f"127.0.0.2:{there.port}" not in rows(proxy)
+
+
 # The recipes of the manual, with the real programs.
 
 def test_redis(stage):
-    port = free_port()
+    port = quiet_port()
     proxy = watched(stage, ("127.0.0.1", port), upstream={
         "check": "send_expect", "check_send": r"PING\r\n",
         "check_expect": "+PONG", **FAST})
@@ -422,7 +457,7 @@ def postgres(stage):
                     "--clear-groups"]
     run([*somebody, f"{found}/initdb", "-D", data, "-A", "trust", "-N", "-U",
          "sluice"], cwd=folder.path)
-    port = free_port()
+    port = quiet_port()
     return folder, ("127.0.0.1", port), [
         *somebody, f"{found}/postgres", "-D", data, "-p", str(port), "-k",
         folder.path, "-c", "listen_addresses=127.0.0.1", "-F"]

@@ -7,7 +7,7 @@ import socket
 import threading
 
 from .peers import PATIENCE, Peer
-from .programs import free_port
+from .programs import quiet_port
 from .timing import limit
 
 
@@ -36,7 +36,7 @@ class Mortal:
         self.sock = socket.socket()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # A port that was not asked for by number would not be kept.
-        self.sock.bind(("127.0.0.1", free_port()))
+        self.sock.bind(("127.0.0.1", quiet_port()))
         self.address = self.sock.getsockname()[:2]
         self.lock = threading.Lock()
         self.peers = []

@@ -1,7 +1,9 @@
 """Programs beside the daemon: real peers with a configuration of their own,
 on free ports, ended with the test; and starts of the daemon that fail."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -27,6 +29,16 @@ def free_port(host="127.0.0.1"):
     with socket.socket() as sock:
         sock.bind((host, 0))
         return sock.getsockname()[1]
+
+
+def quiet_port(host="127.0.0.1"):
+    """One that nobody is given by chance either (ip_local_port_range), while
+    others still try to reach it."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind((host, port))
+            return port
 
 
 def accepts(address):
