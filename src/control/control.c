@@ -79,6 +79,16 @@ control_failed_event(evutil_socket_t fd, short what, void *arg)
 	eject_look(c->servers, c->config->nupstreams);
 }
 
+/* It may have moved: no session tries it, so none would tell. */
+static void
+control_missed(void *arg, const struct server *server)
+{
+	struct control *c = arg;
+
+	resolver_hurry(c->resolver, server->upstream->index,
+	    &server->state->addr);
+}
+
 static int
 control_add_events(struct control *c)
 {
@@ -263,6 +273,7 @@ control_serve(struct control *c)
 	if (c->tours == NULL)
 		return -ENOMEM;
 	servers_set_tours(c->servers, c->tours);
+	servers_set_missed(c->servers, control_missed, c);
 	error = events_open(c->base);
 	if (error < 0)
 		return error;

@@ -74,6 +74,8 @@ watch_judge(struct watch *w, bool good)
 	if (verdict_take(&w->verdict, good, conf->check_rise,
 	    conf->check_fall))
 		watch_change(w, good);
+	if (!good && !server_state_usable(w->server->state))
+		server_miss(w->server);
 }
 
 static void

@@ -488,3 +488,10 @@ resolver_renew(struct resolver *r, size_t upstream)
 
 	return u->set == NULL ? 0 : resolver_publish(u);
 }
+
+void
+resolver_hurry(struct resolver *r, size_t upstream, const struct addr *addr)
+{
+	if (r->upstreams[upstream].names != NULL)
+		names_hurry(r->upstreams[upstream].names, addr);
+}

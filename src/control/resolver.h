@@ -31,6 +31,9 @@ const struct names *resolver_names(const struct resolver *, size_t upstream);
  * no name more than once a second. */
 void resolver_look(struct resolver *);
 
+/* So was this address of an upstream. */
+void resolver_hurry(struct resolver *, size_t upstream, const struct addr *);
+
 /* Tells the crew anew what is known: a weight has changed.  0 or -ENOMEM. */
 int resolver_renew(struct resolver *, size_t upstream);
 

@@ -21,6 +21,8 @@ struct servers {
 	const struct config *config;
 	struct tours	    *tours; /* NULL: nobody is ended */
 	struct waitlist	    *waits; /* by upstream; NULL: nobody waits */
+	servers_missed	    *missed; /* NULL: nobody is told */
+	void		    *missed_arg;
 	struct changes	     changes;
 	struct server_list   upstreams[]; /* by index in the config */
 };
@@ -54,6 +56,20 @@ void
 servers_set_tours(struct servers *servers, struct tours *tours)
 {
 	servers->tours = tours;
+}
+
+void
+servers_set_missed(struct servers *servers, servers_missed *missed, void *arg)
+{
+	servers->missed = missed;
+	servers->missed_arg = arg;
+}
+
+void
+server_miss(const struct server *s)
+{
+	if (s->servers->missed != NULL)
+		s->servers->missed(s->servers->missed_arg, s);
 }
 
 static void

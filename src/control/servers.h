@@ -51,6 +51,13 @@ void		servers_free(struct servers *); /* NULL is fine */
  * so; they must outlive them. */
 void servers_set_tours(struct servers *, struct tours *);
 
+/* Who is told of each check that finds a server down; has to outlive them. */
+typedef void servers_missed(void *arg, const struct server *);
+void servers_set_missed(struct servers *, servers_missed *, void *arg);
+
+/* A check has found it down. */
+void server_miss(const struct server *);
+
 /* An upstream is about to have these addresses: what is new gets what operators
  * said of its name, what is gone is forgotten.  0 or -ENOMEM. */
 int servers_follow(struct servers *, const struct endpoint_set *);

@@ -491,6 +491,25 @@ def test_a_name_is_asked_for_at_once_when_its_server_fails(stage, dns):
         assert after - before > 0.95
 
 
+@with_cares
+def test_a_name_is_asked_for_when_checks_find_its_server_down(stage, dns):
+    """No session goes there then, so none would tell."""
+    one, _ = greeters(stage, 2)
+    dns.set("db.test", "A", "127.0.0.2", ttl=3600)
+    proxy = start(stage, dns, f"db.test:{one.port}", check="tcp",
+                  check_interval="200ms")
+    assert greeting(stage, proxy) == "2"
+    one.close()
+    wait_for(lambda: len(dns.asked("db.test")) > 1, 8, "it is asked again")
+    dns.set("db.test", "A", "127.0.0.3", ttl=3600)
+    wait_for_servers(proxy, f"127.0.0.3:{one.port}")
+    assert greeting(stage, proxy) == "3"
+    assert len(proxy.wait_for_records(2)) == 2
+    asked = len(dns.asked("db.test"))
+    nothing_happens_for(2, lambda: len(dns.asked("db.test")) > asked,
+                        "it is asked for though its server is up")
+
+
 # Following a name
 
 @with_cares
