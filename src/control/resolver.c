@@ -2,20 +2,15 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "config/option.h"
 #include "filewatch.h"
+#include "gather.h"
 #include "names.h"
-#include "proxy/balance.h"
 
 #define SOON_MS	 20 /* for what is answered at nearly the same time */
 #define RETRY_MS 1000
-#define WEIGHT_MOST 1000
 
 struct resolving {
 	struct resolver		   *resolver;
@@ -36,210 +31,12 @@ struct resolver {
 	struct resolving     upstreams[];
 };
 
-/* What an address is to be in a set. */
-struct share {
-	const struct server_conf *conf;
-	uint16_t		  port;
-	uint32_t		  weight;
-	bool			  backup;
-};
-
-static struct server_state *
-resolver_find(const struct endpoint_set *set, const struct addr *addr)
+static struct gathering
+resolver_gathering(const struct resolving *u)
 {
-	for (size_t i = 0; set != NULL && i < set->count; i++) {
-		struct server_state *known = set->endpoints[i].server;
-
-		if (addr_equal(&known->addr, addr))
-			return server_state_ref(known);
-	}
-	return NULL;
-}
-
-/* An address keeps its counters, also when two names give it.  One that joins
- * others has come up just now. */
-static struct server_state *
-resolver_server(const struct resolving *u, const struct endpoint_set *set,
-    const struct addr *addr)
-{
-	struct server_state *known = resolver_find(set, addr);
-
-	if (known == NULL)
-		known = resolver_find(u->set, addr);
-	if (known != NULL)
-		return known;
-	known = server_state_new(addr);
-	if (known != NULL && u->set != NULL && u->set->count > 0)
-		known->up_since = clock_ms();
-	return known;
-}
-
-/* An address of our own would have every session forwarded to us again. */
-static bool
-resolver_is_loop(const struct resolving *u, const struct addr *addr)
-{
-	const struct listener_conf *own;
-	char text[ADDR_TEXT];
-
-	own = config_own_listener(u->resolver->config, addr);
-	if (own == NULL)
-		return false;
-	log_error(0, "upstream %s: %s is our own listener %s, not used",
-	    u->conf->name, addr_text(addr, text), own->name);
-	return true;
-}
-
-/* Addresses of the family that RFC 6724 puts first come first; those of the
- * other are for when these fail. */
-static int
-resolver_add(struct resolving *u, struct endpoint_set *set,
-    const struct share *share, const struct addr *addrs, size_t count)
-{
-	const struct server_conf *conf = share->conf;
-
-	for (size_t i = 0; i < count; i++) {
-		struct endpoint *e = &set->endpoints[set->count];
-		struct addr addr = addrs[i];
-
-		addr_set_port(&addr, share->port);
-		if (conf->host != NULL && resolver_is_loop(u, &addr))
-			continue;
-		e->server = resolver_server(u, set, &addr);
-		if (e->server == NULL)
-			return -ENOMEM;
-		e->line = (uint32_t)(conf - u->conf->servers);
-		e->weight = servers_weight(u->resolver->servers, u->conf, conf,
-		    e->server, share->weight);
-		e->max = conf->max_sessions != 0 ? conf->max_sessions :
-		    u->conf->server_max_sessions;
-		e->backup = share->backup ||
-		    addr.sa.sa_family != addrs[0].sa.sa_family;
-		set->count++;
-	}
-	return 0;
-}
-
-static void
-resolver_why(struct endpoint_set *set, const struct name *name)
-{
-	if (name->why != NULL)
-		snprintf(set->why, sizeof(set->why), "%.60s: %s", name->host,
-		    name->why);
-}
-
-static int
-resolver_add_host(struct resolving *u, struct endpoint_set *set,
-    const struct share *share, const char *host)
-{
-	const struct name *name = names_find(u->names, DNS_ADDRESSES, host);
-
-	if (name == NULL)
-		return 0;
-	resolver_why(set, name);
-	return resolver_add(u, set, share, name->addrs, name->naddrs);
-}
-
-/* RFC 2782: the lowest priority serves, the others are for when that fails.
- * Weight 0 has the smallest chance that there is; what is over our own most is
- * scaled down. */
-static struct share
-resolver_share(const struct server_conf *conf, const struct name *name,
-    const struct dns_service *service)
-{
-	uint32_t first = UINT16_MAX, most = 1, weight = service->weight;
-
-	for (size_t i = 0; i < name->nservices; i++) {
-		const struct dns_service *s = &name->services[i];
-
-		first = s->priority < first ? s->priority : first;
-		most = s->weight > most ? s->weight : most;
-	}
-	if (most > WEIGHT_MOST)
-		weight = weight * WEIGHT_MOST / most;
-	return (struct share){ .conf = conf, .port = service->port,
-		.weight = weight > 0 ? weight : 1,
-		.backup = conf->backup || service->priority > first };
-}
-
-static int
-resolver_add_services(struct resolving *u, struct endpoint_set *set,
-    const struct server_conf *conf)
-{
-	const struct name *name = names_find(u->names, DNS_SERVICES,
-	    conf->host);
-	int error = 0;
-
-	if (name == NULL)
-		return 0;
-	for (size_t i = 0; error == 0 && i < name->nservices; i++) {
-		struct share share = resolver_share(conf, name,
-		    &name->services[i]);
-
-		error = resolver_add_host(u, set, &share,
-		    name->services[i].target);
-	}
-	resolver_why(set, name);
-	return error;
-}
-
-static int
-resolver_add_server(struct resolving *u, struct endpoint_set *set, size_t i)
-{
-	const struct server_conf *conf = &u->conf->servers[i];
-	const struct share share = { .conf = conf, .port = conf->port,
-		.weight = (uint32_t)conf->weight, .backup = conf->backup };
-
-	if (conf->host == NULL)
-		return resolver_add(u, set, &share, &conf->addr, 1);
-	if (u->names == NULL)
-		return 0;
-	if (conf->srv)
-		return resolver_add_services(u, set, conf);
-	return resolver_add_host(u, set, &share, conf->host);
-}
-
-/* One for each numeric address; and for each use of a name all it has. */
-static size_t
-resolver_room(const struct resolving *u)
-{
-	const struct name *name, *target;
-	size_t room = 0;
-
-	for (size_t i = 0; i < u->conf->nservers; i++) {
-		const struct server_conf *conf = &u->conf->servers[i];
-
-		name = conf->host == NULL || u->names == NULL ? NULL :
-		    names_find(u->names, conf->srv ? DNS_SERVICES :
-		    DNS_ADDRESSES, conf->host);
-		room += conf->host == NULL ? 1 : name == NULL ? 0 :
-		    name->naddrs;
-		for (size_t n = 0; name != NULL && n < name->nservices; n++) {
-			target = names_find(u->names, DNS_ADDRESSES,
-			    name->services[n].target);
-			room += target == NULL ? 0 : target->naddrs;
-		}
-	}
-	return room;
-}
-
-static struct endpoint_set *
-resolver_build(struct resolving *u)
-{
-	struct endpoint_set *set = endpoint_set_new(u->conf->index,
-	    resolver_room(u));
-	int error = 0;
-
-	if (set == NULL)
-		return NULL;
-	set->count = 0;
-	for (size_t i = 0; error == 0 && i < u->conf->nservers; i++)
-		error = resolver_add_server(u, set, i);
-	if (error == 0)
-		error = balance_prepare(set, u->conf);
-	if (error == 0)
-		return set;
-	endpoint_set_unref(set);
-	return NULL;
+	return (struct gathering){ .config = u->resolver->config,
+		.conf = u->conf, .names = u->names,
+		.servers = u->resolver->servers, .set = u->set };
 }
 
 static size_t
@@ -290,7 +87,8 @@ resolver_seen(const struct endpoint_set *set)
 static int
 resolver_publish(struct resolving *u)
 {
-	struct endpoint_set *set = resolver_build(u);
+	struct gathering gathering = resolver_gathering(u);
+	struct endpoint_set *set = gather_build(&gathering);
 	uint64_t *seen;
 
 	if (set == NULL)
@@ -334,9 +132,10 @@ static void
 resolver_soon_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolving *u = arg;
+	struct gathering gathering = resolver_gathering(u);
 
 	(void)fd, (void)what;
-	if (resolver_room(u) == 0 && !names_are_settled(u->names))
+	if (gather_room(&gathering) == 0 && !names_are_settled(u->names))
 		return;
 	if (resolver_publish(u) < 0)
 		resolver_soon(u, RETRY_MS);
