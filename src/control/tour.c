@@ -147,9 +147,9 @@ tours_free(struct tours *tours)
 	if (tours == NULL)
 		return;
 	event_del(&tours->event);
+	box_unref(tours->home); /* it may still hold visits of those tours */
 	while ((t = LIST_FIRST(&tours->list)) != NULL)
 		tour_free(t);
-	box_unref(tours->home);
 	free(tours);
 }
 

@@ -19,7 +19,8 @@ def pair(stage, workers=1, drain_timeout="1s", **upstream):
     proxy = watched(stage, servers, workers=workers,
                     global_={"drain_timeout": drain_timeout}, upstream={
                         "check": "send_expect", "check_expect": "s",
-                        **FAST, "check_timeout": "200ms", "check_fall": 1,
+                        **FAST, "check_fall": 1,
+                        "check_timeout": "%dms" % limit(400),
                         "server": ["%s:%d name=%s" % (*s.address, name)
                                    for s, name in zip(servers, "ab")],
                         **upstream})
