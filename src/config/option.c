@@ -414,7 +414,8 @@ const struct option OPTIONS[] = {
 	    .doc = "One of several servers, instead of host and port. A "
 		   "server of weight 2 gets twice the sessions of one of "
 		   "weight 1; a backup gets some only when no other server "
-		   "accepts." },
+		   "accepts. Of a name with IPv4 and IPv6 addresses the other "
+		   "family is tried as well after 250 ms (RFC 8305)." },
 	{ SECTION_UPSTREAM, "balance", &TYPE_WORD, UPSTREAM(balance),
 	    "round_robin", .words = BALANCE_NAMES, .shared = true,
 	    .doc = "Which server a new session goes to, where there are "

@@ -1,9 +1,11 @@
-/* Inside a race: who drives it (race.c), makes its sockets (race_connect.c) and
- * waits for a server that takes it (race_wait.c). */
+/* Inside a race: who drives it (race.c), makes its sockets (race_connect.c), tries
+ * the other family beside (race_rival.c) and waits for a server that takes it
+ * (race_wait.c). */
 #ifndef SLUICE_PROXY_RACE_INTERNAL_H
 #define SLUICE_PROXY_RACE_INTERNAL_H
 
 #include "proxy/balance.h"
+#include "proxy/waitlist.h"
 #include "race.h"
 #include "waiter.h"
 #include "worker-internal.h"
@@ -38,6 +40,14 @@ struct race {
 	int		error;	   /* of the last failure */
 	uint64_t       *tried;	   /* owned: bits over the pool's endpoints */
 
+	/* Tried beside the first (race_rival.c). */
+	bool		     rival_due;	   /* when the timer is over */
+	struct conn	     rival;
+	struct server_state *rival_server; /* one reference, and a place;
+					      NULL: there is no rival */
+	size_t		     rival_at;	   /* endpoint */
+	uint64_t	     rival_started;
+
 	struct waiter  *waiter; /* owned; NULL until it waits, and again after */
 	uint64_t	waiting_since; /* the first time; 0: never */
 	enum race_want	want;	       /* WAITING */
@@ -54,6 +64,28 @@ race_stats(const struct session *s)
 {
 	return &s->worker->stats.upstreams[race_conf(s)->index];
 }
+
+static inline struct waitlist *
+race_list(const struct session *s)
+{
+	return &s->worker->shared->waits[race_conf(s)->index];
+}
+
+/* What upstreams and servers count. */
+void race_count_attempt(struct session *);
+void race_count_failure(struct session *, struct server_state *, int error);
+
+/* The first is on its way; the rival follows if there is one, and it takes too
+ * long. */
+void rival_arm(struct session *);
+
+/* Whether the rival has connected; it is then s->upstream. */
+bool rival_wins(struct session *);
+
+/* The first has failed: whether there is a rival, and it goes on as s->upstream. */
+bool rival_takes_over(struct session *);
+
+void rival_free(struct session *); /* none is fine */
 
 /* The address's connect(2) has begun: its descriptor, or -errno. */
 int race_connect(struct session *, const struct addr *);

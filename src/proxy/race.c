@@ -89,6 +89,7 @@ race_free(struct session *s)
 	if (s->race == NULL)
 		return;
 	event_del(&s->race->timer);
+	rival_free(s);
 	waiter_leave(s->race->waiter);
 	pool_unref(s->race->pool);
 	free(s->race->tried);
@@ -185,6 +186,7 @@ race_try(struct session *s)
 	if (race_conf(s)->tcp.tcp_nodelay && !race_is_unix(s))
 		conn_set_nodelay(&s->upstream);
 	race->state = RACE_TRYING;
+	rival_arm(s);
 	return 0;
 }
 
@@ -199,18 +201,25 @@ race_tell_failure(const struct session *s)
 		eventfd_write(shared->failed_fd, 1);
 }
 
+void
+race_count_failure(struct session *s, struct server_state *server, int error)
+{
+	s->failed = true;
+	server_state_fail(server, error);
+	race_tell_failure(s);
+	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);
+}
+
 static void
 race_fail(struct session *s, int error, bool timed_out)
 {
 	conn_close(&s->upstream);
-	s->failed = true;
 	s->race->state = RACE_IDLE;
 	s->race->error = error;
 	s->race->timed_out = timed_out;
-	server_state_fail(s->server, error);
-	race_tell_failure(s);
+	race_count_failure(s, s->server, error);
 	session_give_server(s);
-	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);
+	rival_takes_over(s);
 }
 
 /* What passes by itself: that, and a Unix server's full backlog. */
@@ -239,6 +248,14 @@ race_attempt(struct session *s)
 	return RACE_RUNNING;
 }
 
+void
+race_count_attempt(struct session *s)
+{
+	if (s->attempts < UINT16_MAX && s->attempts++ == 0)
+		s->dialed_ms = session_age(s);
+	counter_add(&race_stats(s)->attempts, 1);
+}
+
 static void
 race_take(struct session *s, size_t i)
 {
@@ -253,9 +270,7 @@ race_take(struct session *s, size_t i)
 	s->server = server_state_ref(race->pool->set->endpoints[i].server);
 	s->taken = true;
 	race_stop_waiting(s);
-	if (s->attempts < UINT16_MAX && s->attempts++ == 0)
-		s->dialed_ms = session_age(s);
-	counter_add(&race_stats(s)->attempts, 1);
+	race_count_attempt(s);
 }
 
 struct balance_ask
@@ -368,6 +383,21 @@ race_look(struct session *s)
 	return c->writable ? race_won(s) : RACE_RUNNING;
 }
 
+/* Who fails may leave its place to a rival that has connected already. */
+static enum race_result
+race_look_at_both(struct session *s)
+{
+	const struct server_state *first = s->server;
+	enum race_result result = race_look(s);
+
+	if (s->race->state == RACE_TRYING && s->server != first)
+		result = race_look(s);
+	if (result == RACE_RUNNING && s->race->state == RACE_TRYING &&
+	    rival_wins(s))
+		result = race_won(s);
+	return result;
+}
+
 enum race_result
 race_run(struct session *s)
 {
@@ -377,7 +407,7 @@ race_run(struct session *s)
 	if (race->state == RACE_WAITING && !race_goes_on(s))
 		return RACE_RUNNING;
 	if (race->state == RACE_TRYING)
-		result = race_look(s);
+		result = race_look_at_both(s);
 	else if (event_pending(&race->timer, EV_TIMEOUT, NULL))
 		return RACE_RUNNING;
 	else if (race->state == RACE_RETRYING)

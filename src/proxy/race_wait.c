@@ -2,14 +2,7 @@
  * of them came, and nothing is read from its client meanwhile. */
 #include <errno.h>
 
-#include "proxy/waitlist.h"
 #include "race-internal.h"
-
-static struct waitlist *
-race_list(const struct session *s)
-{
-	return &s->worker->shared->waits[race_conf(s)->index];
-}
 
 static bool
 race_is_awake(const struct race *race)
