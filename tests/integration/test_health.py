@@ -17,11 +17,17 @@ from lib.mortal import Mortal
 from lib.nameserver import FakeNameServer
 from lib.peers import FIN, RST, Task, echo, payload
 from lib.programs import fails_to_start, quiet_port, run, start
+from lib.proxy import BINARY
 from lib.scrape import scrape
 from lib.stage import section
 from lib.timing import nothing_happens_for, wait_for
 from test_dns import with_cares
 from test_servers import row, rows, shares
+
+HAS_TLS = "OpenSSL none" not in subprocess.run(
+    [BINARY, "-V"], stdout=subprocess.PIPE, text=True).stdout
+
+with_tls = pytest.mark.skipif(not HAS_TLS, reason="built without OpenSSL")
 
 FAST = {"check_interval": "100ms", "check_timeout": "500ms"}
 
@@ -362,6 +368,7 @@ def tls_server(stage, context):
     return stage.keep(Mortal(b"", serve))
 
 
+@with_tls
 def test_tls(stage):
     """Whatever the certificate says; the name is that of the server."""
     context, names = certificate(stage.folder), []
@@ -379,6 +386,7 @@ def test_tls(stage):
                         r"\(check tls, 3 in a row\)")
 
 
+@with_tls
 @pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
 def test_tls_where_there_is_none(stage, words):
     server = stage.keep(Mortal(words, lambda peer: peer.recv()))
@@ -415,6 +423,16 @@ def test_the_addresses_of_a_name_are_checked_one_by_one(stage):
     wait_for(lambda: is_state("127.0.0.1", "up") and
              is_state("127.0.0.3", "failing"), 10, "the new one is down")
     assert f"127.0.0.2:{there.port}" not in rows(proxy)
+
+
+if not HAS_TLS:
+    def test_a_build_without_tls_says_so(stage):
+        code, log = fails_to_start(
+            stage, "[listener]\nbind = 127.0.0.1:0\n[upstream]\n"
+            "server = 127.0.0.1:9\ncheck = tls\n")
+        assert code == 1
+        assert "check = tls needs a build with OpenSSL; this one has none" \
+            in log
 
 
 # The recipes of the manual, with the real programs.
