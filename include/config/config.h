@@ -116,7 +116,7 @@ struct bytes_conf {
 };
 
 /* What becomes of new sessions while no server is up. */
-enum absence { ABSENCE_REFUSE, ABSENCE_HOLD };
+enum absence { ABSENCE_REFUSE, ABSENCE_HOLD, ABSENCE_UNLISTEN };
 struct absence_conf {
 	enum absence how;
 	uint64_t     hold; /* ms; 0 but for ABSENCE_HOLD */

@@ -22,6 +22,7 @@ enum mail_kind {
 	MAIL_DRAIN,	/* accept no more; stop with the last session */
 	MAIL_KILL,	/* end every session, then stop */
 	MAIL_VISIT,	/* look at sessions: embedded in a struct visit */
+	MAIL_LISTEN,	/* a listener's ports refuse clients, or no longer */
 	MAIL_WAKE,	/* a session's turn has come: embedded in its waiter */
 };
 
@@ -46,7 +47,9 @@ struct mail {
 	struct ending ending; /* KILL: what the records will say */
 
 	const struct listener_conf *listener; /* ADOPT: of the reader's
-						 snapshot, its slot taken */
+						 snapshot, its slot taken;
+						 LISTEN */
+	bool			    listens;  /* LISTEN */
 	struct conn		    client;   /* ADOPT: owned, on no base */
 	struct peer		    peer;
 };

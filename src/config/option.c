@@ -494,7 +494,11 @@ const struct option OPTIONS[] = {
 	    .doc = "What becomes of new clients while no server is up: refuse "
 		   "resets them. hold 10s keeps them waiting for so long, as "
 		   "through a fail-over, and also tries servers that refuse "
-		   "again and again, and names that do not resolve." },
+		   "again and again, and names that do not resolve. unlisten "
+		   "refuses connections to the ports of the listeners that "
+		   "lead to no other upstream, while all servers are out by "
+		   "their checks or by hand, so that a balancer in front "
+		   "notices; not to Unix sockets, nor to a port 0." },
 	{ SECTION_UPSTREAM, "send_proxy", &TYPE_WORD, UPSTREAM(send_proxy),
 	    "off", .words = SEND_PROXY_WORDS, .shared = true,
 	    .doc = "Tell the server who the client is: a header of the PROXY "

@@ -1,4 +1,4 @@
-/* The option type of "on_no_server = refuse | hold 10s". */
+/* The option type of "on_no_server = refuse | unlisten | hold 10s". */
 #include "rows.h"
 
 #include "base/units.h"
@@ -12,7 +12,8 @@ static const char *
 absence_form(const struct option *option, char *text)
 {
 	(void)option;
-	snprintf(text, FORM_TEXT, "refuse, or hold and how long, as in hold 10s");
+	snprintf(text, FORM_TEXT, "refuse, unlisten, or hold and how long, as "
+	    "in hold 10s");
 	return text;
 }
 
@@ -42,10 +43,12 @@ absence_set(const struct setting *setting)
 	if (strncmp(setting->text, HOLD " ", strlen(HOLD) + 1) == 0 ||
 	    strncmp(setting->text, HOLD "\t", strlen(HOLD) + 1) == 0)
 		return absence_hold(setting, absence);
-	if (strcmp(setting->text, "refuse") == 0)
-		return true;
-	return setting_wrong(setting, " must be %s, not '%s'",
-	    absence_form(setting->option, form), setting->text);
+	if (strcmp(setting->text, "unlisten") == 0)
+		absence->how = ABSENCE_UNLISTEN;
+	else if (strcmp(setting->text, "refuse") != 0)
+		return setting_wrong(setting, " must be %s, not '%s'",
+		    absence_form(setting->option, form), setting->text);
+	return true;
 }
 
 static bool
@@ -59,7 +62,8 @@ absence_get(const struct option *option, const void *owner, size_t n,
 		snprintf(item->text, sizeof(item->text), HOLD " %s",
 		    duration_text(absence->hold, hold));
 	else
-		snprintf(item->text, sizeof(item->text), "refuse");
+		snprintf(item->text, sizeof(item->text), "%s",
+		    absence->how == ABSENCE_UNLISTEN ? "unlisten" : "refuse");
 	return n == 0;
 }
 

@@ -14,6 +14,7 @@
 #include "config/snapshot.h"
 #include "crew.h"
 #include "daemon.h"
+#include "doors.h"
 #include "eject.h"
 #include "events.h"
 #include "host.h"
@@ -42,6 +43,7 @@ struct control {
 	struct event_base   *base;
 	struct crew	    *crew;
 	struct servers	    *servers;
+	struct doors	    *doors;
 	struct resolver	    *resolver;
 	struct rates	    *rates;
 	struct admin_sockets sockets;
@@ -273,6 +275,10 @@ control_serve(struct control *c)
 	if (c->tours == NULL)
 		return -ENOMEM;
 	servers_set_tours(c->servers, c->tours);
+	c->doors = doors_new(c->config, c->crew, c->servers);
+	if (c->doors == NULL)
+		return -ENOMEM;
+	servers_set_doors(c->servers, c->doors);
 	servers_set_missed(c->servers, control_missed, c);
 	error = events_open(c->base);
 	if (error < 0)
@@ -368,6 +374,7 @@ control_stop(struct control *c, int code)
 	rates_free(c->rates);
 	resolver_free(c->resolver);
 	servers_free(c->servers);
+	doors_free(c->doors);
 	tours_free(c->tours);
 	if (!logged) {
 		control_remove_files(c);

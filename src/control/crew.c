@@ -204,6 +204,26 @@ crew_tell_endpoints(struct crew *crew, struct endpoint_set *set)
 	return 0;
 }
 
+int
+crew_listen(struct crew *crew, const struct listener_conf *listener,
+    bool listens)
+{
+	size_t count = crew_size(crew);
+	struct mail **mails = crew_mails(count, MAIL_LISTEN);
+
+	if (mails == NULL || mails[count - 1] == NULL) {
+		crew_free_mails(mails, count);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		mails[i]->listener = listener;
+		mails[i]->listens = listens;
+		crew_mail(crew, i, mails[i]);
+	}
+	free(mails);
+	return 0;
+}
+
 static void
 crew_send(struct crew *crew, struct mail **mails)
 {

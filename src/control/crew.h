@@ -21,6 +21,9 @@ int crew_start(struct crew *, struct mail **mails);
 /* Each worker gets a reference; or none does, without memory: -ENOMEM. */
 int crew_tell_endpoints(struct crew *, struct endpoint_set *);
 
+/* All of a listener's ports refuse clients, or accept them again; 0 or -ENOMEM. */
+int crew_listen(struct crew *, const struct listener_conf *, bool listens);
+
 /* Accept no more, end with the last session; or now.  Cannot fail: the mail
  * was made with the crew. */
 void crew_drain(struct crew *);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/log.h"
+#include "doors.h"
 #include "evict.h"
 #include "health.h"
 #include "proxy/waitlist.h"
@@ -20,6 +21,7 @@ struct servers {
 	struct event_base   *base;
 	const struct config *config;
 	struct tours	    *tours; /* NULL: nobody is ended */
+	struct doors	    *doors; /* NULL: all stay open */
 	struct waitlist	    *waits; /* by upstream; NULL: nobody waits */
 	servers_missed	    *missed; /* NULL: nobody is told */
 	void		    *missed_arg;
@@ -56,6 +58,12 @@ void
 servers_set_tours(struct servers *servers, struct tours *tours)
 {
 	servers->tours = tours;
+}
+
+void
+servers_set_doors(struct servers *servers, struct doors *doors)
+{
+	servers->doors = doors;
 }
 
 void
@@ -260,6 +268,8 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 	server_judge_sessions(s, out);
 	if (out != 0)
 		servers_save(s->servers, s->upstream->index);
+	if ((old == 0) != (out == 0) && s->servers->doors != NULL)
+		doors_look(s->servers->doors, s->upstream->index);
 }
 
 /* --- who there is */

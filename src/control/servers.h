@@ -22,6 +22,7 @@
 #define SERVERS_CAUSE 160
 #define SERVERS_NAME  (ADDR_TEXT + 300) /* a host's has 253 bytes */
 
+struct doors;
 struct servers;
 struct tours;
 struct waitlist;
@@ -50,6 +51,9 @@ void		servers_free(struct servers *); /* NULL is fine */
 /* By which the sessions of servers that go down are ended, where on_down says
  * so; they must outlive them. */
 void servers_set_tours(struct servers *, struct tours *);
+
+/* Who is told that a server has gone out or come back; they must outlive them. */
+void servers_set_doors(struct servers *, struct doors *);
 
 /* Who is told of each check that finds a server down; has to outlive them. */
 typedef void servers_missed(void *arg, const struct server *);

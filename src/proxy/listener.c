@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -192,10 +193,56 @@ listener_open(struct worker *w, const struct listen_fd *from)
 bool
 listener_resume(struct listener *l)
 {
-	if (l->paused && l->resume_at <= worker_now(l->worker) &&
+	if (l->paused && !l->shut && l->resume_at <= worker_now(l->worker) &&
 	    event_add(&l->event, NULL) == 0)
 		l->paused = false;
 	return !l->paused;
+}
+
+static bool
+listener_has_fixed_port(const struct listener *l)
+{
+	struct peer own;
+
+	sock_local(l->fd, &own);
+	for (size_t i = 0; i < l->conf->nbinds; i++) {
+		const struct bind_conf *bind = &l->conf->binds[i];
+		unsigned first = addr_port(&bind->addr);
+
+		if (first > 0 && own.port >= first &&
+		    own.port - first < bind->ports)
+			return true;
+	}
+	return false;
+}
+
+/* shutdown(2) ends LISTEN, in whatever state the queue is, and keeps a port that
+ * bind(2) was asked for; a level-triggered event would hear of it for ever. */
+void
+listener_shut(struct listener *l)
+{
+	if (l->shut || !listener_has_fixed_port(l))
+		return;
+	event_del(&l->event);
+	l->shut = true;
+	shutdown(l->fd, SHUT_RD);
+}
+
+void
+listener_listen(struct listener *l)
+{
+	const struct listener_conf *conf = l->conf;
+	int backlog = conf->backlog == 0 ? SOMAXCONN : (int)conf->backlog;
+
+	if (!l->shut)
+		return;
+	l->shut = false;
+	if (listen(l->fd, backlog) < 0)
+		log_error(-errno, "listener %s: cannot listen again",
+		    conf->name);
+	else if (!l->paused && event_add(&l->event, NULL) < 0)
+		listener_pause(l, &listener_stats(l)->paused_short,
+		    "cannot accept", -ENOMEM);
 }
 
 void

@@ -19,6 +19,7 @@ struct listener {
 	const struct listener_conf *conf;
 	int		     fd; /* owned */
 	bool		     paused;
+	bool		     shut; /* its port refuses clients */
 	uint64_t	     resume_at; /* not before, if paused */
 	uint64_t	     warned; /* when a pause was last spoken of */
 };
@@ -31,6 +32,12 @@ void listener_open(struct worker *, const struct listen_fd *);
 bool listener_resume(struct listener *);
 
 #define LISTENER_RESUME_MS 50 /* until the next try */
+
+/* Refuses clients, and those that are queued are reset; the port stays ours, so
+ * that it can listen again.  Not a Unix socket, which could not, nor one whose
+ * port the kernel chose, which would lose it. */
+void listener_shut(struct listener *);
+void listener_listen(struct listener *);
 
 /* Takes in who is queued already, whom closing would reset, and closes. */
 void listener_drain(struct listener *);

@@ -144,6 +144,18 @@ worker_take_endpoints(struct worker *w, struct mail *mail)
 	waitlist_wake(&w->shared->waits[i]);
 }
 
+static void
+worker_listen(struct worker *w, const struct mail *mail)
+{
+	struct listener *l;
+
+	LIST_FOREACH(l, &w->listeners, link)
+		if (l->conf == mail->listener && mail->listens)
+			listener_listen(l);
+		else if (l->conf == mail->listener)
+			listener_shut(l);
+}
+
 /* Who is kept waiting for nothing is let go: see ADMIT. */
 static void
 worker_drain_held(struct worker *w)
@@ -199,6 +211,9 @@ worker_read(struct worker *w, struct mail *mail)
 	case MAIL_VISIT:
 		visit_run(w, mail);
 		return; /* it goes back */
+	case MAIL_LISTEN:
+		worker_listen(w, mail);
+		break;
 	case MAIL_WAKE:
 		waiter_read(mail);
 		return; /* it is the waiter's */

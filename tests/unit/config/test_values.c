@@ -318,15 +318,16 @@ test_absences(void **state)
 {
 	(void)state;
 	assert_line("upstream", "on_no_server = refuse", "");
+	assert_line("upstream", "on_no_server = unlisten", "");
 	assert_line("upstream", "on_no_server = hold 10s", "");
 	assert_line("upstream", "on_no_server = hold", "on_no_server must be "
-	    "refuse, or hold and how long, as in hold 10s, not 'hold'");
+	    "refuse, unlisten, or hold and how long, as in hold 10s, not 'hold'");
 	assert_line("upstream", "on_no_server = hold 10",
 	    "on_no_server: 10 what? write 10s or 10ms");
 	assert_line("upstream", "on_no_server = hold 0",
 	    "on_no_server: must be more than 0");
 	assert_line("upstream", "on_no_server = wait 1s", "on_no_server must be "
-	    "refuse, or hold and how long, as in hold 10s, not 'wait 1s'");
+	    "refuse, unlisten, or hold and how long, as in hold 10s, not 'wait 1s'");
 }
 
 static void

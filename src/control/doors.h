@@ -1,0 +1,24 @@
+/* Listeners that refuse clients while no server of theirs is up: those of an
+ * upstream with on_no_server = unlisten. */
+#ifndef SLUICE_CONTROL_DOORS_H
+#define SLUICE_CONTROL_DOORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config;
+struct crew;
+struct doors;
+struct servers;
+
+/* All are open; NULL without memory. */
+struct doors *doors_new(const struct config *, struct crew *,
+    const struct servers *);
+void	      doors_free(struct doors *); /* NULL is fine */
+
+/* A server of an upstream has gone out, or come back. */
+void doors_look(struct doors *, size_t upstream);
+
+bool doors_is_open(const struct doors *, size_t listener);
+
+#endif
