@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "control/version.h"
+#include "proxy/waitlist.h"
 #include "report.h"
 #include "status.h"
 #include "status_text.h"
@@ -150,6 +151,8 @@ upstream_names(struct json *j, const struct names *names)
 static void
 upstream_begin(struct report *r, const struct status_row *row)
 {
+	const struct waitlist *list =
+	    &crew_shared(r->view->crew)->waits[row->upstream->index];
 	struct upstream_stats sum;
 	struct json *j = &r->json;
 
@@ -160,6 +163,8 @@ upstream_begin(struct report *r, const struct status_row *row)
 	json_number(j, "attempts", counter_get(&sum.attempts));
 	json_number(j, "failures", upstream_stats_failures(&sum));
 	json_number(j, "connected", counter_get(&sum.sessions));
+	json_number(j, "waiting", waitlist_length(list));
+	json_bool(j, "paused", waitlist_is_paused(list));
 	json_text(j, "unresolved", row->set != NULL && row->set->why[0] != '\0' ?
 	    row->set->why : NULL);
 	upstream_names(j, resolver_names(r->view->resolver,

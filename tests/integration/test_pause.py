@@ -45,6 +45,8 @@ def test_who_comes_waits_and_who_is_there_goes_on(stage, workers):
     before.send(b"3")
     assert before.recv_exact(1) == b"3"
     assert not any(client.events() for client in clients)
+    upstream, = ask(proxy.tcp, "/api/status").json["upstreams"]
+    assert (upstream["waiting"], upstream["paused"]) == (30, True)
     assert order(proxy, "resume", "default").startswith("default goes on: ")
     for client in clients:
         assert client.recv_exact(1) == b"2"
