@@ -159,6 +159,22 @@ value_server_changes(const struct metrics *m)
 	return m->known->changes;
 }
 
+/* Each address to connect from has all of them; those of clients are not
+ * counted. */
+static uint64_t
+value_server_local_ports(const struct metrics *m)
+{
+	const struct upstream_conf *conf = m->known->upstream;
+	int family = m->known->state->addr.sa.sa_family;
+	uint64_t sources = 0;
+
+	if (family == AF_UNIX || conf->source_client)
+		return 0;
+	for (size_t i = 0; i < conf->nsources; i++)
+		sources += conf->sources[i].sa.sa_family == family;
+	return m->process.local_ports * (sources == 0 ? 1 : sources);
+}
+
 static uint64_t
 value_server_checks(const struct metrics *m)
 {
@@ -298,6 +314,11 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_SERVER, "sluice_server_up", GAUGE,
 	    "1 while new sessions may go to the server, 0 while it is out.",
 	    .write = write_value, .value = value_server_up },
+	{ SCOPE_SERVER, "sluice_server_local_ports", GAUGE,
+	    "Ports of this host for connections to the server, from all of "
+	    "source; each session takes one, and for a minute after it if we "
+	    "closed it first.",
+	    .write = write_known, .value = value_server_local_ports },
 	{ SCOPE_SERVER, "sluice_server_changes_total", COUNTER,
 	    "Times that the server went out or came back.",
 	    .write = write_value, .value = value_server_changes },

@@ -48,6 +48,21 @@ process_fds(void)
 	return count > 3 ? count - 3 : 0; /* ".", "..", and the folder's */
 }
 
+/* Of this network namespace, for IPv6 as well. */
+static uint64_t
+process_local_ports(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned first, last;
+	int found;
+
+	if (f == NULL)
+		return 0;
+	found = fscanf(f, "%u %u", &first, &last);
+	fclose(f);
+	return found == 2 && first <= last ? last - first + 1 : 0;
+}
+
 void
 process_look(struct process *p)
 {
@@ -62,4 +77,5 @@ process_look(struct process *p)
 		p->max_fds = fds.rlim_cur;
 	process_memory(p);
 	p->fds = process_fds();
+	p->local_ports = process_local_ports();
 }

@@ -11,6 +11,7 @@ struct process {
 	uint64_t virtual_bytes;
 	uint64_t fds;
 	uint64_t max_fds;
+	uint64_t local_ports; /* that connect(2) chooses from (ip(7)) */
 };
 
 void process_look(struct process *);

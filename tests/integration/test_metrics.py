@@ -1,10 +1,13 @@
 """What Prometheus is told, and that it is true."""
 
 import json
+import pathlib
 import re
 import urllib.error
 import urllib.parse
 import urllib.request
+
+import pytest
 
 from lib.admin import Folder, ask, find_doors, watched
 from lib.marks import both_crews, threads
@@ -84,6 +87,20 @@ def test_promtool_has_nothing_to_say(stage):
     limits = scrape(proxy.tcp).all("sluice_listener_max_sessions")
     assert {tuple(labels): value for labels, value in limits.items()} == \
         {(("listener", "a"),): 5}
+
+
+@pytest.mark.parametrize("sources, times", [
+    ([], 1), (["127.0.0.2"], 1), (["127.0.0.2", "127.0.0.3", "::1"], 2),
+    (["client"], None)], ids=["none", "one", "two", "client"])
+def test_the_budget_of_ports(stage, sources, times):
+    """All of the kernel's for each address to connect from."""
+    server = stage.server(echo)
+    proxy = watched(stage, server, upstream={"source": sources})
+    first, last = map(int, pathlib.Path(
+        "/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    found = scrape(proxy.tcp).all("sluice_server_local_ports")
+    assert list(found.values()) == (
+        [] if times is None else [(last - first + 1) * times])
 
 
 def test_every_family_has_help_and_type_and_a_sample(stage):
