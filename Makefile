@@ -215,7 +215,7 @@ run: deps
 # --- Tests: tests/run.sh knows how, here is what.
 
 tiers := lint \
-	unit-release integration-release \
+	integration-release \
 	unit-asan integration-asan \
 	unit-tsan integration-tsan \
 	fuzz
@@ -229,7 +229,7 @@ check: deps-test
 ##check-all	check with longer fuzzing, builds by gcc and clang, every fault
 check-all: FUZZ_TIME ?= 120
 check-all: deps-test
-	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh compilers $(tiers) faults
+	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh compilers unit-release $(tiers) faults
 
 ##fuzz		fuzz long: each target FUZZ_TIME=600 seconds
 fuzz: FUZZ_TIME ?= 600

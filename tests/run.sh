@@ -114,7 +114,7 @@ tier_integration() {
 	results=$PWD/$logs/pytest.xml
 	SLUICE=$PWD/$binary PYTHONDONTWRITEBYTECODE=1 $calm \
 	    timeout -k 10 1800 "$python" -m pytest tests/integration \
-	    -p no:cacheprovider -n "${PYTEST_JOBS:-6}" --dist loadgroup \
+	    -p no:cacheprovider -n "${PYTEST_JOBS:-8}" --dist loadgroup \
 	    --durations=10 \
 	    --timeout $((120 * SLUICE_SLOW)) -m "$marks" -q -ra --tb=short \
 	    --color=no --junitxml="$results" >"$log" 2>&1 </dev/null
