@@ -4,7 +4,8 @@
  *
  * A wake-up is for one session, the one that waits the longest, and is never
  * lost: it tries, and whether it finds a server or leaves, it wakes the next;
- * one that finds none waits on, before all others.  So whoever makes room for
+ * one that finds none waits on, before all others; who gives up as the first
+ * lets the next have a look, for what all wait for may be something else by now.  So whoever makes room for
  * one or for many calls waitlist_wake() once, behind having made it.  One is
  * awake at a time, else one that came later could be quicker. */
 #ifndef SLUICE_PROXY_WAITLIST_H
@@ -27,6 +28,7 @@ TAILQ_HEAD(waiter_queue, waiter);
 struct waitlist {
 	alignas(LINE) _Atomic uint64_t length; /* and who is awake */
 	atomic_bool	    paused;
+	_Atomic uint64_t    resumed; /* clock_ms(), the last time; 0: never */
 
 	alignas(LINE) pthread_mutex_t lock; /* of all that follows */
 	struct waiter_queue queue;

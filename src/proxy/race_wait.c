@@ -57,11 +57,21 @@ race_is_too_many(struct session *s)
 	return RACE_LOST;
 }
 
-/* Its place is kept while it is awake: so it was let in before. */
+static bool
+race_has_room(const struct session *s)
+{
+	const struct balance_ask ask = race_ask(s);
+
+	return !waitlist_is_paused(race_list(s)) &&
+	    balance_has_room(&s->race->pool->balance, &ask);
+}
+
+/* Its place is kept while it is awake: so it was let in before.  Where there is
+ * room, those who wait are on their way to it, however many they are. */
 static bool
 race_may_wait(const struct session *s)
 {
-	return s->race->waiter != NULL ||
+	return s->race->waiter != NULL || race_has_room(s) ||
 	    waitlist_length(race_list(s)) < race_conf(s)->queue;
 }
 
@@ -87,12 +97,8 @@ race_begin_waiting(struct session *s)
 static void
 race_look_again(struct session *s)
 {
-	const struct balance_ask ask = race_ask(s);
-	struct waitlist *list = race_list(s);
-
-	if (!waitlist_is_paused(list) &&
-	    balance_has_room(&s->race->pool->balance, &ask))
-		waitlist_wake(list);
+	if (race_has_room(s))
+		waitlist_wake(race_list(s));
 }
 
 enum race_result
@@ -141,29 +147,41 @@ race_stop_waiting(struct session *s)
 	s->race->waiter = NULL;
 }
 
+/* After a pause all have their whole time. */
 uint64_t
 race_wait_deadline(const struct session *s)
 {
 	const struct upstream_conf *conf = race_conf(s);
-	const struct race *race = s->race;
+	uint64_t since = s->race->waiting_since;
+	uint64_t resumed = atomic_load_explicit(&race_list(s)->resumed,
+	    memory_order_relaxed);
 
-	switch (race->want) {
+	if (since < resumed)
+		since = resumed;
+	switch (s->race->want) {
 	case WANT_ROOM:
-		return race->waiting_since + conf->queue_timeout;
+		return since + conf->queue_timeout;
 	case WANT_SERVER:
-		return race->waiting_since + conf->absence.hold;
+		return since + conf->absence.hold;
 	case WANT_RESUME:
 		break;
 	}
 	return UINT64_MAX;
 }
 
+/* What it waits for may be something else by now. */
 enum race_result
 race_wait_expire(struct session *s)
 {
-	bool room = s->race->want == WANT_ROOM;
+	bool room;
 
+	s->race->want = race_want(s);
+	if (race_wait_deadline(s) > worker_now(s->worker))
+		return RACE_RUNNING;
+	room = s->race->want == WANT_ROOM;
 	race_has_none(s);
+	if (!room && race_conf(s)->absence.how != ABSENCE_HOLD)
+		return RACE_LOST;
 	s->ending.how = HOW_TIMEOUT;
 	s->ending.of_upstream = true;
 	s->ending.rule = room ? "queue_timeout" : "on_no_server";

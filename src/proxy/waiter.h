@@ -21,7 +21,7 @@ void waiter_enter(struct waiter *);
 bool waiter_is_awake(const struct waiter *);
 
 /* Its session has a server, or ends: frees it, and wakes the next if this one
- * was awake.  NULL is fine. */
+ * was awake or the first.  NULL is fine. */
 void waiter_leave(struct waiter *);
 
 /* MAIL_WAKE has come. */

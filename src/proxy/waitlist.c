@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "proxy/mail.h"
 #include "proxy/worker.h"
 #include "session.h"
@@ -86,6 +87,8 @@ waitlist_wake(struct waitlist *list)
 void
 waitlist_pause(struct waitlist *list, bool pause)
 {
+	if (!pause)
+		atomic_store(&list->resumed, clock_ms());
 	atomic_store(&list->paused, pause);
 	if (!pause)
 		waitlist_wake(list);
@@ -134,6 +137,7 @@ waiter_leave(struct waiter *waiter)
 {
 	struct waitlist *list;
 	enum waiter_state state;
+	bool first;
 
 	if (waiter == NULL)
 		return;
@@ -141,14 +145,15 @@ waiter_leave(struct waiter *waiter)
 	pthread_mutex_lock(&list->lock);
 	state = waiter->state;
 	waiter->session = NULL;
+	first = state == WAITER_AWAKE || waiter == TAILQ_FIRST(&list->queue);
 	if (state == WAITER_WAITS)
 		TAILQ_REMOVE(&list->queue, waiter, link);
 	if (state == WAITER_WAITS || state == WAITER_AWAKE)
 		atomic_fetch_sub(&list->length, 1);
-	if (state == WAITER_AWAKE) {
+	if (state == WAITER_AWAKE)
 		list->awake = false;
+	if (first)
 		waitlist_wake_first(list);
-	}
 	pthread_mutex_unlock(&list->lock);
 	if (state != WAITER_WOKEN)
 		free(waiter); /* else waiter_read() will */

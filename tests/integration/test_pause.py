@@ -138,3 +138,71 @@ def test_bash_completes_upstreams(stage):
     proxy = watched(stage, stage.server(echo))
     assert bash_completes(
         f"sluice ctl --socket {proxy.unix} resume ") == {"default"}
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["full", "down"])
+def test_who_waited_for_its_end_does_not_wait_for_ever(stage, busy):
+    """It has the time that it would have had without the pause."""
+    server = stage.server()
+    proxy = watched(stage, server, workers=3, upstream={
+        "server": f"127.0.0.1:{server.port} name=a",
+        "server_max_sessions": 1, "queue_timeout": "1s",
+        "on_no_server": "hold 1s"})
+    if busy:
+        assert stage.session(proxy, server)
+    else:
+        order(proxy, "server", "default/a", "down")
+    order(proxy, "pause")
+    clients = [stage.connect(proxy) for _ in range(12)]
+    wait_for(lambda: waiting(proxy) == 12, 5, "all wait")
+    nothing_happens_for(1.3, lambda: any(c.events() for c in clients),
+                        "an end")
+    order(proxy, "resume")
+    nothing_happens_for(0.4, lambda: any(c.events() for c in clients),
+                        "an end")
+    for client in clients:
+        assert client.read_all() == (b"", RST)
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["full", "down"])
+def test_who_waited_before_waits_on(stage, busy):
+    server = stage.server()
+    proxy = watched(stage, server, workers=3, upstream={
+        "server": f"127.0.0.1:{server.port} name=a",
+        "server_max_sessions": 1, "queue_timeout": "700ms",
+        "on_no_server": "hold 700ms"})
+    if busy:
+        before, upstream = stage.session(proxy, server)
+    else:
+        order(proxy, "server", "default/a", "down")
+    clients = [stage.connect(proxy) for _ in range(5)]
+    wait_for(lambda: waiting(proxy) == 5, 5, "all wait")
+    order(proxy, "pause")
+    nothing_happens_for(1.5, lambda: any(c.events() for c in clients),
+                        "an end")
+    if busy:
+        before.reset()
+    else:
+        order(proxy, "server", "default/a", "up")
+    order(proxy, "resume")
+    for _ in clients:
+        server.accept().reset()
+    for client in clients:
+        assert client.read_all() == (b"", RST)
+
+
+def test_who_comes_while_it_goes_on_is_not_one_too_many(stage):
+    """There is room; those before him are on their way to it."""
+    proxy = watched(stage, stage.server(echo), workers=3, upstream={
+        "queue": "5"})
+    for _ in range(5):
+        order(proxy, "pause")
+        clients = [stage.connect(proxy) for _ in range(100)]
+        wait_for(lambda: waiting(proxy) == 100, 5, "all wait")
+        task = stage.run(order, proxy, "resume")
+        clients += [stage.connect(proxy) for _ in range(100)]
+        for client in clients:
+            client.send(b"x")
+            assert client.recv_exact(1) == b"x"
+            client.reset()
+        task.result()

@@ -186,13 +186,27 @@ who_leaves_is_passed_over(void **state)
 	struct room *room = *state;
 
 	all_enter(room);
-	leave(room, 0);
+	leave(room, 1);
 	leave(room, 2);
+	assert_string_equal(awake(room), "");
 	assert_int_equal(waitlist_length(room->list), COUNT - 2);
 	waitlist_wake(room->list);
-	assert_string_equal(awake(room), "b");
-	leave(room, 1);
+	assert_string_equal(awake(room), "a");
+	leave(room, 0);
 	assert_string_equal(awake(room), "d");
+}
+
+/* It may have been the only one that knew what is waited for by now. */
+static void
+when_the_first_gives_up_the_next_has_a_look(void **state)
+{
+	struct room *room = *state;
+
+	all_enter(room);
+	leave(room, 0);
+	assert_string_equal(awake(room), "b");
+	waiter_enter(room->waiters[1]);
+	assert_string_equal(awake(room), "");
 }
 
 /* Its mail is on its way when it ends. */
@@ -247,6 +261,7 @@ main(void)
 		IN_ROOM(who_has_found_a_server_wakes_the_next),
 		IN_ROOM(who_found_none_waits_before_all_others),
 		IN_ROOM(who_leaves_is_passed_over),
+		IN_ROOM(when_the_first_gives_up_the_next_has_a_look),
 		IN_ROOM(a_wake_up_for_who_has_ended_goes_on),
 		IN_ROOM(who_ends_awake_has_taken_nothing),
 		IN_ROOM(a_pause_ends_with_a_wake_up),
