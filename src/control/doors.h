@@ -16,7 +16,7 @@ struct doors *doors_new(const struct config *, struct crew *,
     const struct servers *);
 void	      doors_free(struct doors *); /* NULL is fine */
 
-/* A server of an upstream has gone out, or come back. */
+/* A server of an upstream has gone out, or come back; or it has others. */
 void doors_look(struct doors *, size_t upstream);
 
 bool doors_is_open(const struct doors *, size_t listener);

@@ -337,9 +337,12 @@ servers_follow(struct servers *servers, const struct endpoint_set *set)
 		else
 			s->follows = true;
 	}
-	if (error == 0)
-		servers_sweep(servers, set->upstream);
-	return error;
+	if (error < 0)
+		return error;
+	servers_sweep(servers, set->upstream);
+	if (set->count > 0 && servers->doors != NULL)
+		doors_look(servers->doors, set->upstream);
+	return 0;
 }
 
 uint32_t

@@ -2,6 +2,7 @@
 balances in front of it goes elsewhere."""
 
 import socket
+from errno import ECONNREFUSED
 
 import pytest
 
@@ -122,3 +123,34 @@ def test_a_port_that_the_kernel_chose_is_kept(stage):
     client = stage.connect(proxy)
     client.send_and_fin(b"x")
     assert client.read_all() == (b"x", FIN)
+
+
+def test_servers_that_a_name_gives_and_takes_count_as_well(stage, names):
+    """Those that are left may all be out, and new ones are not."""
+    first = stage.server(echo)
+    stage.server(echo, host="127.0.0.2", port=first.port)
+    hosts = names(db="127.0.0.1")
+    door, port = stage.keep(Folder()) / "ctl.sock", free_port()
+    stage.sluice(
+        section("global", {"workers": 3, "drain_timeout": "1s",
+                           "admin_socket": door}) +
+        section("listener", {"bind": f"127.0.0.1:{port}"}) +
+        section("upstream", {"on_no_server": "unlisten",
+                             "server": f"db.test:{first.port}"}),
+        prefix=hosts.prefix)
+
+    def refuses():
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", port)) == ECONNREFUSED
+
+    wait_for(lambda: not refuses(), 5, "a listening socket")
+    assert ctl("server", "--socket", door,
+               f"default/127.0.0.1:{first.port}", "down").returncode == 0
+    wait_for(refuses, 5, "no listening socket")
+    hosts.set(db="127.0.0.2")
+    wait_for(lambda: not refuses(), 10, "a listening socket")
+    client = stage.connect(("127.0.0.1", port))
+    client.send_and_fin(b"x")
+    assert client.read_all() == (b"x", FIN)
+    hosts.set(db="127.0.0.1")
+    wait_for(refuses, 10, "no listening socket")
