@@ -7,7 +7,10 @@
  * one that finds none waits on, before all others; who gives up as the first
  * lets the next have a look, for what all wait for may be something else by now.  So whoever makes room for
  * one or for many calls waitlist_wake() once, behind having made it.  One is
- * awake at a time, else one that came later could be quicker. */
+ * awake at a time, else one that came later could be quicker.
+ *
+ * Who was refused by some of the servers is choosy: there may be room which is
+ * not for it.  It does not keep from that room those who have tried none. */
 #ifndef SLUICE_PROXY_WAITLIST_H
 #define SLUICE_PROXY_WAITLIST_H
 
@@ -27,6 +30,7 @@ TAILQ_HEAD(waiter_queue, waiter);
  * writes none. */
 struct waitlist {
 	alignas(LINE) _Atomic uint64_t length; /* and who is awake */
+	_Atomic uint64_t    choosy; /* of these */
 	atomic_bool	    paused;
 	_Atomic uint64_t    resumed; /* clock_ms(), the last time; 0: never */
 
@@ -48,6 +52,9 @@ void waitlist_pause(struct waitlist *, bool pause);
 
 /* How many wait now.  Any thread. */
 uint64_t waitlist_length(const struct waitlist *);
+
+/* Whether anybody waits who takes any room.  Any thread. */
+bool waitlist_is_eager(const struct waitlist *);
 
 static inline bool
 waitlist_is_paused(const struct waitlist *list)

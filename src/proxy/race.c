@@ -300,12 +300,13 @@ race_pick(struct session *s, size_t *picked)
 	return answer;
 }
 
-/* All again, after a pause with jitter. */
+/* All again, after a pause with jitter, for which nobody else has to wait. */
 static void
 race_begin_again(struct session *s)
 {
 	struct race *race = s->race;
 
+	race_stop_waiting(s);
 	for (size_t n = 0; n < BALANCE_WORDS(race->pool->set->count); n++)
 		race->tried[n] = 0;
 	race_pause(s, RACE_PAUSED, RACE_PAUSE_MS +

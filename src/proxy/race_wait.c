@@ -19,7 +19,18 @@ race_must_queue(const struct session *s)
 	if (waitlist_is_paused(list))
 		return true;
 	return race_conf(s)->queue > 0 && s->attempts == 0 &&
-	    !race_is_awake(s->race) && waitlist_length(list) > 0;
+	    !race_is_awake(s->race) && waitlist_is_eager(list);
+}
+
+/* Whether it was refused by some. */
+static bool
+race_is_choosy(const struct race *race)
+{
+	uint64_t any = 0;
+
+	for (size_t n = 0; n < BALANCE_WORDS(race->pool->set->count); n++)
+		any |= race->tried[n];
+	return any != 0;
 }
 
 static enum race_want
@@ -118,7 +129,7 @@ race_wait(struct session *s)
 	}
 	race->want = want;
 	race->state = RACE_WAITING;
-	waiter_enter(race->waiter);
+	waiter_enter(race->waiter, race_is_choosy(race));
 	race_look_again(s);
 	return RACE_RUNNING;
 }

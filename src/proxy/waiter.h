@@ -13,9 +13,10 @@ struct waitlist;
 /* Not waiting yet; NULL without memory. */
 struct waiter *waiter_new(struct session *, struct waitlist *);
 
-/* Waits: behind all others, or before them if it was woken.  session_advance()
- * comes when its turn has. */
-void waiter_enter(struct waiter *);
+/* Waits: behind all others, or before them if it was woken; but one that is
+ * choosy lets those pass who are not.  session_advance() comes when its turn
+ * has. */
+void waiter_enter(struct waiter *, bool choosy);
 
 /* Whether its turn has come, and it has neither found anything nor gone back. */
 bool waiter_is_awake(const struct waiter *);

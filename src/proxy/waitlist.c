@@ -23,6 +23,7 @@ struct waiter {
 	TAILQ_ENTRY(waiter) link;
 	_Atomic enum waiter_state state;
 	struct waitlist	   *list;
+	bool		    choosy;
 	struct session	   *session; /* NULL: has ended since it was woken */
 	struct mail	    mail;    /* MAIL_WAKE */
 };
@@ -53,6 +54,13 @@ uint64_t
 waitlist_length(const struct waitlist *list)
 {
 	return atomic_load_explicit(&list->length, memory_order_relaxed);
+}
+
+bool
+waitlist_is_eager(const struct waitlist *list)
+{
+	return waitlist_length(list) >
+	    atomic_load_explicit(&list->choosy, memory_order_relaxed);
 }
 
 /* A worker that has a session takes mail. */
@@ -107,21 +115,36 @@ waiter_new(struct session *s, struct waitlist *list)
 	return waiter;
 }
 
+static void
+waiter_count_choosy(struct waiter *waiter, bool choosy)
+{
+	if (choosy && !waiter->choosy)
+		atomic_fetch_add(&waiter->list->choosy, 1);
+	if (!choosy && waiter->choosy)
+		atomic_fetch_sub(&waiter->list->choosy, 1);
+	waiter->choosy = choosy;
+}
+
 void
-waiter_enter(struct waiter *waiter)
+waiter_enter(struct waiter *waiter, bool choosy)
 {
 	struct waitlist *list = waiter->list;
+	bool awake, passes;
 
 	pthread_mutex_lock(&list->lock);
-	if (waiter->state == WAITER_AWAKE) {
-		TAILQ_INSERT_HEAD(&list->queue, waiter, link);
+	awake = waiter->state == WAITER_AWAKE;
+	waiter_count_choosy(waiter, choosy);
+	if (awake)
 		list->awake = false;
-	} else {
-		TAILQ_INSERT_TAIL(&list->queue, waiter, link);
+	else
 		atomic_fetch_add(&list->length, 1);
-	}
+	passes = awake && choosy && waitlist_is_eager(list);
+	if (awake && !passes)
+		TAILQ_INSERT_HEAD(&list->queue, waiter, link);
+	else
+		TAILQ_INSERT_TAIL(&list->queue, waiter, link);
 	waiter->state = WAITER_WAITS;
-	if (list->again)
+	if (list->again || passes)
 		waitlist_wake_first(list);
 	pthread_mutex_unlock(&list->lock);
 }
@@ -150,6 +173,8 @@ waiter_leave(struct waiter *waiter)
 		TAILQ_REMOVE(&list->queue, waiter, link);
 	if (state == WAITER_WAITS || state == WAITER_AWAKE)
 		atomic_fetch_sub(&list->length, 1);
+	if (state != WAITER_WOKEN)
+		waiter_count_choosy(waiter, false);
 	if (state == WAITER_AWAKE)
 		list->awake = false;
 	if (first)

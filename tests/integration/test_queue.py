@@ -293,3 +293,25 @@ def test_a_name_that_does_not_resolve_is_waited_for(stage, names):
     nothing_happens_for(0.5, lambda: client.events(), "an end")
     hosts.set(late="127.0.0.1")
     assert client.recv_exact(5) == b"hello"
+
+
+def test_who_waits_for_one_server_does_not_hold_up_who_may_go_to_another(
+        stage):
+    """It was refused by that one before."""
+    late, full = free_port(), stage.server()
+    proxy = watched(stage, full, workers=3, upstream={
+        "server": [f"127.0.0.1:{late}",
+                   f"127.0.0.1:{full.port} max_sessions=1"],
+        "balance": "first", "queue_timeout": "60s"})
+    (client, _), = enter(stage, full, proxy, 1)
+    refused = [stage.connect(proxy) for _ in range(3)]
+    wait_for(lambda: waits(proxy) == 3, 5, "they wait")
+    stage.server(echo, port=late)
+    others = [stage.connect(proxy) for _ in range(20)]
+    for other in others:
+        other.send(b"x")
+        assert other.recv_exact(1) == b"x"
+    nothing_happens_for(0.3, lambda: any(r.events() for r in refused), "an end")
+    refused[0].send(b"y")
+    client.reset()
+    assert full.accept().recv_exact(1) == b"y"

@@ -80,7 +80,7 @@ static void
 all_enter(struct room *room)
 {
 	for (int i = 0; i < COUNT; i++)
-		waiter_enter(room->waiters[i]);
+		waiter_enter(room->waiters[i], false);
 	assert_int_equal(waitlist_length(room->list), COUNT);
 }
 
@@ -145,9 +145,9 @@ room_that_comes_while_one_is_awake_is_looked_at_again(void **state)
 	waitlist_wake(room->list);
 	assert_string_equal(awake(room), "a");
 	waitlist_wake(room->list);
-	waiter_enter(room->waiters[0]);
+	waiter_enter(room->waiters[0], false);
 	assert_string_equal(awake(room), "a");
-	waiter_enter(room->waiters[0]);
+	waiter_enter(room->waiters[0], false);
 	assert_string_equal(awake(room), "");
 }
 
@@ -174,7 +174,7 @@ who_found_none_waits_before_all_others(void **state)
 	all_enter(room);
 	waitlist_wake(room->list);
 	assert_string_equal(awake(room), "a");
-	waiter_enter(room->waiters[0]);
+	waiter_enter(room->waiters[0], false);
 	assert_string_equal(awake(room), "");
 	waitlist_wake(room->list);
 	assert_string_equal(awake(room), "a");
@@ -205,8 +205,36 @@ when_the_first_gives_up_the_next_has_a_look(void **state)
 	all_enter(room);
 	leave(room, 0);
 	assert_string_equal(awake(room), "b");
-	waiter_enter(room->waiters[1]);
+	waiter_enter(room->waiters[1], false);
 	assert_string_equal(awake(room), "");
+}
+
+/* What there is may not be for it. */
+static void
+who_is_choosy_lets_others_pass(void **state)
+{
+	struct room *room = *state;
+
+	waiter_enter(room->waiters[0], true);
+	waiter_enter(room->waiters[1], true);
+	assert_false(waitlist_is_eager(room->list));
+	waiter_enter(room->waiters[2], false);
+	assert_true(waitlist_is_eager(room->list));
+	waitlist_wake(room->list);
+	assert_string_equal(awake(room), "a");
+	waiter_enter(room->waiters[0], true);
+	assert_string_equal(awake(room), "b");
+	waiter_enter(room->waiters[1], true);
+	assert_string_equal(awake(room), "c");
+	leave(room, 2);
+	assert_false(waitlist_is_eager(room->list));
+	assert_string_equal(awake(room), "a");
+	waiter_enter(room->waiters[0], true);
+	assert_string_equal(awake(room), "");
+	leave(room, 0);
+	leave(room, 1);
+	assert_string_equal(awake(room), "");
+	assert_int_equal(room->list->choosy, 0);
 }
 
 /* Its mail is on its way when it ends. */
@@ -262,6 +290,7 @@ main(void)
 		IN_ROOM(who_found_none_waits_before_all_others),
 		IN_ROOM(who_leaves_is_passed_over),
 		IN_ROOM(when_the_first_gives_up_the_next_has_a_look),
+		IN_ROOM(who_is_choosy_lets_others_pass),
 		IN_ROOM(a_wake_up_for_who_has_ended_goes_on),
 		IN_ROOM(who_ends_awake_has_taken_nothing),
 		IN_ROOM(a_pause_ends_with_a_wake_up),
