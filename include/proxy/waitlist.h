@@ -5,9 +5,10 @@
  * A wake-up is for one session, the one that waits the longest, and is never
  * lost: it tries, and whether it finds a server or leaves, it wakes the next;
  * one that finds none waits on, before all others; who gives up as the first
- * lets the next have a look, for what all wait for may be something else by now.  So whoever makes room for
- * one or for many calls waitlist_wake() once, behind having made it.  One is
- * awake at a time, else one that came later could be quicker.
+ * lets the next have a look, for what all wait for may be something else by
+ * now.  So whoever makes room for one or for many calls waitlist_wake() once,
+ * behind having made it.  One is awake at a time, else one that came later
+ * could be quicker.
  *
  * Who was refused by some of the servers is choosy: there may be room which is
  * not for it.  It does not keep from that room those who have tried none. */
