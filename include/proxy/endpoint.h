@@ -70,6 +70,7 @@ void server_state_fail(struct server_state *, int error);
 struct endpoint {
 	struct server_state *server; /* one reference */
 	uint32_t	     line;   /* index of its server_conf */
+	uint32_t	     host;   /* the set's first of the same name */
 	uint32_t	     weight;
 	uint64_t	     max; /* sessions; 0: no limit */
 	bool		     backup;

@@ -70,6 +70,7 @@ gather_add(const struct gathering *g, struct endpoint_set *set,
     const struct share *share, const struct addr *addrs, size_t count)
 {
 	const struct server_conf *conf = share->conf;
+	uint32_t host = (uint32_t)set->count;
 
 	for (size_t i = 0; i < count; i++) {
 		struct endpoint *e = &set->endpoints[set->count];
@@ -82,6 +83,7 @@ gather_add(const struct gathering *g, struct endpoint_set *set,
 		if (e->server == NULL)
 			return -ENOMEM;
 		e->line = (uint32_t)(conf - g->conf->servers);
+		e->host = host;
 		e->weight = servers_weight(g->servers, g->conf, conf,
 		    e->server, share->weight);
 		e->max = conf->max_sessions != 0 ? conf->max_sessions :

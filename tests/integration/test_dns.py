@@ -14,7 +14,7 @@ from lib import netns
 from lib.admin import ask
 from lib.nameserver import (CNAME, NXDOMAIN, REFUSED, SERVFAIL, A,
                             FakeNameServer, Knot, encode_record)
-from lib.peers import FIN, RST, echo, greeter
+from lib.peers import FIN, RST, BusyServer, echo, greeter
 from lib.programs import fails_to_start
 from lib.proxy import BINARY
 from lib.stage import section
@@ -596,6 +596,26 @@ def test_srv_membership_is_followed(stage, dns):
     dns.set("_pg._tcp.test", "SRV", (0, 0, 0, ""))
     proxy.wait_for_line("cannot resolve '_pg._tcp.test': it has no SRV")
     assert greeting(stage, proxy) == "3"
+
+
+@with_cares
+def test_srv_targets_of_two_families_are_no_rivals(stage, dns):
+    """One that is slow to answer does not lose to one of a lower priority."""
+    slow = stage.keep(BusyServer())
+    other = stage.server(greeter(b"6"), host="::1",
+                         sock=socket.socket(socket.AF_INET6))
+    dns.set("_pg._tcp.test", "SRV", (1, 0, slow.port, "a.test"),
+            (2, 0, other.port, "b.test"), ttl=60)
+    dns.set("a.test", "A", "127.0.0.1", ttl=60)
+    dns.set("b.test", "AAAA", "::1", ttl=60)
+    proxy = start(stage, dns, "srv:_pg._tcp.test", connect_timeout="20s")
+    wait_for_servers(proxy, f"127.0.0.1:{slow.port}", f"[::1]:{other.port}")
+    client = stage.connect(proxy)
+    nothing_happens_for(0.8, client.events, "an answer")
+    slow.release()
+    client.send(b"x")
+    assert slow.accept().recv_exact(1) == b"x"
+    assert other.accepted == 0
 
 
 @with_cares
