@@ -82,7 +82,8 @@ void rival_arm(struct session *);
 /* Whether the rival has connected; it is then s->upstream. */
 bool rival_wins(struct session *);
 
-/* The first has failed: whether there is a rival, and it goes on as s->upstream. */
+/* The first has failed, or lost: whether there is a rival, and it goes on as
+ * s->upstream; else the race is idle. */
 bool rival_takes_over(struct session *);
 
 void rival_free(struct session *); /* none is fine */

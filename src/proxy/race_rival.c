@@ -16,7 +16,8 @@ rival_may(const struct race *race, size_t i, const struct endpoint *first)
 {
 	const struct endpoint *e = &race->pool->set->endpoints[i];
 
-	return e->line == first->line && e->server->addr.sa.sa_family !=
+	return e->line == first->line && e->host == first->host &&
+	    e->server->addr.sa.sa_family !=
 	    first->server->addr.sa.sa_family &&
 	    (race->tried[i / 64] >> i % 64 & 1) == 0 &&
 	    server_state_usable(e->server) && !endpoint_is_full(e);
@@ -115,14 +116,19 @@ bool
 rival_takes_over(struct session *s)
 {
 	struct race *race = s->race;
+	int error;
 
 	if (race->rival_server == NULL)
 		return false;
 	conn_close(&s->upstream);
 	session_give_server(s);
-	if (conn_move(&s->upstream, s->worker->base, &race->rival,
-	    session_hears_upstream, s) < 0) {
+	error = conn_move(&s->upstream, s->worker->base, &race->rival,
+	    session_hears_upstream, s);
+	if (error < 0) {
 		rival_leave(s);
+		race->error = error;
+		race->timed_out = false;
+		race->state = RACE_IDLE;
 		return false;
 	}
 	server_state_unref(s->server);

@@ -8,7 +8,8 @@ import pytest
 from lib.marks import both_crews
 from lib.peers import FIN, RST, Server, echo
 from lib.stage import section
-from lib.timing import wait_for
+from lib.strace import Injection
+from lib.timing import Stopwatch, wait_for
 
 # The second is preferred (RFC 6724 section 2.1: fc00::/7 comes last).
 SIX, FOUR = "fd00::9", "127.0.0.1"
@@ -138,3 +139,21 @@ def test_both_take_a_place_and_give_it_back(stage, hosts, names):
         assert server_of(place.served()) == SIX
     place.pass_again(FOUR)
     assert server_of(place.served()) == FOUR
+
+
+def test_a_rival_that_cannot_be_taken_over_is_no_end(stage, hosts, names):
+    """It has connected, and there is no memory to hear of it: it is tried
+    again soon, not when the first one's time is up."""
+    place = Place(stage, hosts, names)
+    place.proxy.may_log_errors = True
+    place.drop(SIX, FOUR)
+    client = place.client()
+    client.send_and_fin(b"hello")
+    wait_for(lambda: place.proxy.session_sockets == 3, 5, "both are tried")
+    with Injection(place.proxy, "epoll_ctl:error=ENOMEM") as injection:
+        place.pass_again(SIX)
+        wait_for(lambda: injection.count > 1, 10, "a failure")
+    watch = Stopwatch()
+    place.pass_again(FOUR)
+    assert client.read_all() == (b"hello", FIN)
+    assert watch.seconds < 10
