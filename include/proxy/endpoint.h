@@ -101,6 +101,9 @@ struct endpoint_set *endpoint_set_new(size_t upstream, size_t count);
 struct endpoint_set *endpoint_set_ref(struct endpoint_set *);
 void endpoint_set_unref(struct endpoint_set *); /* NULL is fine */
 
+bool endpoint_set_has(const struct endpoint_set *,
+    const struct server_state *);
+
 /* Whether there are other servers, and not only other weights. */
 bool endpoint_set_moved(const struct endpoint_set *before,
     const struct endpoint_set *after);

@@ -42,7 +42,9 @@ gather_server(const struct gathering *g, const struct endpoint_set *set,
 		known = gather_find(g->set, addr);
 	if (known != NULL)
 		return known;
-	known = server_state_new(addr);
+	known = attic_find(g->attic, addr);
+	known = known != NULL ? server_state_ref(known) :
+	    server_state_new(addr);
 	if (known != NULL && g->set != NULL && g->set->count > 0)
 		known->up_since = clock_ms();
 	return known;

@@ -3,6 +3,7 @@
 #ifndef SLUICE_CONTROL_GATHER_H
 #define SLUICE_CONTROL_GATHER_H
 
+#include "attic.h"
 #include "names.h"
 #include "servers.h"
 
@@ -12,14 +13,15 @@ struct gathering {
 	const struct upstream_conf *conf;
 	const struct names	   *names; /* NULL: it has none */
 	const struct servers	   *servers;
-	const struct endpoint_set  *set; /* used so far; NULL: none */
+	const struct endpoint_set  *set;   /* used so far; NULL: none */
+	const struct attic	   *attic; /* used before */
 };
 
 /* How many endpoints that makes at most: 0, none is known. */
 size_t gather_room(const struct gathering *);
 
-/* One reference; NULL without memory.  A server that is in use keeps its state.
- */
+/* One reference; NULL without memory.  A server that is in use, or
+ * in the attic, keeps its state. */
 struct endpoint_set *gather_build(const struct gathering *);
 
 #endif

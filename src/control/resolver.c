@@ -4,6 +4,7 @@
 #include <event2/event_struct.h>
 #include <stdlib.h>
 
+#include "attic.h"
 #include "base/log.h"
 #include "filewatch.h"
 #include "gather.h"
@@ -19,6 +20,7 @@ struct resolving {
 	struct event		    soon;  /* to publish what is known */
 	struct endpoint_set	   *set;   /* told last; one reference */
 	uint64_t		   *seen;  /* failures of each of its servers */
+	struct attic		    attic; /* servers of earlier sets */
 };
 
 struct resolver {
@@ -36,7 +38,8 @@ resolver_gathering(const struct resolving *u)
 {
 	return (struct gathering){ .config = u->resolver->config,
 		.conf = u->conf, .names = u->names,
-		.servers = u->resolver->servers, .set = u->set };
+		.servers = u->resolver->servers, .set = u->set,
+		.attic = &u->attic };
 }
 
 static size_t
@@ -109,6 +112,7 @@ resolver_publish(struct resolving *u)
 	if (u->set != NULL && set->count > 0 && endpoint_set_moved(u->set, set))
 		log_info("upstream %s: now %zu address%s", u->conf->name,
 		    set->count, set->count == 1 ? "" : "es");
+	attic_follow(&u->attic, u->set, set);
 	endpoint_set_unref(u->set);
 	u->set = set;
 	return 0;
@@ -218,6 +222,7 @@ resolver_new(struct event_base *base, const struct config *config,
 
 		u->resolver = r;
 		u->conf = &config->upstreams[i];
+		attic_init(&u->attic);
 		event_assign(&u->soon, base, -1, 0, resolver_soon_event, u);
 	}
 	error = resolver_open(r, base);
@@ -240,6 +245,7 @@ resolver_free(struct resolver *r)
 		names_free(u->names);
 		event_del(&u->soon);
 		endpoint_set_unref(u->set);
+		attic_done(&u->attic);
 		free(u->seen);
 	}
 	filewatch_free(r->files);

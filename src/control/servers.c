@@ -281,7 +281,8 @@ server_said(const struct server *s, enum change_kind kind)
 	    s->line->name, s->state->text, kind);
 }
 
-/* What an operator said before it came holds at once, and is no news. */
+/* What an operator said before it came holds at once, and is no news; what was
+ * found out of one that has been here before is over. */
 static int
 server_meet(struct servers *servers, const struct endpoint_set *set,
     const struct endpoint *e)
@@ -299,11 +300,11 @@ server_meet(struct servers *servers, const struct endpoint_set *set,
 	s->follows = true;
 	TAILQ_INSERT_TAIL(&servers->upstreams[set->upstream], s, link);
 	said = server_said(s, CHANGE_STATE);
-	if (said != NULL) {
+	if (said != NULL)
 		snprintf(s->cause, sizeof(s->cause), "by %s", said->who);
-		atomic_store_explicit(&s->state->out, said->value,
-		    memory_order_relaxed);
-	}
+	atomic_store_explicit(&s->state->out, said != NULL ? said->value : 0,
+	    memory_order_relaxed);
+	atomic_store_explicit(&s->state->row, 0, memory_order_relaxed);
 	eject_begin(s, servers->base);
 	return health_begin(s, servers->base);
 }

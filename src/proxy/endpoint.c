@@ -121,7 +121,7 @@ endpoint_set_unref(struct endpoint_set *set)
 	free(set);
 }
 
-static bool
+bool
 endpoint_set_has(const struct endpoint_set *set,
     const struct server_state *server)
 {

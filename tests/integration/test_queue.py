@@ -315,3 +315,39 @@ def test_who_waits_for_one_server_does_not_hold_up_who_may_go_to_another(
     refused[0].send(b"y")
     client.reset()
     assert full.accept().recv_exact(1) == b"y"
+
+
+def test_an_address_that_comes_back_has_its_sessions_still(stage, names):
+    """A name server takes it away, and gives it again: that makes no room."""
+    first = stage.server()
+    other = stage.server(echo, host="127.0.0.2", port=first.port)
+    hosts = names(db="127.0.0.1")
+    proxy = stage.sluice(
+        section("global", {"workers": 3, "drain_timeout": "1s"}) +
+        section("listener", {"bind": "127.0.0.1:0"}) +
+        section("upstream", {"server": f"db.test:{first.port}",
+                             "server_max_sessions": 1}), prefix=hosts.prefix)
+    client, upstream = stage.session(proxy, first)
+
+    def other_answers():
+        late = stage.connect(proxy)
+        late.send(b"x")
+        try:
+            late.sock.settimeout(0.2)
+            return late.recv(1) == b"x"
+        except TimeoutError:
+            return False
+        finally:
+            late.reset()
+
+    hosts.set(db="127.0.0.2")
+    wait_for(other_answers, 10, "the other server")
+    hosts.set(db="127.0.0.1")
+    wait_for(lambda: not other_answers(), 10, "the first again")
+    waiting = stage.connect(proxy)
+    waiting.send(b"y")
+    stays_out(first)
+    client.reset()
+    assert upstream.read_to_end().ending == RST
+    assert first.accept().recv_exact(1) == b"y"
+    assert other.accepted > 0
