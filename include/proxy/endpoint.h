@@ -101,6 +101,7 @@ struct endpoint_set *endpoint_set_new(size_t upstream, size_t count);
 struct endpoint_set *endpoint_set_ref(struct endpoint_set *);
 void endpoint_set_unref(struct endpoint_set *); /* NULL is fine */
 
+/* Whether this very server is one of the set's. */
 bool endpoint_set_has(const struct endpoint_set *,
     const struct server_state *);
 
