@@ -17,7 +17,7 @@ KIB = 1024
 
 # What a measurement on a busy machine may be off.
 TOO_FAST = 1.06
-TOO_SLOW = 0.75
+TOO_SLOW = 0.4
 
 
 def limited(first, rate):
