@@ -51,6 +51,11 @@ const char *admin_tail(const struct admin_request *);
  * memory. */
 char *admin_decode(const char *);
 
+/* The upstream of that name; of no name (NULL) the only one.  NULL: there is
+ * none, or several, and that was replied. */
+const struct upstream_conf *admin_upstream(struct admin_request *,
+    const char *name);
+
 /* Whether "format=text" asks for what a person reads, instead of JSON. */
 bool admin_wants_text(const struct admin_request *);
 
@@ -99,7 +104,7 @@ admin_handler api_sessions;
 admin_handler api_kill;
 admin_handler api_events;
 
-/* api_servers.c */
+/* api_servers.c, api_server.c */
 admin_handler api_servers;
 admin_handler api_server;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pauses.h"
 #include "session_query.h"
 #include "session_text.h"
 #include "tour.h"
@@ -31,6 +32,7 @@ sessions_query(struct admin_request *req, struct session_query *query)
 /* --- listing */
 
 struct listing {
+	const struct admin_view *view;
 	struct tour	    *tour;
 	struct admin_stream *stream;
 	bool		     text;
@@ -94,9 +96,12 @@ listing_end(struct listing *l, struct evbuffer *out, const char *next)
 		json_text(&l->json, "next", next);
 		json_end(&l->json, '}');
 		evbuffer_add(out, "\n", 1);
-	} else if (next != NULL) {
-		evbuffer_add_printf(out, "more: after=%s\n", next);
+		return;
 	}
+	if (next != NULL)
+		evbuffer_add_printf(out, "more: after=%s\n", next);
+	else
+		pauses_text(l->view, out);
 }
 
 static void
@@ -146,6 +151,7 @@ listing_new(const struct admin_view *view, const struct session_query *query)
 
 	if (l == NULL)
 		return NULL;
+	l->view = view;
 	l->tour = tour_new(view->tours, listing_back, l);
 	if (l->tour == NULL) {
 		free(l);

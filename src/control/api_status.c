@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "control/version.h"
-#include "proxy/waitlist.h"
+#include "pauses.h"
 #include "report.h"
 #include "status.h"
 #include "status_text.h"
@@ -149,10 +149,22 @@ upstream_names(struct json *j, const struct names *names)
 }
 
 static void
+upstream_waiting(struct report *r, const struct upstream_conf *upstream)
+{
+	const struct change *pause = pauses_find(r->view->servers, upstream);
+	struct json *j = &r->json;
+	char at[CLOCK_TEXT];
+
+	json_number(j, "waiting", pauses_waiting(r->view, upstream));
+	json_bool(j, "paused", pause != NULL);
+	json_text(j, "paused_since", pause == NULL ? NULL :
+	    clock_text(pause->at, at));
+	json_text(j, "paused_by", pause == NULL ? NULL : pause->who);
+}
+
+static void
 upstream_begin(struct report *r, const struct status_row *row)
 {
-	const struct waitlist *list =
-	    &crew_shared(r->view->crew)->waits[row->upstream->index];
 	struct upstream_stats sum;
 	struct json *j = &r->json;
 
@@ -163,8 +175,7 @@ upstream_begin(struct report *r, const struct status_row *row)
 	json_number(j, "attempts", counter_get(&sum.attempts));
 	json_number(j, "failures", upstream_stats_failures(&sum));
 	json_number(j, "connected", counter_get(&sum.sessions));
-	json_number(j, "waiting", waitlist_length(list));
-	json_bool(j, "paused", waitlist_is_paused(list));
+	upstream_waiting(r, row->upstream);
 	json_text(j, "unresolved", row->set != NULL && row->set->why[0] != '\0' ?
 	    row->set->why : NULL);
 	upstream_names(j, resolver_names(r->view->resolver,

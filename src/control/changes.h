@@ -1,6 +1,6 @@
-/* What operators changed of servers while the daemon runs: kept by name, so
- * that an address that comes again, or a configuration that is read again,
- * finds them. */
+/* What operators changed of servers and upstreams while the daemon runs: kept by
+ * name, so that an address that comes again, or a configuration that is read
+ * again, finds them. */
 #ifndef SLUICE_CONTROL_CHANGES_H
 #define SLUICE_CONTROL_CHANGES_H
 
@@ -11,17 +11,20 @@
 
 #define CHANGE_WHO 48
 
-enum change_kind { CHANGE_STATE, CHANGE_WEIGHT };
+enum change_kind { CHANGE_STATE, CHANGE_WEIGHT, CHANGE_PAUSE };
 
 struct change {
 	TAILQ_ENTRY(change) link;
 	char		*upstream; /* owned, as is the next */
 	char		*server;   /* a name of the configuration, or one of
-				      its addresses as text */
+				      its addresses as text; PAUSE: "" */
 	enum change_kind kind;
 	unsigned	 value; /* STATE: enum server_out, 0: up; WEIGHT */
 	char		 who[CHANGE_WHO];
 	uint64_t	 at; /* clock_wall() */
+	uint64_t	 since;	 /* the same as clock_ms() */
+	uint64_t	 waited; /* PAUSE: sessions that had waited before, and
+				    did no more */
 };
 TAILQ_HEAD(changes, change);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "control/version.h"
+#include "pauses.h"
 #include "status.h"
 
 /* A number of a row: narrow screens have no heads of columns, but the label. */
@@ -124,10 +125,41 @@ servers_begin(struct report *r)
 }
 
 static void
+upstream_paused(struct evbuffer *out, const struct change *pause)
+{
+	char age[HUMAN_TEXT], at[CLOCK_TEXT];
+
+	evbuffer_add_printf(out, "<br><b class=bad>PAUSED</b> <i>%s, since "
+	    "%.19sZ, by %s</i>", human_duration(clock_ms() - pause->since,
+	    age), clock_text(pause->at, at), pause->who);
+}
+
+/* Its name, once, and what holds for all of its servers. */
+static void
+upstream_cell(struct report *r, const struct status_row *row)
+{
+	const struct change *pause = pauses_find(r->view->servers,
+	    row->upstream);
+	uint64_t waiting = pauses_waiting(r->view, row->upstream);
+
+	cell_name(r->out, row->first ? row->upstream->name : "");
+	if (!row->first)
+		return;
+	if (row->set != NULL && row->set->count > 1)
+		evbuffer_add_printf(r->out, "<br><i>%s</i>",
+		    balance_text(row->upstream->balance));
+	if (pause != NULL)
+		upstream_paused(r->out, pause);
+	if (waiting > 0)
+		evbuffer_add_printf(r->out, "<br><i>%ju wait%s</i>",
+		    (uintmax_t)waiting, waiting == 1 ? "s" : "");
+}
+
+static void
 server_none(struct report *r, const struct status_row *row)
 {
 	evbuffer_add_printf(r->out, "<tr>");
-	cell_name(r->out, row->upstream->name);
+	upstream_cell(r, row);
 	evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=6>no address "
 	    "yet");
 	if (row->set != NULL && row->set->why[0] != '\0') {
@@ -167,14 +199,12 @@ server_state_cell(struct evbuffer *out, const struct server *s)
 }
 
 static void
-server_cells(struct evbuffer *out, const struct status_row *row)
+server_cells(struct report *r, const struct status_row *row)
 {
 	const struct endpoint *e = row->endpoint;
+	struct evbuffer *out = r->out;
 
-	cell_name(out, row->first ? row->upstream->name : "");
-	if (row->first && row->set->count > 1)
-		evbuffer_add_printf(out, "<br><i>%s</i>",
-		    balance_text(row->upstream->balance));
+	upstream_cell(r, row);
 	cell_name(out, e->server->text);
 	evbuffer_add_printf(out, e->backup ? " <i>backup</i>" : "");
 	if (row->server != NULL)
@@ -196,7 +226,7 @@ server_row(struct report *r)
 		return false;
 	if (row.endpoint != NULL) {
 		evbuffer_add_printf(r->out, "<tr>");
-		server_cells(r->out, &row);
+		server_cells(r, &row);
 		evbuffer_add_printf(r->out, "</tr>\n");
 	} else if (row.first) {
 		server_none(r, &row);

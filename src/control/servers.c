@@ -408,7 +408,7 @@ servers_set_out(struct servers *servers, const struct upstream_conf *upstream,
     const char *name, unsigned out, const char *who)
 {
 	struct change change = { .kind = CHANGE_STATE, .value = out,
-		.at = clock_wall() };
+		.at = clock_wall(), .since = clock_ms() };
 	unsigned clear = out == 0 ? BY_OPERATOR | SERVER_EJECTED :
 	    BY_OPERATOR & ~out;
 	bool line = upstream_has_line(upstream, name);
@@ -433,14 +433,14 @@ servers_set_weight(struct servers *servers,
     const char *who)
 {
 	struct change change = { .kind = CHANGE_WEIGHT, .value = weight,
-		.at = clock_wall() };
+		.at = clock_wall(), .since = clock_ms() };
 
 	snprintf(change.who, sizeof(change.who), "%s", who);
 	return servers_note(servers, upstream, name, &change);
 }
 
-const struct changes *
-servers_changes(const struct servers *servers)
+struct changes *
+servers_changes(struct servers *servers)
 {
 	return &servers->changes;
 }

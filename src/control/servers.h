@@ -105,7 +105,7 @@ int servers_set_out(struct servers *, const struct upstream_conf *,
 int servers_set_weight(struct servers *, const struct upstream_conf *,
     const char *name, unsigned weight, const char *who);
 
-/* All that operators have changed. */
-const struct changes *servers_changes(const struct servers *);
+/* All that operators have changed; of upstreams, too (pauses.h). */
+struct changes *servers_changes(struct servers *);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/human.h"
 #include "control/version.h"
+#include "pauses.h"
 #include "status.h"
 
 #define NAME_WIDTH 8 /* at least */
@@ -174,10 +175,16 @@ text_server(struct report *r)
 	return true;
 }
 
+static void
+text_end(struct report *r)
+{
+	pauses_text(r->view, r->out);
+}
+
 const struct report_part STATUS_TEXT[] = {
 	{ text_begin, NULL, NULL },
 	{ text_listeners_begin, text_listener, NULL },
-	{ text_servers_begin, text_server, NULL },
+	{ text_servers_begin, text_server, text_end },
 };
 
 const size_t STATUS_TEXT_COUNT = sizeof(STATUS_TEXT) / sizeof(STATUS_TEXT[0]);

@@ -47,12 +47,16 @@ def test_who_comes_waits_and_who_is_there_goes_on(stage, workers):
     assert not any(client.events() for client in clients)
     upstream, = ask(proxy.tcp, "/api/status").json["upstreams"]
     assert (upstream["waiting"], upstream["paused"]) == (30, True)
-    assert order(proxy, "resume", "default").startswith("default goes on: ")
+    said = order(proxy, "resume", "default")
+    assert re.fullmatch(r"default resumed after \S+s; 30 clients waited, "
+                        r"30 let go on\n", said)
     for client in clients:
         assert client.recv_exact(1) == b"2"
     assert waiting(proxy) == 0
     proxy.wait_for_line("^upstream default: paused by ")
-    proxy.wait_for_line("^upstream default: goes on by .*, 30 sessions wait$")
+    proxy.wait_for_line(r"^upstream default resumed after \S+; 30 clients "
+                        r"waited, 30 let go on, by uid \d+, pid \d+$")
+    assert order(proxy, "resume") == "default was not paused\n"
 
 
 def test_it_has_no_time_limit_but_an_end(stage):
@@ -78,8 +82,10 @@ def test_only_the_one_that_is_named(stage):
     door = stage.keep(Folder()) / "ctl.sock"
     proxy = find_doors(stage.sluice(section("global", {
         "admin": "127.0.0.1:0", "admin_socket": door}) + config))
-    fails(1, "say upstream=: there are 2", "pause", "--socket", proxy.unix)
-    fails(1, "there is no upstream 'c'", "pause", "--socket", proxy.unix, "c")
+    fails(1, "say which upstream (upstream=NAME): there are a and b",
+          "pause", "--socket", proxy.unix)
+    fails(1, "there is no upstream 'cc'; there are a and b", "pause",
+          "--socket", proxy.unix, "cc")
     order(proxy, "pause", "a")
     client = stage.connect(proxy.address("b"))
     client.send_and_fin(b"x")
@@ -89,8 +95,57 @@ def test_only_the_one_that_is_named(stage):
     nothing_happens_for(0.3, lambda: late.events(), "an answer")
     reply = ask(proxy.unix, "/api/resume?upstream=a", method="POST").json
     assert reply.pop("sessions") in (0, 1)      # it may be there already
-    assert reply == {"upstream": "a", "paused": False, "waiting": 1}
+    assert reply.pop("paused_ms") >= 300
+    assert reply == {"upstream": "a", "paused": False, "waiting": 1,
+                     "waited": 1}
     assert late.recv_exact(1) == b"x"
+
+
+def test_the_pause_is_told_wherever_one_looks(stage):
+    """By whom, since when, who waits; and no more when it is over."""
+    proxy = watched(stage, stage.server(echo))
+    order(proxy, "pause")
+    client = stage.connect(proxy)
+    client.send(b"x")
+    wait_for(lambda: waiting(proxy) == 1, 5, "it waits")
+    order(proxy, "pause")                       # the first one counts
+    line = (r"^default is PAUSED for \S+, since \S+Z, by uid \d+, pid \d+; "
+            r"1 client waits$")
+    for command in ("status", "servers", "sessions"):
+        assert re.search(line, order(proxy, command), re.M), command
+    assert re.search(r"^default paused, \S+Z, by uid \d+, pid \d+$",
+                     order(proxy, "servers"), re.M)
+    page = ask(proxy.tcp, "/").body
+    assert re.search(r"PAUSED</b> <i>\S+, since \S+Z, by uid \d+, pid", page)
+    assert "<i>1 waits</i>" in page
+    upstream, = ask(proxy.tcp, "/api/status").json["upstreams"]
+    assert re.fullmatch(r"uid \d+, pid \d+", upstream["paused_by"])
+    assert upstream["paused_since"].endswith("Z")
+    change, = ask(proxy.unix, "/api/servers").json["changes"]
+    assert (change["upstream"], change["server"], change["paused"]) == \
+        ("default", None, True)
+
+    assert ", 1 let go on\n" in order(proxy, "resume")
+    assert client.recv_exact(1) == b"x"
+    for command in ("status", "servers", "sessions"):
+        assert "PAUSED" not in order(proxy, command)
+    assert "PAUSED" not in ask(proxy.tcp, "/").body
+    upstream, = ask(proxy.tcp, "/api/status").json["upstreams"]
+    assert (upstream["paused"], upstream["paused_by"],
+            upstream["paused_since"]) == (False, None, None)
+    assert ask(proxy.unix, "/api/servers").json["changes"] == []
+
+
+def test_who_left_meanwhile_has_waited(stage):
+    proxy = watched(stage, stage.server(echo))
+    order(proxy, "pause")
+    clients = [stage.connect(proxy) for _ in range(3)]
+    wait_for(lambda: waiting(proxy) == 3, 5, "all wait")
+    clients[0].reset()
+    wait_for(lambda: waiting(proxy) == 2, 5, "one has left")
+    assert "; 3 clients waited, 2 let go on\n" in order(proxy, "resume")
+    order(proxy, "pause")
+    assert "; 0 clients waited, 0 let go on\n" in order(proxy, "resume")
 
 
 def is_ready(tools, address):
