@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define HUMAN_TEXT 16
+#define HUMAN_TEXT 24
 
 /* "340ms", "5.2s", "12m05s", "3h07m", "4d03h", "123d". Returns 'text'
  * (HUMAN_TEXT bytes). */

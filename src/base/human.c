@@ -13,8 +13,8 @@ static void
 human_two(char *text, uint64_t ms, uint64_t high, char high_name, uint64_t low,
     char low_name)
 {
-	snprintf(text, HUMAN_TEXT, "%" PRIu64 "%c%02" PRIu64 "%c", ms / high,
-	    high_name, ms % high / low, low_name);
+	snprintf(text, HUMAN_TEXT, "%u%c%02u%c", (unsigned)(ms / high),
+	    high_name, (unsigned)(ms % high / low), low_name);
 }
 
 const char *

@@ -47,7 +47,7 @@ watch_change(struct watch *w, bool good)
 {
 	const struct upstream_conf *conf = w->server->upstream;
 	uint64_t row = good ? conf->check_rise : conf->check_fall;
-	char cause[SERVERS_CAUSE], times[40] = "";
+	char cause[SERVERS_CAUSE], times[32] = "";
 
 	if (w->checks > 1 && row > 1)
 		snprintf(times, sizeof(times), ", %llu in a row",
