@@ -36,7 +36,8 @@ load(const struct config_source *source)
 {
 	struct config_errors errors;
 	struct config *config = config_load(source, &errors);
-	const char *head = log_stderr_is_journal() ? "<3>" : "";
+	const char *head = !log_stderr_is_journal() ? "" :
+	    config == NULL ? "<3>" : "<4>";
 
 	for (size_t i = 0; i < errors.count; i++)
 		fprintf(stderr, "%s%s\n", head, errors.lines[i]);

@@ -317,7 +317,8 @@ struct config_source {
 
 /* Every error of the source, in the order of the files and their lines, each as
  * one finished line:
- * "proxy.ini:8: port must be a number from 1 to 65535, not '99999'". */
+ * "proxy.ini:8: port must be a number from 1 to 65535, not '99999'".  Warnings
+ * are among them, "proxy.ini:8: warning: ...", alone if there is a config. */
 struct config_errors {
 	char **lines;
 	size_t count;

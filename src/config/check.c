@@ -116,23 +116,6 @@ upstream_servers(struct check *check, const struct section *section)
 		upstream_add_host(check, upstream, host);
 }
 
-/* What [defaults] says is for those that it fits, and a balance that is wrong
- * has been told already. */
-static void
-upstream_check_key(struct check *check, const struct section *section)
-{
-	const struct upstream_conf *upstream = section->owner;
-	struct origin key = given(upstream->origins, section->kind,
-	    "hash_key");
-	bool wrong = section->unsure || (upstream->balance == 0 &&
-	    is_given(given(upstream->origins, section->kind, "balance")));
-
-	if (is_given(key) && key.kind != ORIGIN_DEFAULTS &&
-	    upstream->balance != BALANCE_HASH && !wrong)
-		report(check->report, key, "hash_key is not looked at without "
-		    "'balance = hash'");
-}
-
 static void
 upstream_check_ttl(struct check *check, const struct section *section)
 {
@@ -384,7 +367,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 	for (struct section *s = doc->sections; s != NULL; s = s->next) {
 		if (s->owner != NULL && s->kind == SECTION_UPSTREAM) {
 			upstream_servers(&check, s);
-			upstream_check_key(&check, s);
+			unused_check(&check, s);
 			upstream_check_ttl(&check, s);
 			health_check(&check, s);
 		}
@@ -404,6 +387,7 @@ config_check(struct config *config, struct arena *arena, struct document *doc)
 		upstream_check_own(&check, &config->upstreams[i]);
 	}
 	binds_check(&check, &admin);
+	unused_check_dns(&check);
 	if (config->nlisteners == 0 && !doc->unsure)
 		report(doc->report, origin_line(0, 0),
 		    "has no [listener]: there is nothing to forward");

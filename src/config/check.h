@@ -20,7 +20,12 @@ const struct upstream_conf *check_upstream(struct check *, const char *key,
 /* Finds the upstreams of a listener's rules, and builds its tables. */
 void routes_check(struct check *, struct listener_conf *);
 
-/* What 'check' needs, and what it does not look at. */
+/* What 'check' needs. */
 void health_check(struct check *, const struct section *);
+
+/* Reports what has no effect in an upstream; dns_server without a name.  What
+ * [defaults] says without effect is as if it did not. */
+void unused_check(struct check *, const struct section *);
+void unused_check_dns(struct check *);
 
 #endif

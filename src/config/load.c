@@ -109,13 +109,10 @@ load_finish(struct load *load, const char *path, struct config_errors *errors)
 
 	if (!load->arena.failed)
 		load_values(load, path);
-	if (!load->arena.failed && load->report.count == 0) {
+	if (report_finish(&load->report, errors) && load->report.wrong == 0)
 		config = &load->owned->config;
-	} else {
-		report_finish(&load->report, errors);
-		if (load->owned != NULL)
-			config_free(&load->owned->config);
-	}
+	else if (load->owned != NULL)
+		config_free(&load->owned->config);
 	arena_done(&load->arena);
 	return config;
 }

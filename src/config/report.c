@@ -79,27 +79,23 @@ report_label(const struct report *report, struct origin origin, char *label,
 		    report_file(report, origin.file), origin.line);
 }
 
-void
-report(struct report *report, struct origin origin, const char *format, ...)
+static void
+report_add(struct report *report, struct origin origin, const char *kind,
+    const char *text)
 {
 	struct report_line *lines;
-	char label[512], text[1024];
-	int labelled, len;
-	va_list args;
+	char label[512];
 	char *whole;
+	size_t size;
 
 	report_label(report, origin, label, sizeof(label));
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	labelled = (int)strlen(label);
-	len = labelled + 2 + (int)strlen(text);
-	whole = arena_alloc(report->arena, (size_t)len + 1);
+	size = strlen(label) + 2 + strlen(kind) + strlen(text) + 1;
+	whole = arena_alloc(report->arena, size);
 	lines = arena_grow(report->arena, report->lines, report->count,
 	    sizeof(*lines));
 	if (whole == NULL || lines == NULL)
 		return;
-	snprintf(whole, (size_t)len + 1, "%s: %s", label, text);
+	snprintf(whole, size, "%s: %s%s", label, kind, text);
 	lines[report->count] = (struct report_line){
 		.rank = origin_rank(origin),
 		.sequence = report->count,
@@ -107,6 +103,32 @@ report(struct report *report, struct origin origin, const char *format, ...)
 	};
 	report->lines = lines;
 	report->count++;
+}
+
+void
+report(struct report *report, struct origin origin, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	report->wrong++;
+	report_add(report, origin, "", text);
+}
+
+void
+report_warning(struct report *report, struct origin origin,
+    const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	report_add(report, origin, "warning: ", text);
 }
 
 const char *
@@ -160,15 +182,17 @@ errors_no_memory(struct config_errors *errors, const char *name)
 		errors->count = 1;
 }
 
-void
+bool
 report_finish(struct report *report, struct config_errors *errors)
 {
 	if (report->count > 0)
 		qsort(report->lines, report->count, sizeof(*report->lines),
 		    line_compare);
-	if (report->arena->failed ||
-	    (report->count > 0 && !errors_fill(errors, report)))
-		errors_no_memory(errors, report->name);
+	if (!report->arena->failed &&
+	    (report->count == 0 || errors_fill(errors, report)))
+		return true;
+	errors_no_memory(errors, report->name);
+	return false;
 }
 
 void

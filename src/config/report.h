@@ -16,6 +16,7 @@ struct report {
 	struct arena		   *arena;  /* not ours */
 	struct report_line	   *lines;
 	size_t			    count;
+	size_t			    wrong; /* of them; else warnings */
 };
 
 /* A place in a file; line 0 is the file as a whole. */
@@ -36,6 +37,10 @@ const char *report_file(const struct report *, unsigned file);
 void report(struct report *, struct origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* "NAME:LINE: warning: text": the configuration may be used all the same. */
+void report_warning(struct report *, struct origin, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* "line 8", or "conf.d/a.ini:8" if that is another file than where the message
  * points in the first place, or "--set", or "-L". */
 #define ORIGIN_TEXT 256
@@ -43,7 +48,7 @@ const char *origin_text(const struct report *, struct origin here,
     struct origin other, char *text);
 
 /* Moves everything into 'errors', sorted.  Without memory that is one line
- * that says so, and if even that fails, none. */
-void report_finish(struct report *, struct config_errors *errors);
+ * that says so, and if even that fails, none: false. */
+bool report_finish(struct report *, struct config_errors *errors);
 
 #endif

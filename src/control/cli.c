@@ -23,7 +23,7 @@ static const struct help_line {
 	{ "", "forward, with no file needed: -L :5432=db1.internal:5432;" },
 	{ "", "repeatable, and beside a file where -c names one" },
 	{ "-t, --test", "test the configuration and exit" },
-	{ "--resolve", "with -t: also resolve the names and bind the ports" },
+	{ "--resolve", "with -t: also look names up, and bind listeners" },
 	{ "-T, --dump", "print it as it is in effect, each value with its origin" },
 	{ "--set KEY=VALUE", "instead of the file's value: "
 	    "--set global.workers=2," },

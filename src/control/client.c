@@ -261,7 +261,7 @@ path_of_config(const struct client *c, char *path)
 	struct config *config = config_load(&source, &errors);
 	const char *named = NULL;
 
-	for (size_t i = 0; i < errors.count; i++)
+	for (size_t i = 0; config == NULL && i < errors.count; i++)
 		fprintf(stderr, "%s\n", errors.lines[i]);
 	config_errors_free(&errors);
 	if (config == NULL)

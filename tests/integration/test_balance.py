@@ -198,8 +198,7 @@ def test_random_two_by_weight(stage, three, workers):
 
 @both_crews
 def test_first(stage, three, workers):
-    proxy = three.proxy("first", workers, order="bca", b="weight=1",
-                        a="weight=1000")
+    proxy = three.proxy("first", workers, order="bca")
     assert shares(proxy, 12) == {"b": 12}
     three.stop("b")
     assert shares(proxy, 12) == {"c": 12}

@@ -88,6 +88,26 @@ def test_all_errors_are_told_at_once_and_in_order(tmp_path):
         assert "'many'" in lines[1]
 
 
+def test_warnings_do_not_fail_it(stage, tmp_path):
+    """With file and line, also at a start."""
+    lines = FINE.replace("host = 127.0.0.1\nport = 9",
+                         "server = 127.0.0.1:9 backup")
+    path = write(tmp_path / "proxy.ini", lines)
+    warning = (f"{path}:4: warning: [upstream default] has backups alone, "
+               "which then get all sessions\n")
+    for args in ["-t"], ["-T"]:
+        done = sluice(*args, "-c", path)
+        assert (done.returncode, done.stderr) == (0, warning)
+    broken = write(tmp_path / "broken.ini", lines + "queue = 9\n")
+    done = sluice("-t", "-c", broken)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
+        "warning", "queue is not looked at without 'server_max_sessions = "
+        "100'"]
+    proxy = stage.sluice(lines)
+    assert "proxy.ini:4: warning: [upstream default] has" in proxy.log
+
+
 def values_of(dump):
     """The lines of -T without the origins."""
     return [line.split(" ; ")[0] for line in dump.splitlines()]

@@ -62,7 +62,8 @@ def test_who_comes_waits_and_who_is_there_goes_on(stage, workers):
 def test_it_has_no_time_limit_but_an_end(stage):
     """Neither queue_timeout nor on_no_server; a stop of the daemon is one."""
     proxy = watched(stage, stage.server(echo), upstream={
-        "queue_timeout": "100ms", "queue": "1", "connect_timeout": "100ms"})
+        "server_max_sessions": 1, "queue_timeout": "100ms", "queue": "1",
+        "connect_timeout": "100ms"})
     order(proxy, "pause")
     clients = [stage.connect(proxy) for _ in range(3)]
     nothing_happens_for(0.6, lambda: any(c.events() for c in clients), "an end")
@@ -249,7 +250,7 @@ def test_who_waited_before_waits_on(stage, busy):
 def test_who_comes_while_it_goes_on_is_not_one_too_many(stage):
     """There is room; those before him are on their way to it."""
     proxy = watched(stage, stage.server(echo), workers=3, upstream={
-        "queue": "5"})
+        "server_max_sessions": 200, "queue": "5"})
     for _ in range(5):
         order(proxy, "pause")
         clients = [stage.connect(proxy) for _ in range(100)]

@@ -102,8 +102,8 @@ test_round_trip_of_the_longest_lines(void **state)
 	(void)state;
 	memset(path, 'p', 101);
 	snprintf(text, sizeof(text), "[listener]\nbind = unix:/%s\n"
-	    "[upstream]\nserver = unix:@%s name=%.32s weight=1000 backup\n",
-	    path, path, path);
+	    "[upstream]\nserver = unix:@%s name=%.32s weight=1000 backup\n"
+	    "server = a:1\n", path, path, path);
 	assert_round_trip(load_right(text));
 }
 
