@@ -37,14 +37,25 @@ server_state_add(_Atomic uint64_t *counter, uint64_t n)
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* In one order with what wait lists count: see waitlist_wake(). */
+/* In one order with what wait lists count: see waitlist_wake().  Never one more
+ * than there is room for, not even for a moment: who looked just then would wait
+ * for a place that is free, and nobody would wake it. */
 bool
 server_state_take(struct server_state *server, uint64_t max)
 {
-	if (atomic_fetch_add(&server->taken, 1) < max || max == 0)
+	uint64_t taken;
+
+	if (max == 0) {
+		atomic_fetch_add(&server->taken, 1);
 		return true;
-	server_state_give(server);
-	return false;
+	}
+	taken = atomic_load(&server->taken);
+	do
+		if (taken >= max)
+			return false;
+	while (!atomic_compare_exchange_weak(&server->taken, &taken,
+	    taken + 1));
+	return true;
 }
 
 void
