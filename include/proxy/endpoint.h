@@ -49,6 +49,14 @@ server_state_usable(const struct server_state *server)
 	return atomic_load_explicit(&server->out, memory_order_relaxed) == 0;
 }
 
+/* Whether those that are there may have to leave (on_down). */
+static inline bool
+server_state_is_down(const struct server_state *server)
+{
+	return (atomic_load_explicit(&server->out, memory_order_relaxed) &
+	    (SERVER_FAILING | SERVER_DISABLED)) != 0;
+}
+
 /* One reference; NULL without memory. Any thread, as are the next two. */
 struct server_state *server_state_new(const struct addr *);
 struct server_state *server_state_ref(struct server_state *);

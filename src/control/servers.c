@@ -216,11 +216,9 @@ server_log(const struct server *s, unsigned set, unsigned out, uint64_t spell)
 
 /* Its sessions may fare well while it is ejected or drained. */
 static void
-server_judge_sessions(struct server *s, unsigned out)
+server_judge_sessions(struct server *s)
 {
-	const unsigned down = SERVER_FAILING | SERVER_DISABLED;
-
-	if ((out & down) != 0)
+	if (server_state_is_down(s->state))
 		evict_begin(s, s->servers->base, s->servers->tours,
 		    s->servers->config->global.drain_timeout);
 	else
@@ -265,7 +263,7 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 		s->since = now;
 	}
 	server_log(s, out & ~old, out, spell);
-	server_judge_sessions(s, out);
+	server_judge_sessions(s);
 	if (out != 0)
 		servers_save(s->servers, s->upstream->index);
 	if ((old == 0) != (out == 0) && s->servers->doors != NULL)

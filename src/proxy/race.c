@@ -211,15 +211,22 @@ race_count_failure(struct session *s, struct server_state *server, int error)
 }
 
 static void
-race_fail(struct session *s, int error, bool timed_out)
+race_leave(struct session *s, int error, bool timed_out)
 {
 	conn_close(&s->upstream);
+	event_del(&s->race->timer); /* a rival's, that is not to be */
 	s->race->state = RACE_IDLE;
 	s->race->error = error;
 	s->race->timed_out = timed_out;
-	race_count_failure(s, s->server, error);
 	session_give_server(s);
 	rival_takes_over(s);
+}
+
+static void
+race_fail(struct session *s, int error, bool timed_out)
+{
+	race_count_failure(s, s->server, error);
+	race_leave(s, error, timed_out);
 }
 
 /* What passes by itself: that, and a Unix server's full backlog. */
@@ -337,11 +344,24 @@ race_next(struct session *s)
 	return race_wait(s);
 }
 
+/* Whether the sessions of its server are ended (control/evict.c), or were: this
+ * one is none of them yet, and would be left over. */
+static bool
+race_is_late(const struct session *s)
+{
+	return race_conf(s)->on_down != ON_DOWN_KEEP &&
+	    server_state_is_down(s->server);
+}
+
 static enum race_result
 race_won(struct session *s)
 {
 	struct upstream_stats *stats = race_stats(s);
 
+	if (race_is_late(s)) {
+		race_leave(s, -EHOSTDOWN, false);
+		return RACE_RUNNING;
+	}
 	s->connected = true;
 	s->connected_ms = session_age(s);
 	server_state_join(s->server);
@@ -435,6 +455,7 @@ race_deadline(const struct session *s)
 enum race_result
 race_expire(struct session *s)
 {
+	const struct server_state *first = s->server;
 	struct race *race = s->race;
 
 	if (race->state == RACE_WAITING)
@@ -450,7 +471,8 @@ race_expire(struct session *s)
 	if (race->state == RACE_TRYING &&
 	    race_judge(s, sock_connected(s->upstream.fd)) == RACE_WON)
 		return RACE_WON;
-	if (race->state == RACE_TRYING || race->state == RACE_RETRYING)
+	if (s->server == first && (race->state == RACE_TRYING ||
+	    race->state == RACE_RETRYING))
 		race_fail(s, -ETIMEDOUT, true);
 	return race_run(s);
 }
