@@ -57,6 +57,9 @@ bool addr_equal(const struct addr *, const struct addr *);
 /* Whether it is 0.0.0.0 or ::, whatever the port. */
 bool addr_is_any(const struct addr *);
 
+/* Whether it is of 127.0.0.0/8, or ::1. */
+bool addr_is_loopback(const struct addr *);
+
 /* Takes what accept(2) gave, mapped addresses as addr_from_sockaddr does. */
 void peer_from_sockaddr(struct peer *, const struct sockaddr *);
 

@@ -111,6 +111,11 @@ void sock_keep_alive(int fd, const struct sock_tcp *);
  * that has failed (inet_getname()); then SO_ERROR says why. */
 int sock_connected(int fd);
 
+/* Whether what is connected is a socket to itself: where nobody listens on a port
+ * of this host, the kernel may choose that port for our end, and the SYN that
+ * comes back is a simultaneous open (RFC 9293, section 3.5). */
+bool sock_meets_itself(int fd);
+
 /* Takes (and thereby clears) the socket's pending error: 0 or -errno. */
 int sock_error(int fd);
 

@@ -237,6 +237,16 @@ addr_is_any(const struct addr *addr)
 	return false;
 }
 
+bool
+addr_is_loopback(const struct addr *addr)
+{
+	if (addr->sa.sa_family == AF_INET)
+		return ntohl(addr->in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (addr->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&addr->in6.sin6_addr);
+	return false;
+}
+
 void
 peer_from_sockaddr(struct peer *peer, const struct sockaddr *sa)
 {

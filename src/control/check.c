@@ -174,6 +174,10 @@ check_go_on(struct check *c)
 		error = sock_connected(c->fd);
 		if (error == -ENOTCONN)
 			return CHECK_WRITE;
+		if (error == 0 && sock_meets_itself(c->fd)) {
+			sock_reset_on_close(c->fd);
+			error = -ECONNREFUSED;
+		}
 		if (error < 0)
 			return check_bad_error(c, error);
 		c->connected = true;

@@ -144,6 +144,24 @@ sock_connected(int fd)
 }
 
 bool
+sock_meets_itself(int fd)
+{
+	struct sockaddr_storage name = { 0 };
+	socklen_t len = sizeof(name);
+	struct addr own, peer;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) < 0 ||
+	    (name.ss_family != AF_INET && name.ss_family != AF_INET6))
+		return false;
+	addr_from_sockaddr(&own, (struct sockaddr *)&name, len);
+	len = sizeof(name);
+	if (getpeername(fd, (struct sockaddr *)&name, &len) < 0)
+		return false;
+	addr_from_sockaddr(&peer, (struct sockaddr *)&name, len);
+	return addr_equal(&own, &peer);
+}
+
+bool
 sock_is_short(int error)
 {
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||

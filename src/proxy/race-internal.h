@@ -91,6 +91,9 @@ void rival_free(struct session *); /* none is fine */
 /* The address's connect(2) has begun: its descriptor, or -errno. */
 int race_connect(struct session *, const struct addr *);
 
+/* Whether nobody is there but ourselves: nobody listens. */
+bool race_meets_itself(const struct session *);
+
 /* What to ask the pool's balance.  Its random number is another each time. */
 struct balance_ask race_ask(const struct session *);
 

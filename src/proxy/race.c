@@ -362,6 +362,11 @@ race_won(struct session *s)
 		race_leave(s, -EHOSTDOWN, false);
 		return RACE_RUNNING;
 	}
+	if (race_meets_itself(s)) {
+		conn_reset(&s->upstream);
+		race_fail(s, -ECONNREFUSED, false);
+		return RACE_RUNNING;
+	}
 	s->connected = true;
 	s->connected_ms = session_age(s);
 	server_state_join(s->server);

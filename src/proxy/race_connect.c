@@ -18,6 +18,16 @@ race_connect_as_client(const struct session *s, const struct addr *to,
 	return sock_connect_as(to, &from, tcp);
 }
 
+/* Elsewhere it would need a source of the server's own address: so only the
+ * loopback is asked.  (Its end must be a reset: the port is that of the server,
+ * which could not listen on it while the connection lingers.) */
+bool
+race_meets_itself(const struct session *s)
+{
+	return addr_is_loopback(&s->server->addr) &&
+	    sock_meets_itself(s->upstream.fd);
+}
+
 /* Sources of the server's family in turn; EADDRNOTAVAIL (gone, or out of
  * ports) goes on to the next. */
 int

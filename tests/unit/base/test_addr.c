@@ -194,6 +194,33 @@ test_any(void **state)
 	assert_false(addr_is_any(&addr));
 }
 
+static bool
+is_loopback(const char *ip)
+{
+	struct addr addr;
+
+	assert_int_equal(addr_from_ip(&addr, ip, 80), 0);
+	return addr_is_loopback(&addr);
+}
+
+static void
+loopback_is_a_network(void **state)
+{
+	struct addr addr;
+
+	(void)state;
+	assert_true(is_loopback("127.0.0.1"));
+	assert_true(is_loopback("127.255.255.254"));
+	assert_true(is_loopback("::ffff:127.0.0.1"));
+	assert_true(is_loopback("::1"));
+	assert_false(is_loopback("126.0.0.1"));
+	assert_false(is_loopback("128.0.0.1"));
+	assert_false(is_loopback("::"));
+	assert_false(is_loopback("::2"));
+	addr_from_path(&addr, "@");
+	assert_false(addr_is_loopback(&addr));
+}
+
 static void
 assert_peer(const char *ip, const char *expected)
 {
@@ -245,6 +272,7 @@ main(void)
 		cmocka_unit_test(test_unnamed_and_counted_paths),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_any),
+		cmocka_unit_test(loopback_is_a_network),
 		cmocka_unit_test(test_peer),
 	};
 

@@ -573,6 +573,27 @@ connected_only_when_it_is(void **state)
 }
 
 static void
+who_meets_itself(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ours, theirs;
+	struct addr at = loopback("127.0.0.1", 0);
+
+	(void)state;
+	assert_int_equal(bind(fd, &at.sa, at.len), 0);
+	at = addr_of(fd);
+	assert_false(sock_meets_itself(fd));
+	assert_int_equal(connect(fd, &at.sa, at.len), 0);
+	assert_int_equal(sock_connected(fd), 0);
+	assert_true(sock_meets_itself(fd));
+	peer_reset(fd);
+	tcp_pair(&ours, &theirs);
+	assert_false(sock_meets_itself(ours));
+	assert_false(sock_meets_itself(theirs));
+	close(ours);
+	close(theirs);
+}
+
+static void
 refused_is_told_once(void **state)
 {
 	struct addr at = loopback("127.0.0.1", 0);
@@ -982,6 +1003,7 @@ main(void)
 		IN_FOLDER(what_is_no_socket_stays),
 		cmocka_unit_test(abstract_name_needs_no_removal),
 		cmocka_unit_test(connected_only_when_it_is),
+		cmocka_unit_test(who_meets_itself),
 		cmocka_unit_test(refused_is_told_once),
 		cmocka_unit_test(reset_of_what_stood_is_no_refusal),
 		IN_FOLDER(full_unix_backlog),
