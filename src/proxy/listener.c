@@ -193,7 +193,7 @@ listener_open(struct worker *w, const struct listen_fd *from)
 bool
 listener_resume(struct listener *l)
 {
-	if (l->paused && !l->shut && l->resume_at <= worker_now(l->worker) &&
+	if (l->paused && l->resume_at <= worker_now(l->worker) &&
 	    event_add(&l->event, NULL) == 0)
 		l->paused = false;
 	return !l->paused;
@@ -217,7 +217,8 @@ listener_has_fixed_port(const struct listener *l)
 }
 
 /* shutdown(2) ends LISTEN, in whatever state the queue is, and keeps a port that
- * bind(2) was asked for; a level-triggered event would hear of it for ever. */
+ * bind(2) was asked for; a level-triggered event would hear of it for ever.  A
+ * pause ends with it: there is no client to wait for, nor a place. */
 void
 listener_shut(struct listener *l)
 {
@@ -225,6 +226,7 @@ listener_shut(struct listener *l)
 		return;
 	event_del(&l->event);
 	l->shut = true;
+	l->paused = false;
 	shutdown(l->fd, SHUT_RD);
 }
 
@@ -240,7 +242,7 @@ listener_listen(struct listener *l)
 	if (listen(l->fd, backlog) < 0)
 		log_error(-errno, "listener %s: cannot listen again",
 		    conf->name);
-	else if (!l->paused && event_add(&l->event, NULL) < 0)
+	else if (event_add(&l->event, NULL) < 0)
 		listener_pause(l, &listener_stats(l)->paused_short,
 		    "cannot accept", -ENOMEM);
 }

@@ -12,6 +12,7 @@ from lib.peers import FIN, echo
 from lib.programs import free_port
 from lib.stage import section
 from lib.timing import nothing_happens_for, wait_for
+from test_bandwidth import wake_ups
 from test_ctl import ctl
 
 
@@ -101,6 +102,29 @@ def test_a_listener_that_also_leads_elsewhere_stays(stage):
     wait_for(place.refuses, 5, "no listening socket")
     place.order("u/a", "up")
     wait_for(place.is_served, 5, "a server")
+
+
+def test_who_refuses_all_does_not_wait_for_a_place(stage):
+    """It was full when its servers went down: no timer looks for room."""
+    place = Place(stage, listener={"max_sessions": 1})
+    client = stage.connect(("127.0.0.1", place.port))
+    client.send(b"x")
+    assert client.recv_exact(1) == b"x"
+    stage.connect(("127.0.0.1", place.port))
+    place.proxy.wait_for_line("max_sessions reached, new clients wait")
+    place.order("u/a", "down")
+    place.order("u/b", "down")
+    place.proxy.wait_for_line("no server is up, clients are refused")
+    wait_for(lambda: wakes_in(place.proxy, 0.5) < 5, 5, "quiet")
+    place.order("u/a", "up")
+    client.reset()
+    wait_for(place.is_served, 5, "a place")
+
+
+def wakes_in(proxy, seconds):
+    before = wake_ups(proxy)
+    nothing_happens_for(seconds, lambda: proxy.records, "an end")
+    return wake_ups(proxy) - before
 
 
 def test_a_port_that_the_kernel_chose_is_kept(stage):
