@@ -105,12 +105,22 @@ phase_introduce(struct session *s)
 uint64_t
 phase_introduce_deadline(const struct session *s)
 {
-	return s->started + s->connected_ms + s->target->connect_timeout;
+	uint64_t since = s->started + s->connected_ms;
+
+	if (since < s->active)
+		since = s->active;
+	return since + s->target->connect_timeout;
 }
 
+/* After a stop of the process the time is up before we are told that the server
+ * takes more: then it has that time again. */
 enum phase_answer
 phase_introduce_expire(struct session *s)
 {
+	if (conn_catch_up(&s->upstream)) {
+		s->active = worker_now(s->worker);
+		return phase_introduce(s);
+	}
 	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
 		.cause = "the server takes no PROXY header in",
 		.rule = "connect_timeout", .of_upstream = true,

@@ -722,6 +722,17 @@ def test_72_a_server_that_does_not_take_its_header(stage):
     assert peer.read_to_end().ending == RST
 
 
+def test_72_the_time_of_a_stop_is_not_the_server_s(stage):
+    """It has taken all that it was sent by then."""
+    proxy, client, peer = much(stage, connect_timeout="1s")
+    wait_for(lambda: peer.unread > 0, 5, "some of the header is there")
+    with proxy.paused():
+        nothing_happens_for(1.2, lambda: proxy.records, "an end")
+        head = peer.recv(65536)
+    head += peer.recv_exact(16 + int.from_bytes(head[14:16]) - len(head))
+    assert all(value in head for value in MUCH.values())
+
+
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_72_a_reset_while_the_header_is_sent(stage, who):
     """A client that came for its header alone is a probe: nobody is told."""
