@@ -64,10 +64,11 @@ sanitize := -O1 -g -fno-omit-frame-pointer -U_FORTIFY_SOURCE
 undefined := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 flags_release := -O2 -g $(lto) $(fortify)
-flags_debug := -O1 -g $(fortify)
+# gcc guesses more about lengths when it optimizes less, or sanitizes.
+no_guesses := $(if $(clang),,-Wno-format-truncation)
+flags_debug := -O1 -g $(fortify) $(no_guesses)
 flags_asan := $(sanitize) $(undefined)
-# gcc, which guesses more about lengths when it sanitizes.
-flags_faults := $(sanitize) $(undefined) -Wno-format-truncation
+flags_faults := $(sanitize) $(undefined) $(no_guesses)
 flags_tsan := $(sanitize) -fsanitize=thread
 flags_fuzz := $(sanitize) $(undefined) -fsanitize=fuzzer-no-link
 

@@ -5,7 +5,7 @@
 #   unit-VARIANT              tests/unit, built as VARIANT
 #   integration-VARIANT       tests/integration against the daemon of VARIANT
 #   fuzz                      every target of tests/fuzz for FUZZ_TIME seconds
-#   compilers                 release builds by gcc, by clang, without each library
+#   compilers                 builds by gcc, by clang, for debugging, without each library
 #   faults                    tests/faults: every allocation, every call fails
 #
 # A tier that fails does not stop the next.  A tier without tests is absent.
@@ -187,6 +187,7 @@ tier_compilers() {
 		build BUILD="build/by-$compiler" CC="$compiler" all &&
 		    record 1 0 0
 	done
+	build VARIANT=debug all && record 1 0 0
 	build BUILD=build/no-openssl OPENSSL=no all && record 1 0 0
 	build BUILD=build/no-cares CARES=no all unit && record 1 0 0
 	build/no-cares/release/unit/config/test_dns >"$logs/dns.log" 2>&1 &&
