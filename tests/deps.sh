@@ -10,7 +10,8 @@ ours='# While sluice installs what its tests need.'
 PATH=$PATH:/usr/sbin:/sbin
 
 # One row a package: its name, and a command that succeeds where the machine
-# has what we want of it, wherever that came from.
+# has what we want of it, wherever that came from.  CARES=no and OPENSSL=no want
+# nothing, as in the Makefile, which exports them from its command line.
 build_packages() {
 	cat <<-'END'
 	gcc           have ${CC:-cc}
@@ -19,8 +20,8 @@ build_packages() {
 	pkg-config    have pkg-config
 	libevent-dev  pkg-config --exists libevent_core libevent_extra libevent_pthreads
 	libinih-dev   pkg-config --exists inih
-	libc-ares-dev pkg-config --exists libcares
-	libssl-dev    pkg-config --exists openssl
+	libc-ares-dev test "${CARES-}" = no || pkg-config --exists libcares
+	libssl-dev    test "${OPENSSL-}" = no || pkg-config --exists openssl
 	END
 }
 
