@@ -43,7 +43,7 @@ exec setpriv --pdeathsig=KILL --reuid={NOBODY} --regid={NOBODY} --clear-groups \
 
 
 @pytest.fixture
-def container(stage, hosts):
+def container(stage, hosts, own_mounts):
     """A proxy in a container, between a client's host and a server's."""
     for tool in ("unshare", "setpriv", "nsenter"):
         if shutil.which(tool) is None:

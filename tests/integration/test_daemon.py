@@ -266,14 +266,14 @@ BARE = ["unshare", "-m", "sh", "-c",
         'mount -t tmpfs -o ro tmpfs /dev && exec "$0" "$@" <&- >&-']
 
 
-@root_only
+@pytest.mark.usefixtures("own_mounts")
 def test_101_without_dev_null(stage):
     """Descriptors 0 to 2 are still no sockets, and -d still returns."""
     proxy = stage.sluice(args=["-L", "127.0.0.1:0=127.0.0.1:9"], prefix=BARE)
     assert proxy.fds[0] == proxy.fds[1] == "/"
 
 
-@root_only
+@pytest.mark.usefixtures("own_mounts")
 def test_101_in_the_background_without_dev_null(background):
     daemon = background(prefix=BARE)
     assert daemon.code == 0

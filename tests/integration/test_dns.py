@@ -1,7 +1,6 @@
 """Names by a name server that the test is, or that is a real one: cases 48 to
 55, and SRV records.  Built without c-ares there is no dns_server and no srv:."""
 
-import os
 import re
 import socket
 import struct
@@ -383,7 +382,7 @@ def etc(stage, **files):
                     f"mount --bind {folder} /etc && exec \"$@\"", "sh"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+@pytest.mark.usefixtures("own_mounts")
 @pytest.mark.parametrize("resolv", [None, "", "nonsense\n\0\xff\n", "folder"],
                          ids=["missing", "empty", "nonsense", "a-folder"])
 def test_55_no_resolv_conf(stage, hosts, resolv):

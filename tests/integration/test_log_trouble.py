@@ -19,7 +19,7 @@ from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-@root_only
+@pytest.mark.usefixtures("own_mounts")
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_96_a_full_disk(stage, format):
     """What does not fit is counted and told once there is space again, and

@@ -20,8 +20,6 @@ from lib.programs import fails_to_start, free_port, run
 from lib.proxy import ALONE, BINARY, ROOT
 from lib.timing import limit, nothing_happens_for, wait_for
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 
 # What lines look like, by device and format.
 
@@ -372,7 +370,7 @@ def test_a_file_that_cannot_be_opened_anew_goes_on(stage):
     wait_for(lambda: "event=end" in log.read_text(), 5, "the record in it")
 
 
-@root_only
+@pytest.mark.usefixtures("own_mounts")
 def test_logrotate_with_our_example(stage):
     """The real one, with the file that is installed, under load; the daemon
     is nobody, who may not make files there."""

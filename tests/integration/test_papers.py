@@ -132,7 +132,7 @@ def commands(page):
             if text.startswith("sluice ")]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.usefixtures("own_mounts")
 def test_the_commands_of_the_manual_do_what_it_says(tmp_path):
     restart, forward, background, control = commands(
         ROOT / "conf" / "sluice.8")

@@ -5,11 +5,11 @@ It ends with the test, or when the test is killed.
 """
 
 import functools
-import os
 import pathlib
 import shutil
 import subprocess
 
+from . import mounts
 from .proxy import BINARY, ROOT
 from .timing import limit
 
@@ -46,8 +46,8 @@ MAKE_THERE = ["make", "-C", "/sluice", "-o", "all", "BIN=/sluice/binary"]
 @functools.cache
 def why_not():
     """Why this machine cannot do it, or None."""
-    if os.geteuid() != 0:
-        return "a copy of the machine needs root"
+    if mounts.why_not():
+        return mounts.why_not()
     for tool in ("unshare", "nsenter", "setpriv"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed"

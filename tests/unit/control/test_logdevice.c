@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "../skip.h"
+
 #define STUCK_MS 1000
 #define RETRY_MS 250
 
@@ -205,7 +207,7 @@ a_link_of_somebody_else(void **state)
 	struct place *p = *state;
 
 	if (getuid() != 0)
-		skip();
+		SKIP("needs root");
 	assert_int_equal(symlink(p->other, p->path), 0);
 	assert_int_equal(open_at(p), 0); /* root's own is fine */
 	assert_int_equal(unlink(p->other), 0);
@@ -227,7 +229,7 @@ only_what_we_made_is_given_away(void **state)
 	struct stat st;
 
 	if (getuid() != 0)
-		skip();
+		SKIP("needs root");
 	open_at(p);
 	assert_int_equal(logdevice_give(p->device, 12, 34), 0);
 	stat(p->path, &st);

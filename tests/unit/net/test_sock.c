@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../skip.h"
 #include "loopback.h"
 
 static const struct sock_tcp plain;
@@ -221,7 +222,7 @@ wildcard_of_both_families(void **state)
 
 	(void)state;
 	if (!have_ipv6())
-		skip();
+		SKIP("no IPv6 here");
 	opts.dual = true;
 	fd = sock_listen(&any, &opts);
 	assert_true(fd >= 0);
@@ -415,7 +416,7 @@ probe_of_both_families(void **state)
 	addr = addr_of(fd);
 	if (!have_ipv6()) {
 		close(fd);
-		skip();
+		SKIP("no IPv6 here");
 	}
 	any = loopback("::", addr_port(&addr));
 	assert_int_equal(sock_probe(&any, &both_families), -EADDRINUSE);
@@ -927,7 +928,7 @@ a_client_s_address_that_no_host_has(void **state)
 
 	(void)state;
 	if (sock_probe_transparent() < 0) /* takes CAP_NET_RAW */
-		skip();
+		SKIP("takes CAP_NET_RAW");
 	server = addr_of(listening);
 	before = next_fd();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

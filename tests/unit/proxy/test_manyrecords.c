@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../skip.h"
 #include "proxy/closerecord.h"
 
 /* Runs from the top of the repository, as all tests do. */
@@ -148,7 +149,7 @@ jq_reads_them(void **state)
 {
 	(void)state;
 	if (!have("jq"))
-		skip();
+		SKIP("jq is not installed");
 	read_by(JQ, LOG_FORMAT_JSON);
 }
 
