@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,7 +154,7 @@ services_are_read(void **state)
 	(void)state;
 	answer_begin(&packet, 2);
 	put_srv(&packet, ASKED, 30, 1, 5, 5432, "One.db.TEST");
-	put_srv(&packet, ASKED, 20, 2, 0, 5433, "two.db.test");
+	put_srv(&packet, ASKED, 20, 2, 0, 5433, "2-two._db.test");
 	assert_int_equal(parse(&packet), PARSE_OK);
 	assert_int_equal(answer.count, 2);
 	assert_int_equal(answer.ttl, 20);
@@ -164,7 +165,7 @@ services_are_read(void **state)
 	assert_int_equal(found[1].priority, 2);
 	assert_int_equal(found[1].weight, 0);
 	assert_int_equal(found[1].port, 5433);
-	assert_string_equal(found[1].target, "two.db.test");
+	assert_string_equal(found[1].target, "2-two._db.test");
 }
 
 static void
@@ -282,6 +283,58 @@ what_belongs_to_others_is_passed_over(void **state)
 	assert_string_equal(found[0].target, "a.test");
 }
 
+/* As many as make sense, and one more. */
+static void
+cnames_have_an_end(void **state)
+{
+	for (unsigned chain = 16; chain <= 17; chain++) {
+		size_t owner = ASKED;
+		char name[16];
+
+		(void)state;
+		answer_begin(&packet, chain + 1);
+		for (unsigned i = 0; i < chain; i++) {
+			snprintf(name, sizeof(name), "n%u.test", i);
+			owner = put_cname(&packet, owner, 60, name);
+		}
+		put_srv(&packet, owner, 60, 0, 1, 1, "a.test");
+		if (chain == 17) {
+			assert_bad(&packet, "leads round in a circle");
+			break;
+		}
+		assert_int_equal(parse(&packet), PARSE_OK);
+		assert_int_equal(answer.count, 1);
+	}
+}
+
+/* One of another class says nothing of ours. */
+static void
+other_classes_are_passed_over(void **state)
+{
+	(void)state;
+	answer_begin(&packet, 2);
+	put_srv(&packet, ASKED, 1, 0, 1, 1, "b.test");
+	packet.data[ASKED + 18 + 4 + 2 + 3] = 3; /* CHAOS */
+	put_srv(&packet, ASKED, 30, 0, 1, 1, "a.test");
+	assert_int_equal(parse(&packet), PARSE_OK);
+	assert_int_equal(answer.count, 1);
+	assert_int_equal(answer.ttl, 30);
+	assert_string_equal(found[0].target, "a.test");
+}
+
+/* The last thing in the message may be a record that holds nothing. */
+static void
+records_may_be_empty(void **state)
+{
+	(void)state;
+	answer_begin(&packet, 2);
+	put_srv(&packet, ASKED, 30, 0, 1, 1, "a.test");
+	put_pointer(&packet, ASKED);
+	data_end(&packet, data_begin(&packet, 10, 1)); /* NULL */
+	assert_int_equal(parse(&packet), PARSE_OK);
+	assert_int_equal(answer.count, 1);
+}
+
 /* RFC 2181 section 8. */
 static void
 a_ttl_over_31_bits_is_none(void **state)
@@ -368,6 +421,17 @@ lengths_have_to_fit(void **state)
 	assert_bad(&packet, "is broken");
 }
 
+static void
+put_labels(struct packet *p, size_t count, size_t len)
+{
+	uint8_t label[65];
+
+	memset(label, 'x', sizeof(label));
+	label[0] = (uint8_t)len;
+	while (count-- > 0)
+		put(p, label, len + 1);
+}
+
 /* RFC 9267 section 2: to itself, forwards, to each other, too many, too long. */
 static void
 pointers_go_back(void **state)
@@ -402,6 +466,12 @@ pointers_go_back(void **state)
 	PUT(&packet, "\x80\0"); /* a label of a kind that there is not */
 	data_end(&packet, data_begin(&packet, 16, 1));
 	assert_bad(&packet, "is broken");
+
+	answer_begin(&packet, 1); /* the same, where so many octets follow */
+	put_labels(&packet, 1, 64);
+	PUT(&packet, "\0");
+	data_end(&packet, data_begin(&packet, 16, 1));
+	assert_bad(&packet, "is broken");
 }
 
 /* A record of another type holds a row of pointers, each to the one before. */
@@ -426,17 +496,6 @@ many_pointers(void **state)
 		assert_int_equal(parse(&packet), jumps == 126 ? PARSE_OK :
 		    PARSE_BAD);
 	}
-}
-
-static void
-put_labels(struct packet *p, size_t count, size_t len)
-{
-	uint8_t label[64];
-
-	memset(label, 'x', sizeof(label));
-	label[0] = (uint8_t)len;
-	while (count-- > 0)
-		put(p, label, len + 1);
 }
 
 static void
@@ -541,6 +600,9 @@ main(void)
 		cmocka_unit_test(cnames_may_come_late),
 		cmocka_unit_test(cnames_in_a_circle),
 		cmocka_unit_test(what_belongs_to_others_is_passed_over),
+		cmocka_unit_test(cnames_have_an_end),
+		cmocka_unit_test(other_classes_are_passed_over),
+		cmocka_unit_test(records_may_be_empty),
 		cmocka_unit_test(a_ttl_over_31_bits_is_none),
 		cmocka_unit_test(who_is_no_answer),
 		cmocka_unit_test(every_head_of_it_is_broken),

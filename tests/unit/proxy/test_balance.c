@@ -322,6 +322,52 @@ full_ones_of_any_way(void **state)
 	}
 }
 
+/* A backup's room is none while a primary is up. */
+static void
+room_is_where_a_session_may_go(void **state)
+{
+	const struct balance_ask ask = { .now = NOW };
+	struct rig *rig = *state;
+
+	rig_set(rig, 2, NULL);
+	rig_endpoint(rig, 1)->backup = true;
+	for (size_t i = 0; i < 2; i++)
+		rig_endpoint(rig, i)->max = 1;
+	rig_begin(rig, BALANCE_ROUND_ROBIN);
+	assert_true(balance_has_room(&rig->balance, &ask));
+	rig_server(rig, 0)->taken = 1;
+	assert_false(balance_has_room(&rig->balance, &ask));
+	take_out(rig, 0, SERVER_FAILING);
+	assert_true(balance_has_room(&rig->balance, &ask));
+	rig_server(rig, 1)->taken = 1;
+	assert_false(balance_has_room(&rig->balance, &ask));
+	rig_server(rig, 1)->taken = 0;
+	take_out(rig, 1, SERVER_DISABLED);
+	assert_false(balance_has_room(&rig->balance, &ask));
+}
+
+/* Workers that begin together do not all begin with the same. */
+static void
+turns_begin_by_chance(void **state)
+{
+	static const uint64_t heavy[] = { 1, 1, 2 };
+	struct rig *rig = *state;
+
+	for (int equal = 0; equal < 2; equal++) {
+		bool first[3] = { false };
+
+		rig_set(rig, 3, equal ? NULL : heavy);
+		rig_begin(rig, BALANCE_ROUND_ROBIN);
+		for (uint64_t random = 0; random < 3; random++) {
+			memset(rig->current, 0, sizeof(rig->current));
+			balance_init(&rig->balance, rig->set, rig->current,
+			    random);
+			first[pick(rig)] = true;
+		}
+		assert_true(first[0] && first[1] && first[2]);
+	}
+}
+
 static void
 one_server_is_picked_by_any_way(void **state)
 {
@@ -402,6 +448,23 @@ slow_start_of_round_robin(void **state)
 {
 	rig_slow(*state, BALANCE_ROUND_ROBIN);
 	assert_curve(*state, 4000, 0.01);
+}
+
+/* All of them came up just now: they are equal again. */
+static void
+slow_start_of_all_is_round_robin(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_set(rig, 3, NULL);
+	rig->set->slow_start = rig->conf.slow_start = 10000;
+	for (size_t i = 0; i < 3; i++)
+		rig_server(rig, i)->up_since = NOW - 1;
+	rig_begin(rig, BALANCE_ROUND_ROBIN);
+	for (unsigned n = 0; n < 60; n++)
+		pick(rig);
+	for (size_t i = 0; i < 3; i++)
+		assert_in_range(rig->picked[i], 18, 22);
 }
 
 /* Idle servers take turns by what they weigh. */
@@ -497,9 +560,12 @@ main(void)
 		ON_RIG(who_is_out_is_never_picked),
 		ON_RIG(fail_over_of_any_way),
 		ON_RIG(full_ones_of_any_way),
+		ON_RIG(room_is_where_a_session_may_go),
+		ON_RIG(turns_begin_by_chance),
 		ON_RIG(one_server_is_picked_by_any_way),
 		ON_RIG(why_nobody_is_left),
 		ON_RIG(slow_start_of_round_robin),
+		ON_RIG(slow_start_of_all_is_round_robin),
 		ON_RIG(slow_start_of_least_sessions),
 		ON_RIG(slow_start_of_random_two),
 		ON_RIG(slow_start_fills_up),

@@ -292,6 +292,23 @@ backups_agree_too(void **state)
 	assert_memory_equal(before, after, sizeof(before));
 }
 
+/* Who adds one moves nobody. */
+static void
+backups_have_no_place_in_the_table(void **state)
+{
+	static uint16_t before[KEYS], after[KEYS];
+	struct rig *rig = *state;
+
+	rig_hash(rig, 3, NULL);
+	pick_all(rig, before);
+	rig_set(rig, 5, NULL);
+	for (size_t i = 3; i < 5; i++)
+		rig_endpoint(rig, i)->backup = true;
+	rig_begin(rig, BALANCE_HASH);
+	pick_all(rig, after);
+	assert_memory_equal(before, after, sizeof(before));
+}
+
 /* Each worker has a state of its own, and no say in it. */
 static void
 workers_agree(void **state)
@@ -355,6 +372,7 @@ main(void)
 		ON_RIG(tried_is_as_out),
 		ON_RIG(few_are_left),
 		ON_RIG(backups_agree_too),
+		ON_RIG(backups_have_no_place_in_the_table),
 		ON_RIG(workers_agree),
 		cmocka_unit_test(key_is_the_address),
 	};
