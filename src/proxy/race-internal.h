@@ -46,7 +46,7 @@ struct race {
 	struct server_state *rival_server; /* one reference, and a place;
 					      NULL: there is no rival */
 	size_t		     rival_at;	   /* endpoint */
-	uint64_t	     rival_started;
+	uint64_t	     rival_started, rival_us; /* as of the first */
 
 	struct waiter  *waiter; /* owned; NULL until it waits, and again after */
 	uint64_t	waiting_since; /* the first time; 0: never */

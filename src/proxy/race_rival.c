@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/sock.h"
 #include "race-internal.h"
 
@@ -105,6 +106,7 @@ rival_start(struct session *s)
 	race->tried[i / 64] |= 1ULL << (i % 64);
 	race->rival_at = i;
 	race->rival_started = worker_now(s->worker);
+	race->rival_us = clock_us();
 	race->rival_server = server_state_ref(e->server);
 	race_count_attempt(s);
 	error = rival_connect(s);
@@ -136,8 +138,7 @@ rival_takes_over(struct session *s)
 	s->taken = true;
 	race->rival_server = NULL;
 	race->current = race->rival_at;
-	race->attempt_us += 1000 * (race->rival_started -
-	    race->attempt_started);
+	race->attempt_us = race->rival_us;
 	race->attempt_started = race->rival_started;
 	race->state = RACE_TRYING;
 	return true;

@@ -93,6 +93,7 @@ def test_a_success_in_between_is_a_new_row(stage):
         servers[0].up()
         wait_for(lambda: "0" in shares(stage, proxy, 1), 5, "a success")
     assert states(proxy) == ["up", "up"] and row(proxy, 0)["failures"] == 9
+    assert row(proxy, 0)["ejections"] == 0
 
 
 @pytest.mark.parametrize("line, wrong", [

@@ -236,6 +236,38 @@ def test_an_attempt_takes_a_place_and_gives_it_back(stage):
             "connect 300ms (connect_timeout of upstream default)")
 
 
+def test_a_failed_attempt_gives_its_place_back(stage):
+    """Whoever has the session then."""
+    late, other = free_port(), stage.server()
+    proxy = stage.proxy(other, upstream={
+        "server": [f"127.0.0.1:{late}", f"127.0.0.1:{other.port}"],
+        "server_max_sessions": 1, "balance": "first"})
+    enter(stage, other, proxy, 1)
+    stage.server(echo, port=late)
+    client = stage.connect(proxy)
+    client.send(b"x")
+    assert client.recv_exact(1) == b"x"
+
+
+def test_who_waits_goes_to_an_address_that_comes(stage, names):
+    """It began to wait with those that there were."""
+    server = stage.server()
+    stage.server(echo, host="127.0.0.2", port=server.port)
+    hosts = names(db="127.0.0.1")
+    proxy = stage.sluice(
+        section("global", {"workers": 1, "drain_timeout": "1s"}) +
+        section("listener", {"bind": "127.0.0.1:0"}) +
+        section("upstream", {"server": f"db.test:{server.port}",
+                             "server_max_sessions": 1,
+                             "queue_timeout": "60s"}), prefix=hosts.prefix)
+    stage.session(proxy, server)
+    waits = stage.connect(proxy)
+    waits.send(b"x")
+    stays_out(server)
+    hosts.set(db="127.0.0.1 db.test\n127.0.0.2")
+    assert waits.recv_exact(1) == b"x"
+
+
 def test_who_waits_does_not_hold_up_the_end(stage):
     """A drain lets it wait, and ends it in time."""
     server, proxy = full(stage, 1)
@@ -253,10 +285,12 @@ def held(stage, port, hold="20s", **upstream):
         "on_no_server": f"hold {hold}", "connect_attempts": 1, **upstream})
 
 
-def test_clients_are_kept_while_the_server_is_away(stage):
-    """It has no check: it is tried again and again."""
+@pytest.mark.parametrize("timeout", ["5s", "50ms"])
+def test_clients_are_kept_while_the_server_is_away(stage, timeout):
+    """It has no check: it is tried again and again, for longer than an attempt
+    may take."""
     port = free_port()
-    proxy = held(stage, port)
+    proxy = held(stage, port, connect_timeout=timeout)
     clients = [stage.connect(proxy) for _ in range(20)]
     for n, client in enumerate(clients):
         client.send(bytes([n]))

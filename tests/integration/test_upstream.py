@@ -76,10 +76,13 @@ def test_38_refused_means_reset(stage, workers):
     proxy.wait_until_idle()
 
 
-def test_38_the_same_server_is_tried_again_after_a_pause(stage):
-    """And the first one who answers is it: a server that restarts."""
+@pytest.mark.parametrize("timeout", ["5s", "50ms"])
+def test_38_the_same_server_is_tried_again_after_a_pause(stage, timeout):
+    """And the first one who answers is it: a server that restarts.  The pause
+    is none of an attempt's time."""
     closed = stage.keep(ClosedPort())
-    proxy = stage.proxy(closed, upstream={"connect_attempts": 100})
+    proxy = stage.proxy(closed, upstream={"connect_attempts": 100,
+                                          "connect_timeout": timeout})
     watch = Stopwatch()
     client = stage.connect(proxy)
     client.send(b"patience")
