@@ -31,7 +31,7 @@ O := $(BUILD)/$(VARIANT)
 BIN := $(if $(filter release,$(VARIANT)),$(BUILD),$(O))/sluice
 layers := $(foreach l,$(LAYERS),$(if $(wildcard src/$l/*.c),$l))
 left_out := $(if $(filter yes,$(CARES)),src/control/resolver_threads.c,\
-	src/control/resolver_ares.c) $(if $(filter yes,$(OPENSSL)),\
+	src/control/resolver_ares.c src/control/reply_ares.c) $(if $(filter yes,$(OPENSSL)),\
 	src/control/check_tls_none.c,src/control/check_tls.c)
 objects = $(patsubst src/%.c,$(O)/%.o,$(filter-out $(left_out),$(wildcard \
 	src/$1/*.c)))

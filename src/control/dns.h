@@ -14,15 +14,23 @@ enum dns_kind {
 	DNS_SERVICES,  /* SRV; never without c-ares */
 };
 
+/* Families of addresses. */
+enum { DNS_V4 = 1, DNS_V6 = 2, DNS_BOTH = DNS_V4 | DNS_V6 };
+
 struct dns_reply {
 	const char	   *why;     /* it failed, in words; NULL: it did not */
 	bool		    has_ttl; /* not so: of /etc/hosts, or unknown */
 	uint32_t	    ttl;     /* s: the least of the records used */
 	struct addr	   *addrs;   /* port 0, those to prefer first; owned */
 	size_t		    naddrs;
+	unsigned	    lost;     /* families of which it is not known */
+	const char	   *lost_why; /* of those that it had before */
 	struct dns_service *services; /* owned */
 	size_t		    nservices;
 };
+
+/* Those of some addresses. */
+unsigned dns_families(const struct addr *, size_t count);
 
 /* Frees what is owned. */
 void dns_reply_done(struct dns_reply *);
@@ -37,9 +45,11 @@ typedef void dns_done(void *arg, struct dns_reply *);
 struct dns *dns_new(struct event_base *, const struct config *);
 void	    dns_free(struct dns *); /* with its queries; NULL is fine */
 
-/* Asks; 'done' is called from the loop, never from here.  NULL: no memory. */
+/* Asks; 'done' is called from the loop, never from here.  'had' are the families
+ * of the name's addresses so far: that it has them no more has to be said.  NULL:
+ * no memory. */
 struct dns_query *dns_ask(struct dns *, enum dns_kind, const char *host,
-    dns_done *done, void *arg);
+    unsigned had, dns_done *done, void *arg);
 void dns_cancel(struct dns_query *); /* 'done' will not be called */
 
 /* resolv.conf has changed: who asks from now on asks as it says; questions that

@@ -25,8 +25,24 @@ freshness_good(struct freshness *f, uint64_t now, bool has_ttl, uint32_t ttl)
 	    f->ttl_min, f->ttl_max);
 	f->good_at = now;
 	f->failing_since = 0;
+	f->half_since = 0;
 	f->retry = 0;
 	f->due_at = now + (f->ttl > PAUSE_MS ? f->ttl : PAUSE_MS);
+}
+
+bool
+freshness_half(struct freshness *f, uint64_t now, bool has_ttl, uint32_t ttl)
+{
+	uint64_t since = f->half_since, retry = f->retry;
+
+	if (since == 0)
+		since = f->failing_since > 0 ? f->failing_since : now;
+	freshness_good(f, now, has_ttl, ttl);
+	f->half_since = since;
+	f->retry = clamp(retry * 2, PAUSE_MS, RETRY_MOST_MS);
+	if (now + f->retry < f->due_at)
+		f->due_at = now + f->retry;
+	return now - since < FRESHNESS_STALE_MS;
 }
 
 bool

@@ -17,6 +17,7 @@ struct freshness {
 	uint64_t good_at;	   /* last; 0: never */
 	uint64_t ttl;		   /* ms, of the last good one, within bounds */
 	uint64_t failing_since;	   /* 0: it is not */
+	uint64_t half_since;	   /* a family is not answered; 0: both are */
 	uint64_t retry;		   /* ms to the next attempt, while failing */
 	uint64_t due_at;	   /* when to ask again */
 };
@@ -27,6 +28,11 @@ void freshness_ask(struct freshness *, uint64_t now);
 /* It was answered; 'ttl' in s.  Without one, the addresses are asked for again
  * after 30 s. */
 void freshness_good(struct freshness *, uint64_t now, bool has_ttl,
+    uint32_t ttl);
+
+/* It was answered, but not for one family: again after 1, 2, 4, ... 30 s.
+ * Whether what was known of that one may still be used: for an hour. */
+bool freshness_half(struct freshness *, uint64_t now, bool has_ttl,
     uint32_t ttl);
 
 /* It failed: again after 1, 2, 4, ... 30 s.  Whether what it gave last may

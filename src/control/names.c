@@ -106,6 +106,70 @@ entry_bad(struct entry *e, const char *why)
 	entry_forget(e);
 }
 
+static size_t
+entry_copy(const struct entry *e, unsigned families, struct addr *to)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < e->name.naddrs; i++)
+		if (dns_families(&e->addrs[i], 1) & families)
+			to[count++] = e->addrs[i];
+	return count;
+}
+
+/* Of a family that is not known now, what it had goes on; which one is preferred
+ * stays so. */
+static void
+entry_keep(const struct entry *e, struct dns_reply *reply)
+{
+	bool ahead = e->name.naddrs > 0 &&
+	    (dns_families(e->addrs, 1) & reply->lost) != 0;
+	struct addr *all = calloc(reply->naddrs + e->name.naddrs,
+	    sizeof(*all));
+	size_t count = 0;
+
+	if (all == NULL)
+		return;
+	if (ahead)
+		count = entry_copy(e, reply->lost, all);
+	memcpy(all + count, reply->addrs, reply->naddrs * sizeof(*all));
+	count += reply->naddrs;
+	if (!ahead)
+		count += entry_copy(e, reply->lost, all + count);
+	free(reply->addrs);
+	reply->addrs = all;
+	reply->naddrs = count;
+}
+
+static void
+entry_say_half(const struct entry *e, const struct dns_reply *reply)
+{
+	const struct names *names = e->names;
+	char place[CONFIG_PLACE];
+
+	if (!names->quiet && e->name.why == NULL)
+		log_warn(0, "%s: upstream %s: cannot resolve '%s' to IPv%c "
+		    "addresses: %s; trying again", config_place(names->config,
+		    e->origin, place), names->conf->name, e->host,
+		    reply->lost == DNS_V4 ? '4' : '6', reply->lost_why);
+}
+
+static void
+entry_fresh(struct entry *e, struct dns_reply *reply)
+{
+	struct freshness *fresh = &e->name.fresh;
+	uint64_t now = clock_ms();
+
+	if (reply->lost == 0) {
+		freshness_good(fresh, now, reply->has_ttl, reply->ttl);
+		return;
+	}
+	if (reply->lost_why != NULL)
+		entry_say_half(e, reply);
+	if (freshness_half(fresh, now, reply->has_ttl, reply->ttl))
+		entry_keep(e, reply);
+}
+
 static void
 entry_good(struct entry *e, struct dns_reply *reply)
 {
@@ -117,7 +181,7 @@ entry_good(struct entry *e, struct dns_reply *reply)
 	e->name.naddrs = reply->naddrs;
 	e->name.services = e->services = reply->services;
 	e->name.nservices = reply->nservices;
-	e->name.why = NULL;
+	e->name.why = reply->lost_why;
 	*reply = (struct dns_reply){ 0 };
 	if (failed && !names->quiet && names_failing(names) == 0)
 		log_info("upstream %s: resolves again", names->conf->name);
@@ -152,8 +216,7 @@ entry_answered(void *arg, struct dns_reply *reply)
 	if (reply->why != NULL) {
 		entry_bad(e, reply->why);
 	} else {
-		freshness_good(&e->name.fresh, clock_ms(), reply->has_ttl,
-		    reply->ttl);
+		entry_fresh(e, reply);
 		entry_good(e, reply);
 		if (e->name.kind == DNS_SERVICES && !names_follow(names))
 			entry_bad(e, "out of memory");
@@ -170,7 +233,7 @@ entry_ask(struct entry *e)
 		return;
 	freshness_ask(&e->name.fresh, clock_ms());
 	e->query = dns_ask(e->names->dns, e->name.kind, e->host,
-	    entry_answered, e);
+	    dns_families(e->addrs, e->name.naddrs), entry_answered, e);
 	if (e->query != NULL)
 		return;
 	entry_bad(e, "out of memory");

@@ -10,7 +10,8 @@
 struct name {
 	const char		 *host;
 	enum dns_kind		  kind;
-	const char		 *why; /* the last answer was none; or NULL */
+	const char		 *why; /* the last answer was none, or that of
+					  one family; or NULL */
 	const struct addr	 *addrs; /* with port 0 */
 	size_t			  naddrs;
 	const struct dns_service *services;

@@ -1,8 +1,7 @@
 /* Names by c-ares, on the main thread's event base: its sockets are events, its
  * timeouts are one timer. */
-#include "dns.h"
+#include "reply_ares.h"
 
-#include <ares.h>
 #include <event2/event_struct.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -44,6 +43,8 @@ struct dns_query {
 	LIST_ENTRY(dns_query) link;
 	struct channel	     *channel;
 	enum dns_kind	      kind;
+	char		     *host;	/* owned */
+	unsigned	      had;	/* families, before */
 	dns_done	     *done; /* NULL: cancelled */
 	void		     *arg;
 	struct dns_reply      reply;
@@ -228,6 +229,7 @@ query_free(struct dns_query *q)
 	event_del(&q->answered);
 	LIST_REMOVE(q, link);
 	dns_reply_done(&q->reply);
+	free(q->host);
 	free(q);
 }
 
@@ -251,32 +253,6 @@ query_answered_event(evutil_socket_t fd, short what, void *arg)
 		dns_reply_done(&reply);
 }
 
-static const char *
-status_why(int status, enum dns_kind kind)
-{
-	switch (status) {
-	case ARES_ENODATA:
-		return kind == DNS_SERVICES ? "it has no SRV records" :
-		    "it has no address";
-	case ARES_ENOTFOUND:
-		return "no such name";
-	case ARES_ESERVFAIL:
-		return "the name server failed";
-	case ARES_EREFUSED:
-		return "the name server refuses to answer";
-	case ARES_ETIMEOUT:
-		return "no name server answered in time";
-	case ARES_ECONNREFUSED:
-		return "no name server could or would answer";
-	case ARES_EBADRESP:
-		return "the answer is broken";
-	case ARES_ENOMEM:
-		return "out of memory";
-	default:
-		return ares_strerror(status);
-	}
-}
-
 /* Out of c-ares' own frames, whenever it calls. */
 static void
 query_finish(struct dns_query *q, const char *why)
@@ -287,42 +263,48 @@ query_finish(struct dns_query *q, const char *why)
 	event_active(&q->answered, 0, 0);
 }
 
-static uint32_t
-ttl_of(int ttl)
-{
-	return ttl < 0 ? 0 : (uint32_t)ttl; /* RFC 2181 section 8 */
-}
-
+/* The other family of a name: it has none, or nobody says. */
 static void
-reply_age(struct dns_reply *reply, int ttl)
+query_other_family(void *arg, int status, int timeouts,
+    struct ares_addrinfo *info)
 {
-	if (ttl_of(ttl) < reply->ttl)
-		reply->ttl = ttl_of(ttl);
+	struct dns_query *q = arg;
+	const char *why = NULL;
+
+	(void)timeouts;
+	if (status == ARES_SUCCESS)
+		why = reply_add_addresses(&q->reply, info);
+	else if (status != ARES_ENODATA && status != ARES_ENOTFOUND)
+		why = reply_why(status, q->kind);
+	if (why != NULL) {
+		q->reply.lost = DNS_BOTH & ~dns_families(q->reply.addrs,
+		    q->reply.naddrs);
+		q->reply.lost_why = why;
+	}
+	if (info != NULL)
+		ares_freeaddrinfo(info);
+	query_finish(q, NULL);
 }
 
-static const char *
-reply_take_addresses(struct dns_reply *reply, const struct ares_addrinfo *info)
+/* c-ares is content with one family when the question for the other has failed,
+ * and does not tell that from a name that has no other.  Where it had one
+ * before, that is asked again, alone. */
+static bool
+query_doubts(struct dns_query *q, int timeouts)
 {
-	size_t count = 0;
+	unsigned none = DNS_BOTH & ~dns_families(q->reply.addrs,
+	    q->reply.naddrs);
+	const struct ares_addrinfo_hints hints = {
+		.ai_family = none == DNS_V4 ? AF_INET : AF_INET6,
+		.ai_socktype = SOCK_STREAM };
 
-	for (struct ares_addrinfo_node *n = info->nodes; n; n = n->ai_next)
-		count++;
-	if (count == 0)
-		return status_why(ARES_ENODATA, DNS_ADDRESSES);
-	reply->addrs = calloc(count, sizeof(*reply->addrs));
-	if (reply->addrs == NULL)
-		return status_why(ARES_ENOMEM, DNS_ADDRESSES);
-	reply->ttl = UINT32_MAX;
-	for (struct ares_addrinfo_node *n = info->nodes; n; n = n->ai_next) {
-		struct addr *addr = &reply->addrs[reply->naddrs++];
-
-		addr_from_sockaddr(addr, n->ai_addr, n->ai_addrlen);
-		addr_set_port(addr, 0);
-		reply_age(reply, n->ai_ttl);
+	if ((q->had & none) == 0) {
+		q->reply.lost = timeouts > 0 ? none : 0;
+		return false;
 	}
-	for (struct ares_addrinfo_cname *c = info->cnames; c; c = c->next)
-		reply_age(reply, c->ttl);
-	return NULL;
+	ares_getaddrinfo(q->channel->ares, q->host, NULL, &hints,
+	    query_other_family, q);
+	return true;
 }
 
 /* What is known at once stands in /etc/hosts, and has no TTL. */
@@ -333,35 +315,13 @@ query_addresses(void *arg, int status, int timeouts,
 	struct dns_query *q = arg;
 	const char *why;
 
-	(void)timeouts;
 	q->reply.has_ttl = !q->asking;
-	why = status == ARES_SUCCESS ? reply_take_addresses(&q->reply, info) :
-	    status_why(status, q->kind);
+	why = status == ARES_SUCCESS ? reply_add_addresses(&q->reply, info) :
+	    reply_why(status, q->kind);
 	if (info != NULL)
 		ares_freeaddrinfo(info);
-	query_finish(q, why);
-}
-
-/* "." says that there is no such service: RFC 2782. */
-static const char *
-reply_take_services(struct dns_reply *reply, const uint8_t *data, size_t len)
-{
-	struct dns_answer answer;
-
-	reply->services = calloc(dns_answer_room(data, len) + 1,
-	    sizeof(*reply->services));
-	if (reply->services == NULL)
-		return status_why(ARES_ENOMEM, DNS_SERVICES);
-	if (dns_answer_parse(&answer, data, len, reply->services) == PARSE_BAD)
-		return status_why(ARES_EBADRESP, DNS_SERVICES);
-	for (size_t i = 0; i < answer.count; i++)
-		if (reply->services[i].target[0] != '\0')
-			reply->services[reply->nservices++] =
-			    reply->services[i];
-	reply->has_ttl = true;
-	reply->ttl = answer.ttl;
-	return reply->nservices == 0 ? status_why(ARES_ENODATA, DNS_SERVICES) :
-	    NULL;
+	if (why != NULL || q->asking || !query_doubts(q, timeouts))
+		query_finish(q, why);
 }
 
 static void
@@ -372,14 +332,14 @@ query_services(void *arg, int status, int timeouts, unsigned char *data,
 
 	(void)timeouts;
 	query_finish(q, status == ARES_SUCCESS ?
-	    reply_take_services(&q->reply, data, (size_t)len) :
-	    status_why(status, q->kind));
+	    reply_add_services(&q->reply, data, (size_t)len) :
+	    reply_why(status, q->kind));
 }
 
 /* --- what dns.h promises */
 
 static void
-query_send(struct dns_query *q, const char *host)
+query_send(struct dns_query *q)
 {
 	static const struct ares_addrinfo_hints hints = {
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
@@ -387,20 +347,27 @@ query_send(struct dns_query *q, const char *host)
 
 	q->asking = true;
 	if (q->kind == DNS_SERVICES)
-		ares_search(ares, host, 1, 33, query_services, q);
+		ares_search(ares, q->host, 1, 33, query_services, q);
 	else
-		ares_getaddrinfo(ares, host, NULL, &hints, query_addresses, q);
+		ares_getaddrinfo(ares, q->host, NULL, &hints, query_addresses,
+		    q);
 	q->asking = false;
 }
 
 struct dns_query *
-dns_ask(struct dns *dns, enum dns_kind kind, const char *host, dns_done *done,
-    void *arg)
+dns_ask(struct dns *dns, enum dns_kind kind, const char *host, unsigned had,
+    dns_done *done, void *arg)
 {
 	struct dns_query *q = calloc(1, sizeof(*q));
 
 	if (q == NULL)
 		return NULL;
+	q->host = strdup(host);
+	if (q->host == NULL) {
+		free(q);
+		return NULL;
+	}
+	q->had = had;
 	q->channel = dns->current;
 	q->kind = kind;
 	q->done = done;
@@ -408,7 +375,7 @@ dns_ask(struct dns *dns, enum dns_kind kind, const char *host, dns_done *done,
 	event_assign(&q->answered, dns->base, -1, 0, query_answered_event, q);
 	LIST_INSERT_HEAD(&dns->queries, q, link);
 	q->channel->queries++;
-	query_send(q, host);
+	query_send(q);
 	channel_settle(q->channel);
 	return q;
 }

@@ -76,12 +76,12 @@ dns_box_event(evutil_socket_t fd, short what, void *arg)
 }
 
 struct dns_query *
-dns_ask(struct dns *dns, enum dns_kind kind, const char *host, dns_done *done,
-    void *arg)
+dns_ask(struct dns *dns, enum dns_kind kind, const char *host, unsigned had,
+    dns_done *done, void *arg)
 {
 	struct dns_query *q = malloc(sizeof(*q));
 
-	(void)kind;
+	(void)kind, (void)had;
 	if (q == NULL)
 		return NULL;
 	*q = (struct dns_query){ .id = ++dns->last_id, .done = done,

@@ -80,7 +80,7 @@ trial_unresolved(const struct trial *t, const struct upstream_conf *conf,
 {
 	char place[CONFIG_PLACE];
 
-	if (name->why == NULL)
+	if (name->why == NULL || name->naddrs > 0)
 		return false;
 	log_error(0, "%s: upstream %s: cannot resolve '%s': %s",
 	    config_place(t->config, server->origin, place), conf->name,

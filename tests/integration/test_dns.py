@@ -11,7 +11,7 @@ import pytest
 
 from lib import netns
 from lib.admin import ask
-from lib.nameserver import (CNAME, NXDOMAIN, REFUSED, SERVFAIL, A,
+from lib.nameserver import (AAAA, CNAME, NXDOMAIN, REFUSED, SERVFAIL, A,
                             FakeNameServer, Knot, encode_record)
 from lib.peers import FIN, RST, BusyServer, echo, greeter
 from lib.programs import fails_to_start
@@ -263,6 +263,86 @@ def test_53_an_answer_that_becomes_none(stage, dns):
                  "the next question")
         assert echoes(stage, proxy)
         assert name_of(proxy, "db.test")["addresses"] == ["127.0.0.1"]
+
+
+def dual(stage, dns, ttl=1):
+    """A proxy with a name of both families, and what its name server is to be
+    silent about."""
+    server = stage.server(echo)
+    dns.set("db.test", "A", "127.0.0.1", ttl=ttl)
+    dns.set("db.test", "AAAA", "::1", ttl=ttl)
+    mute = set()
+    dns.twist = lambda q, reply: [] if q.kind in mute else [reply]
+    proxy = start(stage, dns, f"db.test:{server.port}")
+    both = f"127.0.0.1:{server.port}", f"[::1]:{server.port}"
+    wait_for_servers(proxy, *both)
+    return proxy, server, mute
+
+
+@with_cares
+@pytest.mark.parametrize("kind, other, digit", [(A, "AAAA", 4), (AAAA, "A", 6)],
+                         ids=["a", "aaaa"])
+@pytest.mark.parametrize("how", ["silence", "failure"])
+def test_53_one_family_is_not_answered(stage, dns, kind, other, digit, how):
+    """The other is taken as it is said, what this one had stays in use, and
+    which one is preferred, too; it is asked for again soon."""
+    proxy, server, mute = dual(stage, dns)
+    first = primaries(proxy)
+    mute.add(kind)
+    if how == "failure":
+        dns.twist = lambda q, reply: [q.reply(rcode=SERVFAIL)
+                                      if q.kind in mute else reply]
+    new = {"A": "127.0.0.9", "AAAA": "::2"}[other]
+    dns.set("db.test", other, new, ttl=600)
+    why = {"silence": "no name server answered in time",
+           "failure": "no name server could or would answer"}[how]
+    proxy.wait_for_line(
+        rf"proxy.ini:\d+: upstream default: cannot resolve 'db.test' to "
+        rf"IPv{digit} addresses: {why}; trying again", 15)
+    shown = f"[{new}]" if ":" in new else new
+    kept = f"127.0.0.1:{server.port}" if kind == A else f"[::1]:{server.port}"
+    wait_for_servers(proxy, f"{shown}:{server.port}", kept)
+    assert len(primaries(proxy)) == 1
+    assert (primaries(proxy) == {kept}) == (kept in first)
+    assert name_of(proxy, "db.test")["error"] == why
+    assert names_failing(proxy) == 1
+    seen = len(dns.asked("db.test", other))
+    wait_for(lambda: len(dns.asked("db.test", other)) > seen, 12,
+             "it is asked again, whatever its TTL")
+    assert set(servers_of(proxy)) == {f"{shown}:{server.port}", kept}
+
+    # It is answered again: there is none any more.
+    dns.set("db.test", "A" if kind == A else "AAAA")
+    mute.clear()
+    proxy.wait_for_line("upstream default: resolves again", 12)
+    wait_for_servers(proxy, f"{shown}:{server.port}")
+    assert names_failing(proxy) == 0
+    assert proxy.log.count("cannot resolve") == 1
+
+
+@with_cares
+def test_53_a_family_that_is_gone(stage, dns):
+    """Is no trouble, nor is what the first question did not find out."""
+    proxy, server, _ = dual(stage, dns)
+    dns.set("db.test", "A")
+    wait_for_servers(proxy, f"[::1]:{server.port}")
+    assert "cannot resolve" not in proxy.log
+
+
+@with_cares
+def test_53_a_family_that_was_never_answered(stage, dns):
+    """The other serves, and the question comes again before its TTL is over."""
+    server = stage.server(echo)
+    dns.set("db.test", "A", "127.0.0.1", ttl=600)
+    dns.set("db.test", "AAAA", "::1", ttl=600)
+    mute = {AAAA}
+    dns.twist = lambda q, reply: [] if q.kind in mute else [reply]
+    proxy = start(stage, dns, f"db.test:{server.port}")
+    wait_for_servers(proxy, f"127.0.0.1:{server.port}", seconds=10)
+    mute.clear()
+    wait_for_servers(proxy, f"127.0.0.1:{server.port}",
+                     f"[::1]:{server.port}", seconds=10)
+    assert "cannot resolve" not in proxy.log
 
 
 # 54

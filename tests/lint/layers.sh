@@ -68,8 +68,8 @@ header == "ini.h" {
 	next
 }
 header == "ares.h" {
-	if (!lives_in("src/control/resolver_ares.c"))
-		fail("c-ares belongs to src/control/resolver_ares.c")
+	if (FILENAME !~ /^src\/control\/(resolver|reply)_ares\.[ch]$/)
+		fail("c-ares belongs to resolver_ares and reply_ares")
 	next
 }
 !quoted {

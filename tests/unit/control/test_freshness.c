@@ -113,6 +113,33 @@ who_hurries_waits_for_a_second(void **state)
 	assert_int_equal(freshness_left(&f, NOW + 5001), 999);
 }
 
+static void
+half_an_answer(void **state)
+{
+	struct freshness f = fresh(1000, 3600000);
+	uint64_t now = NOW;
+
+	(void)state;
+	freshness_good(&f, now, true, 3600);
+	assert_true(freshness_half(&f, now, true, 3600));
+	assert_int_equal(freshness_left(&f, now), 1000);
+	assert_true(freshness_half(&f, now += 1000, true, 3600));
+	assert_int_equal(freshness_left(&f, now), 2000);
+	for (int i = 0; i < 8; i++)
+		assert_true(freshness_half(&f, now += 2000, true, 3600));
+	assert_int_equal(freshness_left(&f, now), 30000);
+	assert_true(freshness_half(&f, now, true, 5));
+	assert_int_equal(freshness_left(&f, now), 5000);
+	assert_true(freshness_half(&f, NOW + FRESHNESS_STALE_MS - 1, true, 5));
+	assert_false(freshness_half(&f, NOW + FRESHNESS_STALE_MS, true, 5));
+	freshness_good(&f, now, true, 3600);
+	assert_int_equal(freshness_left(&f, now), 3600000);
+	assert_false(freshness_bad(&f, now) && f.half_since > 0);
+	assert_true(freshness_half(&f, now += 5000, true, 3600));
+	assert_false(freshness_half(&f, now + FRESHNESS_STALE_MS - 5000, true,
+	    3600));
+}
+
 int
 main(void)
 {
@@ -122,6 +149,7 @@ main(void)
 		cmocka_unit_test(failures_back_off),
 		cmocka_unit_test(an_answer_is_good_for_an_hour_more),
 		cmocka_unit_test(who_hurries_waits_for_a_second),
+		cmocka_unit_test(half_an_answer),
 	};
 
 	return cmocka_run_group_tests_name("freshness", tests, NULL, NULL);
