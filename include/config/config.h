@@ -124,7 +124,7 @@ struct absence_conf {
 
 struct upstream_conf {
 	char		   *name;
-	size_t		    index; /* in config.upstreams */
+	size_t		    index; /* its place: config/places.h */
 	struct origin	    origin;
 	struct server_conf *servers;
 	size_t		    nservers;
@@ -233,7 +233,8 @@ enum relay_kind { RELAY_AUTO, RELAY_COPY, RELAY_SPLICE };
 
 struct listener_conf {
 	char			   *name;
-	size_t			    index; /* in config.listeners */
+	const struct config	   *config;
+	size_t			    index; /* its place: config/places.h */
 	struct origin		    origin;
 	struct bind_conf	   *binds;
 	size_t			    nbinds;
@@ -306,6 +307,8 @@ struct config {
 	size_t		      nlisteners;
 	struct upstream_conf *upstreams;
 	size_t		      nupstreams;
+	size_t		      listener_places; /* all are below */
+	size_t		      upstream_places;
 };
 
 /* What the command line adds to the file. */

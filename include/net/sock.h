@@ -56,6 +56,12 @@ int sock_bound(const struct addr *, const struct sock_listen *);
 /* A bound and listening socket, or -errno. */
 int sock_listen(const struct addr *, const struct sock_listen *);
 
+/* Of a listening TCP socket: takes no new client any more, as if their first
+ * segment had been lost, so that they try again in a second and find it closed;
+ * those whose handshake has begun still come.  False: it cannot be told so.
+ * (SO_ATTACH_FILTER: Documentation/networking/filter.rst.) */
+bool sock_deafen(int fd);
+
 /* Whether nobody listens there yet: a bind as the real one, but without
  * SO_REUSEPORT, closed at once (a group would be joined silently by a second
  * daemon).  0 or -errno, -EADDRINUSE above all. */

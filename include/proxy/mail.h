@@ -12,11 +12,13 @@
 #include "proxy/closerecord.h"
 #include "proxy/endpoint.h"
 
+struct era;
 struct listener;
 struct pool;
 
 enum mail_kind {
-	MAIL_SNAPSHOT,	/* a configuration and the listening sockets to own */
+	MAIL_SNAPSHOT,	/* a configuration, and what becomes of the listening
+			   sockets */
 	MAIL_ENDPOINTS, /* new addresses of an upstream */
 	MAIL_ADOPT,	/* a client that another worker accepted */
 	MAIL_DRAIN,	/* accept no more; stop with the last session */
@@ -26,29 +28,36 @@ enum mail_kind {
 	MAIL_WAKE,	/* a session's turn has come: embedded in its waiter */
 };
 
+enum listen_order {
+	LISTEN_OPEN,  /* it is new: fd and memory are owned */
+	LISTEN_KEEP,  /* it is the reader's already, and 'conf' is its new one */
+	LISTEN_LEAVE, /* so it is: those who are on their way may still come */
+};
+
 /* A listening socket and whose it is. */
 struct listen_fd {
-	int			    fd; /* owned */
-	const struct listener_conf *conf;
-	struct listener		   *listener; /* owned: room for what it
-						 becomes at the worker */
+	enum listen_order	    order;
+	int			    fd;
+	const struct listener_conf *conf; /* of the mail's snapshot */
+	struct listener		   *listener; /* what it is at the worker, to
+						 whom its inside belongs */
 };
 
 struct mail {
 	struct box_item	item;
 	enum mail_kind	kind;
 
-	struct snapshot *snapshot; /* SNAPSHOT: one reference */
-	struct listen_fd *fds;	   /* SNAPSHOT: owned */
+	struct snapshot	 *snapshot; /* SNAPSHOT, ADOPT: one reference */
+	struct era	 *era;	    /* SNAPSHOT: owned */
+	struct listen_fd *fds;	    /* SNAPSHOT: owned */
 	size_t		  nfds;
 
 	struct pool *pool; /* ENDPOINTS: one reference */
 
 	struct ending ending; /* KILL: what the records will say */
 
-	const struct listener_conf *listener; /* ADOPT: of the reader's
-						 snapshot, its slot taken;
-						 LISTEN */
+	const struct listener_conf *listener; /* ADOPT: of 'snapshot', its slot
+						 taken; LISTEN */
 	bool			    listens;  /* LISTEN */
 	struct conn		    client;   /* ADOPT: owned, on no base */
 	struct peer		    peer;
@@ -61,9 +70,15 @@ struct mail *mail_new(enum mail_kind); /* zeroed; NULL without memory */
 struct mail *mail_new_endpoints(struct endpoint_set *, uint64_t random);
 void	     mail_free(struct mail *); /* and all it still owns */
 
+/* MAIL_SNAPSHOT with a reference of its own; NULL without memory. */
+struct mail *mail_new_snapshot(struct snapshot *);
+
 /* Gives MAIL_SNAPSHOT one more listening socket.  0, or -ENOMEM and then the
  * fd is still the caller's. */
 int mail_add_listener(struct mail *, int fd, const struct listener_conf *);
+
+/* An order about one that the reader has.  0 or -ENOMEM. */
+int mail_add_order(struct mail *, const struct listen_fd *);
 
 /* A worker's mailbox is a box of mail. */
 struct box  *mail_box_new(void); /* NULL without memory or descriptors */

@@ -60,13 +60,16 @@ struct upstream_stats {
 };
 
 struct worker_stats {
-	struct listener_stats *listeners; /* by index in the config */
+	struct listener_stats *listeners; /* by place: base/rows.h */
 	struct upstream_stats *upstreams;
 };
 
 /* Zeroed rows, or false without memory. */
 bool stats_init(struct worker_stats *, size_t nlisteners, size_t nupstreams);
 void stats_done(struct worker_stats *);
+
+/* Room for as many; others may read what there is meanwhile.  0 or -errno. */
+int stats_grow(struct worker_stats *, size_t nlisteners, size_t nupstreams);
 
 /* Adds a worker's row to a sum of the caller's own, zeroed before the first. */
 void listener_stats_sum(struct listener_stats *sum,

@@ -41,9 +41,13 @@ struct waitlist {
 	bool		    again; /* there was more room since */
 };
 
-/* One for each upstream; NULL without memory.  Freed when nobody waits. */
+/* One for each upstream, by its place (base/rows.h); NULL without memory.  Freed
+ * when nobody waits. */
 struct waitlist *waitlists_new(size_t count);
 void		 waitlists_free(struct waitlist *, size_t count);
+
+/* Room for 'count', of which there are 'before'.  0 or -errno. */
+int waitlists_grow(struct waitlist *, size_t before, size_t count);
 
 /* There may be room.  Any thread. */
 void waitlist_wake(struct waitlist *);

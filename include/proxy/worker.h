@@ -12,6 +12,7 @@
 
 #include "base/line.h"
 #include "base/ring.h"
+#include "config/config.h"
 #include "proxy/mail.h"
 #include "proxy/stats.h"
 
@@ -24,7 +25,8 @@ struct worker;
 struct session_limit {
 	alignas(LINE) _Atomic uint64_t used;
 	_Atomic uint64_t full; /* session_rate: see base/gcra.h */
-	uint64_t max; /* 0: no limit of its own */
+	struct rate_limit rate; /* main's: of which 'full' is */
+	_Atomic uint64_t max; /* 0: no limit of its own */
 };
 static_assert(sizeof(struct session_limit) == LINE, "limits share a line");
 
@@ -33,10 +35,10 @@ static_assert(sizeof(struct session_limit) == LINE, "limits share a line");
  * pump. */
 struct shared {
 	struct session_limit  sessions;	 /* the global one */
-	struct session_limit *listeners; /* by index in the config */
-	size_t		      nlisteners;
+	struct session_limit *listeners; /* by place (base/rows.h) */
+	size_t		      nlisteners; /* places, as is the next; main's */
 	size_t		      nupstreams;
-	struct waitlist	     *waits;	 /* by upstream */
+	struct waitlist	     *waits;	 /* by upstream's place */
 	struct clients	     *clients;	 /* NULL: nobody counts them */
 	struct worker	    **workers;
 	size_t		      nworkers;
@@ -60,6 +62,10 @@ static_assert(sizeof(struct shared) - offsetof(struct shared, log_asleep) ==
 /* Makes a worker that does not run yet; NULL without memory. */
 struct worker *worker_new(struct shared *, unsigned index);
 int	       worker_start(struct worker *); /* 0 or -errno */
+
+/* Room for the rows of as many listeners and upstreams, before a configuration
+ * that has them is sent.  Main thread; 0 or -errno. */
+int worker_grow(struct worker *, size_t nlisteners, size_t nupstreams);
 
 /* Puts mail into its box and wakes it.  False when the worker has stopped
  * taking mail: the mail and what it owns are still the sender's. */

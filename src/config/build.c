@@ -166,7 +166,9 @@ listener_add(const struct build *build, struct config *config,
 
 	listener->name = arena_text(build->arena, section->name,
 	    strlen(section->name));
+	listener->config = config;
 	listener->index = config->nlisteners++;
+	config->listener_places = config->nlisteners;
 	listener->origin = section->origin;
 	section->owner = listener;
 	listener_fill(build, listener, section);
@@ -181,6 +183,7 @@ upstream_add(const struct build *build, struct config *config,
 	upstream->name = arena_text(build->arena, section->name,
 	    strlen(section->name));
 	upstream->index = config->nupstreams++;
+	config->upstream_places = config->nupstreams;
 	upstream->origin = section->origin;
 	section->owner = upstream;
 	upstream_fill(build, upstream, section);

@@ -18,7 +18,8 @@ struct binding {
 	const struct listener_conf *listener;
 	const struct bind_conf	   *bind;
 	struct mail		  **mails; /* NULL: it is only tried */
-	struct bound		   *bound; /* what has been, of Unix sockets */
+	struct ports		   *ports; /* that there are already */
+	struct port		   *port;  /* that is made */
 	size_t			    nworkers;
 	size_t			    turn; /* who owns the next single one */
 	struct bind_options	    options; /* of the listener */
@@ -46,7 +47,8 @@ bind_add(const struct binding *b, size_t worker, int fd)
 
 	if (error < 0)
 		close(fd);
-	return error;
+	return error < 0 ? error : port_add_socket(b->port, worker,
+	    b->mails[worker]);
 }
 
 static int
@@ -112,7 +114,7 @@ bind_unix(struct binding *b, const struct addr *addr)
 	fd = bind_socket(b, addr, false);
 	if (fd < 0)
 		return fd;
-	error = bound_add(b->bound, &b->bind->addr);
+	error = bound_add(&b->ports->bound, &b->bind->addr);
 	if (error == 0)
 		return bind_add(b, b->turn++ % b->nworkers, fd);
 	unlink(addr->un.sun_path);
@@ -120,11 +122,21 @@ bind_unix(struct binding *b, const struct addr *addr)
 	return error;
 }
 
+/* A port of our own would be found to be in use. */
+static int
+bind_probe(const struct binding *b, const struct addr *addr)
+{
+	uint16_t number = addr_port(addr);
+
+	if (number == 0 || ports_have_number(b->ports, number))
+		return 0;
+	return sock_probe(addr, &b->options.listen);
+}
+
 static int
 bind_tcp(struct binding *b, struct addr *addr)
 {
-	int error = addr_port(addr) == 0 ? 0 : sock_probe(addr,
-	    &b->options.listen);
+	int error = bind_probe(b, addr);
 
 	if (error < 0)
 		return error;
@@ -150,12 +162,27 @@ bind_try_port(const struct binding *b, const struct addr *addr)
 }
 
 static int
-bind_port(struct binding *b, struct addr *addr)
+bind_make(struct binding *b, struct addr *addr, const struct port_key *key)
 {
-	if (b->mails == NULL)
-		return bind_try_port(b, addr);
+	b->port = ports_add(b->ports, key);
+	if (b->port == NULL)
+		return -ENOMEM;
 	return addr->sa.sa_family == AF_UNIX ? bind_unix(b, addr) :
 	    bind_tcp(b, addr);
+}
+
+static int
+bind_port(struct binding *b, struct addr *addr)
+{
+	struct port_key key;
+	struct port *known;
+
+	if (b->mails == NULL)
+		return bind_try_port(b, addr);
+	port_key_init(&key, b->listener, b->bind, addr);
+	known = ports_find(b->ports, &key);
+	return known != NULL ? ports_keep(known, b->listener, b->mails) :
+	    bind_make(b, addr, &key);
 }
 
 /* ":PORT" on a kernel without IPv6 is all of IPv4.  One that is short of
@@ -224,16 +251,17 @@ bind_listen_all(const struct config *config, struct mail **mails,
 
 	for (size_t i = 0; i < nworkers; i++)
 		for (size_t n = 0; error == 0 && n < mails[i]->nfds; n++)
-			error = bind_listen(config, &mails[i]->fds[n]);
+			if (mails[i]->fds[n].order == LISTEN_OPEN)
+				error = bind_listen(config, &mails[i]->fds[n]);
 	return error;
 }
 
 int
 bind_open(const struct config *config, struct mail **mails, size_t nworkers,
-    struct bound *bound)
+    struct ports *ports)
 {
 	struct binding b = { .config = config, .mails = mails,
-		.nworkers = nworkers, .bound = bound };
+		.nworkers = nworkers, .ports = ports };
 	int error = bind_options_check_sources(config);
 
 	for (size_t i = 0; error == 0 && i < config->nlisteners; i++) {
@@ -243,6 +271,8 @@ bind_open(const struct config *config, struct mail **mails, size_t nworkers,
 			error = bind_ports(&b);
 		}
 	}
+	if (error == 0)
+		error = ports_leave(ports, mails);
 	return error < 0 ? error : bind_listen_all(config, mails, nworkers);
 }
 

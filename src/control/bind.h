@@ -5,17 +5,18 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "bound.h"
 #include "config/config.h"
+#include "ports.h"
 #include "proxy/mail.h"
 
-/* Opens every bind of the config: for TCP a group of one socket a worker, for
- * Unix sockets and long ranges one socket for one worker.  They are put into
- * the workers' SNAPSHOT mail.  0, or -errno after it was logged with the place
- * in the file and, where known, who holds the port.  Either way bound_remove()
- * is due at the end. */
+/* Opens every bind of the config that is not among the ports already: for TCP a
+ * group of one socket a worker, for Unix sockets and long ranges one socket for
+ * one worker.  What becomes of each socket, also of those that are not wanted any
+ * more, is put into the workers' SNAPSHOT mail.  0, and then ports_commit() is
+ * due, or -errno after it was logged with the place in the file and, where known,
+ * who holds the port, and then ports_abort(). */
 int bind_open(const struct config *, struct mail **mails, size_t nworkers,
-    struct bound *);
+    struct ports *);
 
 /* Whether one bind of a listener could be opened: it is bound, does not listen,
  * and is closed again.  0, or -errno after it was logged as above. */

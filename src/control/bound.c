@@ -8,9 +8,9 @@
 #include "net/sock.h"
 
 struct bound_path {
-	const struct addr *addr; /* not ours */
-	dev_t		   dev;
-	ino_t		   ino;
+	struct addr addr;
+	dev_t	    dev;
+	ino_t	    ino;
 };
 
 int
@@ -25,9 +25,18 @@ bound_add(struct bound *b, const struct addr *addr)
 	paths = realloc(b->paths, (b->count + 1) * sizeof(*paths));
 	if (paths == NULL)
 		return -ENOMEM;
-	paths[b->count++] = (struct bound_path){ addr, st.st_dev, st.st_ino };
+	paths[b->count++] = (struct bound_path){ *addr, st.st_dev, st.st_ino };
 	b->paths = paths;
 	return 0;
+}
+
+static bool
+bound_is_there(const struct bound_path *bound)
+{
+	struct stat st;
+
+	return lstat(bound->addr.un.sun_path, &st) == 0 &&
+	    st.st_dev == bound->dev && st.st_ino == bound->ino;
 }
 
 /* Who listens there has made it anew, and was given our number: they are used
@@ -35,13 +44,9 @@ bound_add(struct bound *b, const struct addr *addr)
 static void
 bound_unlink(const struct bound_path *bound)
 {
-	const char *path = bound->addr->un.sun_path;
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && st.st_dev == bound->dev &&
-	    st.st_ino == bound->ino &&
-	    sock_unlink_stale(bound->addr) == -EACCES)
-		unlink(path);
+	if (bound_is_there(bound) &&
+	    sock_unlink_stale(&bound->addr) == -EACCES)
+		unlink(bound->addr.un.sun_path);
 }
 
 void
@@ -51,4 +56,16 @@ bound_remove(struct bound *b)
 		bound_unlink(&b->paths[i]);
 	free(b->paths);
 	*b = (struct bound){ 0 };
+}
+
+void
+bound_remove_one(struct bound *b, const struct addr *addr)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (addr_equal(&b->paths[i].addr, addr)) {
+			if (bound_is_there(&b->paths[i]))
+				unlink(addr->un.sun_path);
+			b->paths[i] = b->paths[--b->count];
+			return;
+		}
 }

@@ -15,11 +15,14 @@ struct bound {
 	size_t		   count;
 };
 
-/* What was just bound there; the address has to stay.  A name of the abstract
- * kind leaves nothing.  0 or -ENOMEM. */
+/* What was just bound there.  A name of the abstract kind leaves nothing.  0 or
+ * -ENOMEM. */
 int bound_add(struct bound *, const struct addr *);
 
 /* Removes what is still there of ours, and forgets it. */
 void bound_remove(struct bound *);
+
+/* Removes one whose socket is still open: nobody else has its number. */
+void bound_remove_one(struct bound *, const struct addr *);
 
 #endif

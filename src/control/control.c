@@ -47,7 +47,7 @@ struct control {
 	struct resolver	    *resolver;
 	struct rates	    *rates;
 	struct admin_sockets sockets;
-	struct bound	     bound;
+	struct ports	     ports;
 	struct admin_view    view;
 	struct tours	    *tours;
 	struct admin	    *admin;
@@ -122,12 +122,11 @@ control_mails(struct control *c, size_t count)
 	struct mail **mails = calloc(count, sizeof(*mails));
 
 	for (size_t i = 0; mails != NULL && i < count; i++) {
-		mails[i] = mail_new(MAIL_SNAPSHOT);
+		mails[i] = mail_new_snapshot(c->snapshot);
 		if (mails[i] == NULL) {
 			control_free_mails(mails, count);
 			return NULL;
 		}
-		mails[i]->snapshot = snapshot_ref(c->snapshot);
 	}
 	return mails;
 }
@@ -142,8 +141,10 @@ control_listen(struct control *c, struct mail **mails, size_t count)
 		return -ENOMEM;
 	}
 	turn = turnstile_enter();
-	error = bind_open(c->config, mails, count, &c->bound);
+	error = bind_open(c->config, mails, count, &c->ports);
 	turnstile_leave(turn);
+	if (error == 0)
+		ports_commit(&c->ports);
 	return error;
 }
 
@@ -352,7 +353,7 @@ static void
 control_remove_files(struct control *c)
 {
 	admin_sockets_close(&c->sockets);
-	bound_remove(&c->bound);
+	ports_done(&c->ports);
 	pidfile_close(c->config, c->pid_fd);
 }
 
@@ -420,6 +421,7 @@ control_run(struct config *config, bool background)
 		.ready_fd = -1, .sockets = { .tcp_fd = -1, .unix_fd = -1 } };
 	int code;
 
+	ports_init(&c.ports);
 	host_fill_standard_fds();
 	host_return_memory();
 	signals_ignore();

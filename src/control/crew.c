@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/rows.h"
 #include "proxy/clients.h"
 #include "proxy/waitlist.h"
 
@@ -47,19 +48,6 @@ crew_complete(const struct crew *crew)
 	return true;
 }
 
-static struct session_limit *
-crew_limits(const struct config *config)
-{
-	struct session_limit *limits;
-
-	limits = line_alloc(config->nlisteners * sizeof(*limits));
-	if (limits == NULL)
-		return NULL;
-	for (size_t i = 0; i < config->nlisteners; i++)
-		limits[i].max = config->listeners[i].max_sessions;
-	return limits;
-}
-
 static bool
 crew_counts_clients(const struct config *config)
 {
@@ -90,12 +78,13 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 		return NULL;
 	s = &crew->shared;
 	s->sessions.max = max_sessions;
-	s->listeners = crew_limits(config);
+	s->listeners = rows_new(sizeof(*s->listeners),
+	    config->listener_places);
 	crew->counts_clients = crew_counts_clients(config);
 	if (crew->counts_clients)
 		s->clients = crew_clients();
-	s->nlisteners = config->nlisteners;
-	s->nupstreams = config->nupstreams;
+	s->nlisteners = config->listener_places;
+	s->nupstreams = config->upstream_places;
 	s->waits = waitlists_new(s->nupstreams);
 	s->nworkers = nworkers;
 	s->log_fd = eventfd(0, EFD_CLOEXEC);
@@ -108,10 +97,100 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 		s->workers[i] = worker_new(s, (unsigned)i);
 	crew->drain = crew_mails(nworkers, MAIL_DRAIN);
 	crew->kill = crew_mails(nworkers, MAIL_KILL);
-	if (crew_complete(crew))
-		return crew;
-	crew_free(crew);
-	return NULL;
+	if (!crew_complete(crew)) {
+		crew_free(crew);
+		return NULL;
+	}
+	crew_follow(crew, config);
+	return crew;
+}
+
+static int
+crew_grow_listeners(struct crew *crew, size_t count)
+{
+	struct shared *s = &crew->shared;
+	int error = rows_grow(s->listeners, sizeof(*s->listeners), count);
+
+	for (size_t i = 0; error == 0 && i < s->nworkers; i++)
+		error = worker_grow(s->workers[i], count, s->nupstreams);
+	if (error == 0)
+		s->nlisteners = count;
+	return error;
+}
+
+static int
+crew_grow_upstreams(struct crew *crew, size_t count)
+{
+	struct shared *s = &crew->shared;
+	int error = waitlists_grow(s->waits, s->nupstreams, count);
+
+	for (size_t i = 0; error == 0 && i < s->nworkers; i++)
+		error = worker_grow(s->workers[i], s->nlisteners, count);
+	if (error == 0)
+		s->nupstreams = count;
+	return error;
+}
+
+int
+crew_grow(struct crew *crew, const struct config *config)
+{
+	struct shared *s = &crew->shared;
+	int error = 0;
+
+	crew->counts_clients |= crew_counts_clients(config);
+	if (crew->counts_clients && s->clients == NULL)
+		s->clients = crew_clients();
+	if (crew->counts_clients && s->clients == NULL)
+		return -ENOMEM;
+	if (config->listener_places > s->nlisteners)
+		error = crew_grow_listeners(crew, config->listener_places);
+	if (error == 0 && config->upstream_places > s->nupstreams)
+		error = crew_grow_upstreams(crew, config->upstream_places);
+	return error;
+}
+
+/* A rate that is another one has nothing to go on from. */
+static void
+crew_follow_listener(struct session_limit *limit,
+    const struct listener_conf *conf)
+{
+	const struct rate_limit *rate = &conf->session_rate;
+
+	limit->max = conf->max_sessions;
+	if (limit->rate.count != rate->count || limit->rate.per != rate->per)
+		limit->full = 0;
+	limit->rate = *rate;
+}
+
+void
+crew_follow(struct crew *crew, const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++)
+		crew_follow_listener(&crew->shared.listeners[
+		    config->listeners[i].index], &config->listeners[i]);
+}
+
+/* Nobody else knows of the place, or does any more. */
+void
+crew_clear_listener(struct crew *crew, size_t place)
+{
+	struct shared *s = &crew->shared;
+
+	s->listeners[place].full = 0;
+	for (size_t i = 0; i < s->nworkers; i++)
+		memset(&worker_stats(s->workers[i])->listeners[place], 0,
+		    sizeof(struct listener_stats));
+}
+
+void
+crew_clear_upstream(struct crew *crew, size_t place)
+{
+	struct shared *s = &crew->shared;
+
+	waitlist_pause(&s->waits[place], false);
+	for (size_t i = 0; i < s->nworkers; i++)
+		memset(&worker_stats(s->workers[i])->upstreams[place], 0,
+		    sizeof(struct upstream_stats));
 }
 
 static void
@@ -139,7 +218,7 @@ crew_free(struct crew *crew)
 	close(s->done_fd);
 	close(s->failed_fd);
 	free(s->workers);
-	free(s->listeners);
+	rows_free(s->listeners, sizeof(*s->listeners));
 	waitlists_free(s->waits, s->nupstreams);
 	clients_free(s->clients);
 	free(crew);

@@ -11,6 +11,15 @@ struct crew *crew_new(const struct config *, size_t nworkers,
     uint64_t max_sessions);
 void crew_free(struct crew *); /* joined, or never started */
 
+/* For a configuration other than the one before: room for all it has, which may
+ * fail (0 or -errno) and changes nothing; its limits, once it is the one. */
+int  crew_grow(struct crew *, const struct config *);
+void crew_follow(struct crew *, const struct config *);
+
+/* What was counted for a place is nobody's any more. */
+void crew_clear_listener(struct crew *, size_t place);
+void crew_clear_upstream(struct crew *, size_t place);
+
 struct shared *crew_shared(struct crew *);
 size_t	       crew_size(const struct crew *);
 struct worker *crew_worker(struct crew *, size_t);

@@ -2,6 +2,7 @@
 #include "sock-internal.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -168,4 +169,28 @@ sock_probe_transparent(void)
 	error = sock_set_transparent(fd, AF_INET);
 	close(fd);
 	return error;
+}
+
+/* A socket filter sees a segment from its TCP header on; byte 13 has the flags
+ * (RFC 9293 section 3.1), and what opens a connection has SYN without ACK. */
+#define TCP_FLAGS_AT 13
+#define TCP_SYN_ACK  0x12
+#define TCP_SYN_ONLY 0x02
+#define WHOLE_SEGMENT 0xffffffff
+
+bool
+sock_deafen(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_AT),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TCP_SYN_ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TCP_SYN_ONLY, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, WHOLE_SEGMENT),
+	};
+	const struct sock_fprog program = {
+		.len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	return !sock_is_unix(fd) && setsockopt(fd, SOL_SOCKET,
+	    SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
 }

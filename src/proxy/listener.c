@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "era.h"
 #include "limit.h"
 #include "net/sock.h"
 #include "worker-internal.h"
@@ -92,6 +93,7 @@ listener_hand_over(struct listener *l, struct worker *to, int fd,
 	if (mail == NULL)
 		return false;
 	mail->listener = l->conf;
+	mail->snapshot = era_snapshot(l->worker, l->conf->config);
 	mail->peer = *peer;
 	conn_hold(&mail->client, fd);
 	if (worker_mail(to, mail)) {
@@ -182,6 +184,7 @@ listener_open(struct worker *w, const struct listen_fd *from)
 	l->worker = w;
 	l->conf = from->conf;
 	l->fd = from->fd;
+	era_use(w, l->conf->config);
 	event_assign(&l->event, w->base, l->fd, EV_READ | EV_PERSIST,
 	    listener_event, l);
 	LIST_INSERT_HEAD(&w->listeners, l, link);
@@ -248,11 +251,22 @@ listener_listen(struct listener *l)
 }
 
 void
+listener_obey(struct listener *l, const struct listener_conf *conf)
+{
+	const struct config *before = l->conf->config;
+
+	era_use(l->worker, conf->config);
+	l->conf = conf;
+	era_leave(l->worker, before);
+}
+
+void
 listener_close(struct listener *l)
 {
 	event_del(&l->event);
 	close(l->fd);
 	LIST_REMOVE(l, link);
+	era_leave(l->worker, l->conf->config);
 	free(l);
 }
 
@@ -277,4 +291,16 @@ listener_drain(struct listener *l)
 		count = sock_queued(l->fd, 0);
 	} while (count > 0 && count <= last / 2);
 	listener_close(l);
+}
+
+/* A client whose handshake is not done yet is in no queue, and would be reset. */
+bool
+listener_leave(struct listener *l)
+{
+	if (l->shut || !sock_deafen(l->fd)) {
+		listener_drain(l);
+		return false;
+	}
+	l->leave_at = worker_now(l->worker) + LISTENER_LEAVE_MS;
+	return true;
 }

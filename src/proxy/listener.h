@@ -20,6 +20,7 @@ struct listener {
 	int		     fd; /* owned */
 	bool		     paused;
 	bool		     shut; /* its port refuses clients */
+	uint64_t	     leave_at; /* closed then; 0: it stays */
 	uint64_t	     resume_at; /* not before, if paused */
 	uint64_t	     warned; /* when a pause was last spoken of */
 };
@@ -38,6 +39,15 @@ bool listener_resume(struct listener *);
  * port the kernel chose, which would lose it. */
 void listener_shut(struct listener *);
 void listener_listen(struct listener *);
+
+/* From now on it is one of another configuration. */
+void listener_obey(struct listener *, const struct listener_conf *);
+
+/* Closes, once who has begun to connect has come: the port takes nobody new any
+ * more.  False: closed at once, where nobody can be on the way. */
+bool listener_leave(struct listener *);
+
+#define LISTENER_LEAVE_MS 1000
 
 /* Takes in who is queued already, whom closing would reset, and closes. */
 void listener_drain(struct listener *);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "era.h"
 #include "listener.h"
 #include "pool.h"
 
@@ -33,33 +34,59 @@ mail_new_endpoints(struct endpoint_set *set, uint64_t random)
 	return mail;
 }
 
+struct mail *
+mail_new_snapshot(struct snapshot *snapshot)
+{
+	struct mail *mail = mail_new(MAIL_SNAPSHOT);
+
+	if (mail == NULL)
+		return NULL;
+	mail->era = era_new(snapshot);
+	if (mail->era == NULL) {
+		free(mail);
+		return NULL;
+	}
+	mail->snapshot = snapshot_ref(snapshot);
+	return mail;
+}
+
 int
-mail_add_listener(struct mail *mail, int fd, const struct listener_conf *conf)
+mail_add_order(struct mail *mail, const struct listen_fd *order)
 {
 	struct listen_fd *fds;
-	struct listener *listener;
 
 	fds = realloc(mail->fds, (mail->nfds + 1) * sizeof(*fds));
 	if (fds == NULL)
 		return -ENOMEM;
 	mail->fds = fds;
-	listener = calloc(1, sizeof(*listener));
-	if (listener == NULL)
-		return -ENOMEM;
-	fds[mail->nfds++] = (struct listen_fd){ .fd = fd, .conf = conf,
-		.listener = listener };
+	fds[mail->nfds++] = *order;
 	return 0;
+}
+
+int
+mail_add_listener(struct mail *mail, int fd, const struct listener_conf *conf)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	const struct listen_fd order = { LISTEN_OPEN, fd, conf, listener };
+
+	if (listener != NULL && mail_add_order(mail, &order) == 0)
+		return 0;
+	free(listener);
+	return -ENOMEM;
 }
 
 void
 mail_free(struct mail *mail)
 {
 	for (size_t i = 0; i < mail->nfds; i++) {
+		if (mail->fds[i].order != LISTEN_OPEN)
+			continue;
 		close(mail->fds[i].fd);
 		free(mail->fds[i].listener);
 	}
 	free(mail->fds);
 	snapshot_unref(mail->snapshot);
+	era_free(mail->era);
 	pool_unref(mail->pool);
 	conn_reset(&mail->client);
 	free(mail);

@@ -85,6 +85,7 @@ session_new(struct worker *w, const struct listener_conf *conf,
 		slab_give(&w->slab, s);
 		return false;
 	}
+	era_use(w, conf->config);
 	s->worker = w;
 	s->listener = conf;
 	s->target = conf->upstream;
@@ -244,6 +245,7 @@ session_reap(struct worker *w)
 
 	while ((s = LIST_FIRST(&w->ended)) != NULL) {
 		LIST_REMOVE(s, link);
+		era_leave(w, s->listener->config);
 		free(s->meters);
 		slab_give(&w->slab, s);
 	}

@@ -2,8 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/rows.h"
 
 static_assert(sizeof(struct listener_stats) % LINE == 0 &&
     sizeof(struct upstream_stats) % LINE == 0, "rows share a line");
@@ -11,10 +12,8 @@ static_assert(sizeof(struct listener_stats) % LINE == 0 &&
 bool
 stats_init(struct worker_stats *stats, size_t nlisteners, size_t nupstreams)
 {
-	stats->listeners = line_alloc(nlisteners *
-	    sizeof(struct listener_stats));
-	stats->upstreams = line_alloc(nupstreams *
-	    sizeof(struct upstream_stats));
+	stats->listeners = rows_new(sizeof(*stats->listeners), nlisteners);
+	stats->upstreams = rows_new(sizeof(*stats->upstreams), nupstreams);
 	if (stats->listeners != NULL && stats->upstreams != NULL)
 		return true;
 	stats_done(stats);
@@ -24,9 +23,19 @@ stats_init(struct worker_stats *stats, size_t nlisteners, size_t nupstreams)
 void
 stats_done(struct worker_stats *stats)
 {
-	free(stats->listeners);
-	free(stats->upstreams);
+	rows_free(stats->listeners, sizeof(*stats->listeners));
+	rows_free(stats->upstreams, sizeof(*stats->upstreams));
 	memset(stats, 0, sizeof(*stats));
+}
+
+int
+stats_grow(struct worker_stats *stats, size_t nlisteners, size_t nupstreams)
+{
+	int error = rows_grow(stats->listeners, sizeof(*stats->listeners),
+	    nlisteners);
+
+	return error < 0 ? error : rows_grow(stats->upstreams,
+	    sizeof(*stats->upstreams), nupstreams);
 }
 
 static void

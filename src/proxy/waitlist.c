@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/rows.h"
 #include "proxy/mail.h"
 #include "proxy/worker.h"
 #include "session.h"
@@ -31,13 +32,24 @@ struct waiter {
 struct waitlist *
 waitlists_new(size_t count)
 {
-	struct waitlist *lists = line_alloc(count * sizeof(*lists));
+	struct waitlist *lists = rows_new(sizeof(*lists), 0);
 
-	for (size_t i = 0; lists != NULL && i < count; i++) {
+	if (lists == NULL || waitlists_grow(lists, 0, count) == 0)
+		return lists;
+	rows_free(lists, sizeof(*lists));
+	return NULL;
+}
+
+int
+waitlists_grow(struct waitlist *lists, size_t before, size_t count)
+{
+	int error = rows_grow(lists, sizeof(*lists), count);
+
+	for (size_t i = before; error == 0 && i < count; i++) {
 		pthread_mutex_init(&lists[i].lock, NULL);
 		TAILQ_INIT(&lists[i].queue);
 	}
-	return lists;
+	return error;
 }
 
 void
@@ -47,7 +59,7 @@ waitlists_free(struct waitlist *lists, size_t count)
 		assert(TAILQ_EMPTY(&lists[i].queue));
 		pthread_mutex_destroy(&lists[i].lock);
 	}
-	free(lists);
+	rows_free(lists, sizeof(*lists));
 }
 
 uint64_t

@@ -8,6 +8,7 @@
 #include "base/slab.h"
 #include "base/wheel.h"
 #include "doubt.h"
+#include "era.h"
 #include "gate.h"
 #include "pool.h"
 #include "proxy/worker.h"
@@ -35,11 +36,13 @@ struct worker {
 	struct ring	     *records;
 	bool		      records_pending;
 
-	struct snapshot	     *snapshot;
+	struct snapshot	     *snapshot; /* the current one */
+	struct era_list	      eras;	/* and those that are still needed */
 	struct pool	    **pools; /* by upstream; NULL: not resolved yet */
 	struct session_list  *routing; /* by upstream: wait for its addresses */
 	struct listener_list  listeners;
 	struct event	      resume_event; /* for paused listeners */
+	struct event	      leave_event;  /* for those that leave */
 	bool		      paused;
 	bool		      draining;
 	bool		      killed; /* who still comes by mail ends at once */
@@ -82,6 +85,11 @@ void worker_set_timer(struct worker *, struct wheel_entry *, uint64_t deadline);
 /* Takes a client over, its slot taken; gives both back when it cannot. */
 void worker_adopt(struct worker *, const struct listener_conf *, struct conn *,
     const struct peer *);
+
+/* Mail has come; listening sockets that were to leave may be empty by now: its
+ * events (worker_mail.c). */
+void worker_mail_event(evutil_socket_t, short what, void *worker);
+void worker_leave_event(evutil_socket_t, short what, void *worker);
 
 /* A session ended: a paused listener may find room again. */
 void worker_release(struct worker *, const struct listener_conf *);

@@ -7,10 +7,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rows.h"
 #include "limit.h"
 #include "listener.h"
-#include "proxy/waitlist.h"
-#include "waiter.h"
 #include "worker-internal.h"
 
 #define RECORDS 1024
@@ -108,130 +107,14 @@ void
 worker_adopt(struct worker *w, const struct listener_conf *conf,
     struct conn *client, const struct peer *peer)
 {
-	if (!w->killed && session_new(w, conf, client, peer))
+	if (!w->killed && era_is_known(w, conf->config) &&
+	    session_new(w, conf, client, peer))
 		return;
 	if (!w->killed)
 		log_error(-ENOMEM, "listener %s: client refused", conf->name);
 	counter_add(&w->stats.listeners[conf->index].refused, 1);
 	conn_reset(client);
 	worker_release(w, conf);
-}
-
-static void
-worker_take_snapshot(struct worker *w, struct mail *mail)
-{
-	snapshot_unref(w->snapshot);
-	w->snapshot = mail->snapshot;
-	mail->snapshot = NULL;
-	while (mail->nfds > 0)
-		listener_open(w, &mail->fds[--mail->nfds]);
-}
-
-/* Sessions that waited for the answer go on, or wait for the next. */
-static void
-worker_take_endpoints(struct worker *w, struct mail *mail)
-{
-	size_t i = mail->pool->set->upstream;
-	struct session *s, *next;
-
-	pool_unref(w->pools[i]);
-	w->pools[i] = mail->pool;
-	mail->pool = NULL;
-	for (s = LIST_FIRST(&w->routing[i]); s != NULL; s = next) {
-		next = LIST_NEXT(s, waiting);
-		session_advance(s);
-	}
-	waitlist_wake(&w->shared->waits[i]);
-}
-
-static void
-worker_listen(struct worker *w, const struct mail *mail)
-{
-	struct listener *l;
-
-	LIST_FOREACH(l, &w->listeners, link)
-		if (l->conf == mail->listener && mail->listens)
-			listener_listen(l);
-		else if (l->conf == mail->listener)
-			listener_shut(l);
-}
-
-/* Who is kept waiting for nothing is let go: see ADMIT. */
-static void
-worker_drain_held(struct worker *w)
-{
-	struct session *s, *next;
-
-	for (s = LIST_FIRST(&w->sessions); s != NULL; s = next) {
-		next = LIST_NEXT(s, link);
-		if (s->held)
-			session_expire(s);
-	}
-}
-
-static void
-worker_drain(struct worker *w)
-{
-	w->draining = true;
-	while (!LIST_EMPTY(&w->listeners))
-		listener_drain(LIST_FIRST(&w->listeners));
-	worker_drain_held(w);
-}
-
-static void
-worker_kill(struct worker *w, const struct ending *ending)
-{
-	w->draining = w->killed = true;
-	while (!LIST_EMPTY(&w->listeners))
-		listener_close(LIST_FIRST(&w->listeners));
-	while (!LIST_EMPTY(&w->sessions))
-		session_end(LIST_FIRST(&w->sessions), ending);
-}
-
-static void
-worker_read(struct worker *w, struct mail *mail)
-{
-	switch (mail->kind) {
-	case MAIL_SNAPSHOT:
-		worker_take_snapshot(w, mail);
-		break;
-	case MAIL_ENDPOINTS:
-		worker_take_endpoints(w, mail);
-		break;
-	case MAIL_ADOPT:
-		atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);
-		worker_adopt(w, mail->listener, &mail->client, &mail->peer);
-		break;
-	case MAIL_DRAIN:
-		worker_drain(w);
-		break;
-	case MAIL_KILL:
-		worker_kill(w, &mail->ending);
-		break;
-	case MAIL_VISIT:
-		visit_run(w, mail);
-		return; /* it goes back */
-	case MAIL_LISTEN:
-		worker_listen(w, mail);
-		break;
-	case MAIL_WAKE:
-		waiter_read(mail);
-		return; /* it is the waiter's */
-	}
-	mail_free(mail);
-}
-
-static void
-worker_mail_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct worker *w = arg;
-	struct box_list list;
-	struct mail *mail;
-
-	(void)fd, (void)what;
-	box_take(w->mailbox, &list);
-	while ((mail = mail_next(&list)) != NULL)
-		worker_read(w, mail);
 }
 
 /* One pass over the queue as it stood: who has work left again goes behind the
@@ -308,10 +191,12 @@ worker_reserve_timers(struct worker *w)
 {
 	const struct timeval tv = { .tv_sec = 1 };
 	int error = event_add(&w->wheel_event, &tv) |
-	    event_add(&w->resume_event, &tv);
+	    event_add(&w->resume_event, &tv) |
+	    event_add(&w->leave_event, &tv);
 
 	event_del(&w->wheel_event);
 	event_del(&w->resume_event);
+	event_del(&w->leave_event);
 	return error;
 }
 
@@ -331,6 +216,7 @@ worker_init_events(struct worker *w)
 {
 	event_assign(&w->wheel_event, w->base, -1, 0, worker_wheel_event, w);
 	event_assign(&w->resume_event, w->base, -1, 0, worker_resume_event, w);
+	event_assign(&w->leave_event, w->base, -1, 0, worker_leave_event, w);
 	event_assign(&w->mail_event, w->base, box_fd(w->mailbox),
 	    EV_READ | EV_PERSIST, worker_mail_event, w);
 	return worker_reserve_timers(w) | event_add(&w->mail_event, NULL) |
@@ -342,6 +228,7 @@ worker_init_events(struct worker *w)
 static void
 worker_init_lists(struct worker *w)
 {
+	LIST_INIT(&w->eras);
 	LIST_INIT(&w->listeners);
 	slab_init(&w->slab, sizeof(struct session));
 	LIST_INIT(&w->sessions);
@@ -367,8 +254,8 @@ worker_new(struct shared *shared, unsigned index)
 	w->base = conn_base_new();
 	w->mailbox = mail_box_new();
 	w->records = ring_new(RECORDS, sizeof(struct closerecord));
-	w->pools = line_alloc(shared->nupstreams * sizeof(*w->pools));
-	w->routing = line_alloc(shared->nupstreams * sizeof(*w->routing));
+	w->pools = rows_new(sizeof(*w->pools), shared->nupstreams);
+	w->routing = rows_new(sizeof(*w->routing), shared->nupstreams);
 	if (stats_init(&w->stats, shared->nlisteners, shared->nupstreams) &&
 	    w->base != NULL && w->mailbox != NULL && w->records != NULL &&
 	    w->pools != NULL && w->routing != NULL &&
@@ -427,14 +314,26 @@ worker_free(struct worker *w)
 	if (w->base != NULL)
 		event_base_free(w->base);
 	ring_free(w->records);
+	era_forget_all(w);
 	snapshot_unref(w->snapshot);
 	slab_done(&w->slab);
 	spill_pool_done(&w->spills);
 	pipe_pool_done(&w->pipes);
 	stats_done(&w->stats);
-	free(w->pools);
-	free(w->routing);
+	rows_free(w->pools, sizeof(*w->pools));
+	rows_free(w->routing, sizeof(*w->routing));
 	free(w);
+}
+
+int
+worker_grow(struct worker *w, size_t nlisteners, size_t nupstreams)
+{
+	int error = stats_grow(&w->stats, nlisteners, nupstreams);
+
+	if (error == 0)
+		error = rows_grow(w->pools, sizeof(*w->pools), nupstreams);
+	return error < 0 ? error : rows_grow(w->routing, sizeof(*w->routing),
+	    nupstreams);
 }
 
 uint64_t

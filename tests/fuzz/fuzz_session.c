@@ -452,8 +452,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	atomic_store(&shared.records_wanted, true);
 	worker = workers[0] = worker_new(&shared, 0);
 	assert(worker != NULL);
-	mail = mail_new(MAIL_SNAPSHOT);
-	mail->snapshot = snapshot_new(config);
+	mail = mail_new_snapshot(snapshot_new(config));
 	assert(worker_mail(worker, mail));
 	assert(worker_mail(worker, mail_new_endpoints(two_servers(), 0)));
 	worker_turn(worker);

@@ -14,7 +14,8 @@ static struct upstream_conf upstreams[] = { { .name = name } };
 static struct listener_conf listeners[] = { { .name = name,
 	.upstream = &upstreams[0] } };
 static const struct config config = { .listeners = listeners, .nlisteners = 1,
-	.upstreams = upstreams, .nupstreams = 1 };
+	.upstreams = upstreams, .nupstreams = 1, .listener_places = 1,
+	.upstream_places = 1 };
 
 static void
 nobody_comes_back(void *owner)

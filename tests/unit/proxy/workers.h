@@ -145,9 +145,8 @@ put_word(struct worker *w, enum mail_kind kind)
 static inline void
 put_snapshot(struct rig *rig, size_t i)
 {
-	struct mail *mail = mail_new(MAIL_SNAPSHOT);
+	struct mail *mail = mail_new_snapshot(rig->snapshot);
 
-	mail->snapshot = snapshot_ref(rig->snapshot);
 	if (i == 0)
 		assert_int_equal(mail_add_listener(mail, rig->listening,
 		    &rig->config->listeners[0]), 0);

@@ -1,0 +1,189 @@
+#include "ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+ports_init(struct ports *ports)
+{
+	*ports = (struct ports){ 0 };
+	TAILQ_INIT(&ports->list);
+}
+
+static void
+port_free(struct port *port)
+{
+	free(port->listener);
+	free(port->sockets);
+	free(port);
+}
+
+void
+ports_done(struct ports *ports)
+{
+	struct port *port;
+
+	bound_remove(&ports->bound);
+	while ((port = TAILQ_FIRST(&ports->list)) != NULL) {
+		TAILQ_REMOVE(&ports->list, port, link);
+		port_free(port);
+	}
+}
+
+/* Of a port that the kernel chooses, nothing but the listener tells which of
+ * them it is. */
+void
+port_key_init(struct port_key *key, const struct listener_conf *l,
+    const struct bind_conf *bind, const struct addr *addr)
+{
+	bool any = addr->sa.sa_family != AF_UNIX && addr_port(addr) == 0;
+
+	*key = (struct port_key){ .addr = *addr, .dual = bind->dual,
+		.freebind = l->freebind, .transparent = l->transparent,
+		.mptcp = l->mptcp, .listener = any ? l->name : "" };
+	if (l->interface != NULL)
+		snprintf(key->interface, sizeof(key->interface), "%s",
+		    l->interface);
+}
+
+static bool
+port_key_equal(const struct port_key *a, const struct port_key *b)
+{
+	return addr_equal(&a->addr, &b->addr) && a->dual == b->dual &&
+	    a->freebind == b->freebind && a->transparent == b->transparent &&
+	    a->mptcp == b->mptcp && strcmp(a->interface, b->interface) == 0 &&
+	    strcmp(a->listener, b->listener) == 0;
+}
+
+struct port *
+ports_find(const struct ports *ports, const struct port_key *key)
+{
+	struct port *port;
+
+	TAILQ_FOREACH(port, &ports->list, link)
+		if (port->state == PORT_BOUND &&
+		    port_key_equal(&port->key, key))
+			return port;
+	return NULL;
+}
+
+bool
+ports_have_number(const struct ports *ports, uint16_t number)
+{
+	const struct port *port;
+
+	TAILQ_FOREACH(port, &ports->list, link)
+		if (port->state != PORT_NEW &&
+		    port->key.addr.sa.sa_family != AF_UNIX &&
+		    addr_port(&port->key.addr) == number)
+			return true;
+	return false;
+}
+
+struct port *
+ports_add(struct ports *ports, const struct port_key *key)
+{
+	struct port *port = calloc(1, sizeof(*port));
+
+	if (port == NULL)
+		return NULL;
+	port->state = PORT_NEW;
+	port->key = *key;
+	port->listener = strdup(key->listener);
+	port->key.listener = port->listener;
+	if (port->listener == NULL) {
+		free(port);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&ports->list, port, link);
+	return port;
+}
+
+int
+port_add_socket(struct port *port, size_t worker, const struct mail *mail)
+{
+	const struct listen_fd *last = &mail->fds[mail->nfds - 1];
+	struct port_socket *sockets = realloc(port->sockets,
+	    (port->nsockets + 1) * sizeof(*sockets));
+
+	if (sockets == NULL)
+		return -ENOMEM;
+	sockets[port->nsockets++] = (struct port_socket){ .worker = worker,
+		.fd = last->fd, .listener = last->listener };
+	port->sockets = sockets;
+	return 0;
+}
+
+static int
+port_order(const struct port *port, enum listen_order order,
+    const struct listener_conf *conf, struct mail **mails)
+{
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < port->nsockets; i++) {
+		const struct port_socket *s = &port->sockets[i];
+		const struct listen_fd fd = { order, s->fd, conf,
+			s->listener };
+
+		error = mail_add_order(mails[s->worker], &fd);
+	}
+	return error;
+}
+
+int
+ports_keep(struct port *port, const struct listener_conf *conf,
+    struct mail **mails)
+{
+	port->state = PORT_KEPT;
+	return port_order(port, LISTEN_KEEP, conf, mails);
+}
+
+int
+ports_leave(struct ports *ports, struct mail **mails)
+{
+	struct port *port;
+	int error = 0;
+
+	TAILQ_FOREACH(port, &ports->list, link)
+		if (error == 0 && port->state == PORT_BOUND)
+			error = port_order(port, LISTEN_LEAVE, NULL, mails);
+	return error;
+}
+
+static void
+ports_drop(struct ports *ports, struct port *port)
+{
+	if (port->key.addr.sa.sa_family == AF_UNIX)
+		bound_remove_one(&ports->bound, &port->key.addr);
+	TAILQ_REMOVE(&ports->list, port, link);
+	port_free(port);
+}
+
+/* Who is not wanted goes, and all others are BOUND. */
+static void
+ports_settle(struct ports *ports, enum port_state unwanted)
+{
+	struct port *port, *next;
+
+	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
+		next = TAILQ_NEXT(port, link);
+		if (port->state == unwanted)
+			ports_drop(ports, port);
+		else
+			port->state = PORT_BOUND;
+	}
+}
+
+void
+ports_commit(struct ports *ports)
+{
+	ports_settle(ports, PORT_BOUND);
+}
+
+void
+ports_abort(struct ports *ports)
+{
+	ports_settle(ports, PORT_NEW);
+}

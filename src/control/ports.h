@@ -1,0 +1,89 @@
+/* The listening sockets that there are, by what they were bound to.  A socket is
+ * a worker's; what is known of it here is where it is, so that the next
+ * configuration can keep it, or tell its worker to let it go.
+ *
+ *	         ports_add()                     ports_keep()
+ *	(not there) ------> NEW --ports_commit()--> BOUND ------> KEPT
+ *	    ^                |                       |  ^          |
+ *	    +--ports_abort()-+     ports_commit():   |  +----------+
+ *	    +----------------------- it leaves ------+   commit, abort */
+#ifndef SLUICE_CONTROL_PORTS_H
+#define SLUICE_CONTROL_PORTS_H
+
+#include <net/if.h>
+#include <sys/queue.h>
+
+#include "bound.h"
+#include "config/config.h"
+#include "proxy/mail.h"
+
+enum port_state { PORT_BOUND, PORT_NEW, PORT_KEPT };
+
+/* Sockets that differ in one of these are not the same. */
+struct port_key {
+	struct addr addr; /* as configured; its port may be 0 */
+	bool	    dual;
+	bool	    freebind;
+	bool	    transparent;
+	bool	    mptcp;
+	char	    interface[IF_NAMESIZE];
+	const char *listener; /* whose port 0 it is, else "" */
+};
+
+struct port_socket {
+	size_t		 worker; /* whose it is */
+	int		 fd;
+	struct listener *listener;
+};
+
+struct port {
+	TAILQ_ENTRY(port)   link;
+	struct port_key	    key;
+	char		   *listener; /* owned: key.listener */
+	enum port_state	    state;
+	struct port_socket *sockets; /* owned */
+	size_t		    nsockets;
+};
+TAILQ_HEAD(port_list, port);
+
+struct ports {
+	struct port_list list;
+	struct bound	 bound; /* the paths of those of Unix */
+};
+
+void ports_init(struct ports *);
+
+/* Removes the paths; closes nothing. */
+void ports_done(struct ports *);
+
+/* What one port of a bind is to be. */
+void port_key_init(struct port_key *, const struct listener_conf *,
+    const struct bind_conf *, const struct addr *);
+
+/* One that is BOUND, or NULL. */
+struct port *ports_find(const struct ports *, const struct port_key *);
+
+/* Whether one that was there before has that port number. */
+bool ports_have_number(const struct ports *, uint16_t number);
+
+/* One without a socket yet; NULL without memory. */
+struct port *ports_add(struct ports *, const struct port_key *);
+
+/* It has one more, the last that was put into the worker's mail.  0 or
+ * -ENOMEM. */
+int port_add_socket(struct port *, size_t worker, const struct mail *);
+
+/* It stays, for this listener: puts so into the mail of the workers.  0 or
+ * -ENOMEM. */
+int ports_keep(struct port *, const struct listener_conf *,
+    struct mail **mails);
+
+/* Those that are still BOUND are not wanted: puts so into the mail.  Nothing has
+ * happened yet.  0 or -ENOMEM. */
+int ports_leave(struct ports *, struct mail **mails);
+
+/* The mail is sent, or will not be, and is there still. */
+void ports_commit(struct ports *);
+void ports_abort(struct ports *);
+
+#endif

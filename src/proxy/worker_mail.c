@@ -1,0 +1,188 @@
+/* What mail tells a worker to do. */
+#include "listener.h"
+#include "proxy/waitlist.h"
+#include "waiter.h"
+#include "worker-internal.h"
+
+/* In a second: all that leave do so after the same time. */
+static void
+worker_arm_leaving(struct worker *w)
+{
+	const struct timeval tv = { .tv_sec = LISTENER_LEAVE_MS / 1000,
+		.tv_usec = LISTENER_LEAVE_MS % 1000 * 1000 };
+
+	if (!event_pending(&w->leave_event, EV_TIMEOUT, NULL))
+		event_add(&w->leave_event, &tv);
+}
+
+void
+worker_leave_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct listener *l, *next;
+	bool more = false;
+
+	(void)fd, (void)what;
+	for (l = LIST_FIRST(&w->listeners); l != NULL; l = next) {
+		next = LIST_NEXT(l, link);
+		if (l->leave_at != 0 && l->leave_at <= worker_now(w))
+			listener_drain(l);
+		else if (l->leave_at != 0)
+			more = true;
+	}
+	if (more)
+		worker_arm_leaving(w);
+}
+
+static void
+worker_take_socket(struct worker *w, const struct listen_fd *order)
+{
+	switch (order->order) {
+	case LISTEN_OPEN:
+		listener_open(w, order);
+		break;
+	case LISTEN_KEEP:
+		listener_obey(order->listener, order->conf);
+		break;
+	case LISTEN_LEAVE:
+		if (listener_leave(order->listener))
+			worker_arm_leaving(w);
+		break;
+	}
+}
+
+static void
+worker_take_snapshot(struct worker *w, struct mail *mail)
+{
+	snapshot_unref(w->snapshot);
+	w->snapshot = mail->snapshot;
+	mail->snapshot = NULL;
+	era_enter(w, mail->era);
+	mail->era = NULL;
+	while (mail->nfds > 0)
+		worker_take_socket(w, &mail->fds[--mail->nfds]);
+	era_sweep(w);
+}
+
+/* Where it was accepted the configuration may be another by now. */
+static void
+worker_take_client(struct worker *w, struct mail *mail)
+{
+	const struct config *config = mail->listener->config;
+	struct era *era = NULL;
+
+	atomic_fetch_sub_explicit(&w->live, 1, memory_order_relaxed);
+	if (!era_is_known(w, config)) {
+		era = era_new(mail->snapshot);
+		if (era != NULL)
+			era_enter(w, era);
+	}
+	worker_adopt(w, mail->listener, &mail->client, &mail->peer);
+	era_sweep(w);
+}
+
+/* Sessions that waited for the answer go on, or wait for the next. */
+static void
+worker_take_endpoints(struct worker *w, struct mail *mail)
+{
+	size_t i = mail->pool->set->upstream;
+	struct session *s, *next;
+
+	pool_unref(w->pools[i]);
+	w->pools[i] = mail->pool;
+	mail->pool = NULL;
+	for (s = LIST_FIRST(&w->routing[i]); s != NULL; s = next) {
+		next = LIST_NEXT(s, waiting);
+		session_advance(s);
+	}
+	waitlist_wake(&w->shared->waits[i]);
+}
+
+static void
+worker_listen(struct worker *w, const struct mail *mail)
+{
+	struct listener *l;
+
+	LIST_FOREACH(l, &w->listeners, link)
+		if (l->conf == mail->listener && mail->listens)
+			listener_listen(l);
+		else if (l->conf == mail->listener)
+			listener_shut(l);
+}
+
+/* Who is kept waiting for nothing is let go: see ADMIT. */
+static void
+worker_drain_held(struct worker *w)
+{
+	struct session *s, *next;
+
+	for (s = LIST_FIRST(&w->sessions); s != NULL; s = next) {
+		next = LIST_NEXT(s, link);
+		if (s->held)
+			session_expire(s);
+	}
+}
+
+static void
+worker_drain(struct worker *w)
+{
+	w->draining = true;
+	while (!LIST_EMPTY(&w->listeners))
+		listener_drain(LIST_FIRST(&w->listeners));
+	worker_drain_held(w);
+}
+
+static void
+worker_kill(struct worker *w, const struct ending *ending)
+{
+	w->draining = w->killed = true;
+	while (!LIST_EMPTY(&w->listeners))
+		listener_close(LIST_FIRST(&w->listeners));
+	while (!LIST_EMPTY(&w->sessions))
+		session_end(LIST_FIRST(&w->sessions), ending);
+}
+
+static void
+worker_read(struct worker *w, struct mail *mail)
+{
+	switch (mail->kind) {
+	case MAIL_SNAPSHOT:
+		worker_take_snapshot(w, mail);
+		break;
+	case MAIL_ENDPOINTS:
+		worker_take_endpoints(w, mail);
+		break;
+	case MAIL_ADOPT:
+		worker_take_client(w, mail);
+		break;
+	case MAIL_DRAIN:
+		worker_drain(w);
+		break;
+	case MAIL_KILL:
+		worker_kill(w, &mail->ending);
+		break;
+	case MAIL_VISIT:
+		visit_run(w, mail);
+		return; /* it goes back */
+	case MAIL_LISTEN:
+		worker_listen(w, mail);
+		break;
+	case MAIL_WAKE:
+		waiter_read(mail);
+		return; /* it is the waiter's */
+	}
+	mail_free(mail);
+}
+
+void
+worker_mail_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct box_list list;
+	struct mail *mail;
+
+	(void)fd, (void)what;
+	box_take(w->mailbox, &list);
+	while ((mail = mail_next(&list)) != NULL)
+		worker_read(w, mail);
+}
