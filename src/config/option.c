@@ -483,7 +483,9 @@ const struct option OPTIONS[] = {
 	    .min = 1, .max = 10000000, .zero = "off", .shared = true,
 	    .doc = "Clients that may wait while all servers are full, first "
 		   "come first served; further ones are reset. Nothing is "
-		   "read from who waits." },
+		   "read from who waits. Who waits by on_no_server = hold, "
+		   "or for the end of a pause, is not counted: max_sessions "
+		   "of the listener bounds those." },
 	{ SECTION_UPSTREAM, "queue_timeout", &TYPE_DURATION,
 	    UPSTREAM(queue_timeout), "10s", .min = 1, .max = FOREVER,
 	    .shared = true,
@@ -511,7 +513,8 @@ const struct option OPTIONS[] = {
 	    .words = CHECK_WORDS, .shared = true,
 	    .doc = "Ask each server time and again whether it is there; one "
 		   "that is not gets no sessions. tcp is content with a "
-		   "connection, tls with a handshake (for the name of the "
+		   "connection, which a program that hangs still gets; tls "
+		   "with a handshake (for the name of the "
 		   "server; its certificate is not looked at), send_expect "
 		   "with the answer check_expect to check_send, http with a "
 		   "status from 200 to 399. The connection comes from source, "

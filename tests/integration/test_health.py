@@ -3,6 +3,7 @@ of it."""
 
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -488,8 +489,8 @@ def test_postgresql(stage):
     """Up with the cluster, and not a line in its log about us."""
     folder, address, command = postgres(stage)
     proxy = watched(stage, address, upstream={
-        "check": "send_expect", "check_send": "hex:0000000804d2162f",
-        "check_expect": "N", **FAST})
+        "check": "send_expect", "check_send": "hex:0000000804d21630",
+        "check_expect": "G", **FAST})
     proxy.wait_for_line(r"is down after \S+: connection refused \(check send_expect\)")
     server = start(stage, command, address)
     proxy.wait_for_line(r"is up after \S+: it answers", 10)
@@ -502,6 +503,49 @@ def test_postgresql(stage):
     proxy.wait_for_line(r"is down after \S+: .* \(check send_expect, 3 in a row\)", 10)
     assert "incomplete startup" not in server.log
     assert "could not receive" not in server.log
+
+
+@plain
+def test_postgresql_with_tls(stage):
+    """The same question; that for TLS has a line for each in its log, since it
+    waits for a handshake then."""
+    folder, address, command = postgres(stage)
+    certificate(pathlib.Path(folder.path))
+    for name in "key", "cert":
+        path = os.path.join(folder.path, name)
+        shutil.chown(path, *[os.stat(folder.path).st_uid] * 2)
+        os.chmod(path, 0o600)
+    server = start(stage, [
+        *command, "-c", "ssl=on", "-c",
+        f"ssl_cert_file={folder.path}/cert", "-c",
+        f"ssl_key_file={folder.path}/key"], address)
+    proxy = watched(stage, address, upstream={
+        "check": "send_expect", "check_send": "hex:0000000804d21630",
+        "check_expect": "G", **FAST})
+    wait_for(lambda: rows(proxy)["%s:%d" % address]["check"]["checks"] > 5,
+             10, "checks")
+    assert rows(proxy)["%s:%d" % address]["state"] == "up"
+    where = ("host=%s port=%d user=sluice dbname=postgres sslmode=require" %
+             proxy.address())
+    assert run(["psql", where, "-Atc", "select 6*7"]) == "42\n"
+    assert not re.search("packet|SSL|GSS|EOF", server.log)
+
+
+@plain
+@with_tls
+def test_postgresql_does_not_begin_with_tls(stage):
+    """Before version 17: the manual warns of it."""
+    _, address, command = postgres(stage)
+    version, = re.findall(r"\d+", run([next(
+        c for c in command if str(c).endswith("/postgres")),
+        "--version"]))[:1]
+    if int(version) >= 17:
+        pytest.skip(f"PostgreSQL {version} begins with TLS where it is asked")
+    server = start(stage, command, address)
+    proxy = watched(stage, address, upstream={"check": "tls", **FAST})
+    proxy.wait_for_line(r"is down after \S+: .*check tls", 10)
+    wait_for(lambda: "invalid length of startup packet" in server.log, 5,
+             "its log")
 
 
 def test_smtp(stage):

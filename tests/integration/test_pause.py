@@ -8,8 +8,10 @@ import pytest
 
 from lib.admin import Folder, ask, find_doors, watched
 from lib.marks import both_crews, plain
+from lib.papers import literal_blocks
 from lib.peers import FIN, RST, echo
 from lib.programs import start
+from lib.proxy import BINARY, ROOT
 from lib.scrape import scrape
 from lib.stage import section
 from lib.timing import limit, nothing_happens_for, wait_for
@@ -188,6 +190,118 @@ def test_a_restart_of_postgresql_without_an_error(stage, clients):
     assert bench.returncode == 0, errors
     assert int(re.search(r"number of failed transactions: (\d+)", out)[1]) == 0
     assert int(re.search(r"actually processed: (\d+)", out)[1]) > 20
+
+
+class Recipe:
+    """The script of the manual, for the one upstream there is, with a
+    systemctl that leaves the restart to the test."""
+
+    def __init__(self, stage, proxy, name="default", tries=300):
+        self.folder = folder = stage.folder / "recipe"
+        folder.mkdir()
+        text, = (text for _, text in literal_blocks(
+            ROOT / "conf" / "sluice.8") if "ctl pause" in text)
+        assert text.count(" pg") == 3 and "seq 300" in text
+        self.text = text.replace(" pg", f" {name}").replace(
+            "seq 300", f"seq {tries}")
+        self.write("sluice", f'shift; exec {BINARY} ctl --socket {proxy.unix} '
+                   '"$@"')
+        self.write("systemctl", f'echo "$@" >{folder}/asked\n'
+                   f'until test -e {folder}/done; do sleep 0.02; done')
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def run(self, shell="sh"):
+        """As it is pasted."""
+        self.process = subprocess.Popen(
+            [shell], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"})
+        self.process.stdin.write(self.text)
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    @property
+    def asked(self):
+        return (self.folder / "asked").exists()
+
+    def restarted(self):
+        (self.folder / "done").touch()
+
+    def end(self):
+        try:
+            out, errors = self.process.communicate(timeout=limit(20))
+        finally:
+            self.process.kill()
+        return self.process.returncode, out, errors
+
+
+@plain
+def test_the_recipe_of_the_manual(stage):
+    """With clients that hold no session: without an error."""
+    _, address, command = postgres(stage)
+    server = start(stage, command, address)
+    proxy = watched(stage, address, workers=2)
+    recipe = Recipe(stage, proxy)
+    where = "host=%s port=%d user=sluice dbname=postgres" % proxy.address()
+    stop = []
+
+    def load():
+        count = 0
+        while not stop:
+            done = subprocess.run(["psql", where, "-Atc", "select 6*7"],
+                                  capture_output=True, text=True)
+            assert (done.stdout, done.stderr) == ("42\n", "")
+            count += 1
+        return count
+
+    tasks = [stage.run(load) for _ in range(2)]
+    wait_for(lambda: len(proxy.records) > 4, 10, "transactions")
+    recipe.run()
+    wait_for(lambda: recipe.asked, 15, "the restart")
+    server.close()
+    server = start(stage, command, address)
+    recipe.restarted()
+    code, out, errors = recipe.end()
+    assert (code, errors) == (0, "")
+    assert "resumed after" in out
+    seen = len(proxy.records)
+    wait_for(lambda: len(proxy.records) > seen + 4, 10, "transactions again")
+    stop.append(True)
+    assert all(task.result(20) > 2 for task in tasks)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_recipe_ends_though_a_session_does_not(stage, shell):
+    server = stage.server(echo)
+    proxy = watched(stage, server)
+    pooled = stage.connect(proxy)
+    pooled.send(b"x")
+    assert pooled.recv_exact(1) == b"x"
+    recipe = Recipe(stage, proxy, tries=5)
+    recipe.run(shell)
+    wait_for(lambda: recipe.asked, 10, "the restart")
+    recipe.restarted()
+    code, out, errors = recipe.end()
+    assert (code, errors) == (0, "") and "default resumed" in out
+    assert (recipe.folder / "asked").read_text() == "restart postgresql\n"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_recipe_ends_at_once_with_a_wrong_name(stage, shell):
+    """Nothing is restarted, nothing is paused."""
+    proxy = watched(stage, stage.server(echo))
+    recipe = Recipe(stage, proxy, name="pg")
+    recipe.run(shell)
+    code, out, errors = recipe.end()
+    assert code != 0 and "there is no upstream 'pg'" in errors, errors
+    assert not recipe.asked and "resumed" not in out
+    client = stage.connect(proxy)
+    client.send_and_fin(b"x")
+    assert client.read_all() == (b"x", FIN)
 
 
 def test_bash_completes_upstreams(stage):
