@@ -3,9 +3,11 @@
 #include "admin_http.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <event2/bufferevent.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -61,10 +63,33 @@ admin_tail(const struct admin_request *req)
 	return req->tail;
 }
 
+/* -1 where there are not two digits. */
+static int
+hex_byte(const char *text)
+{
+	char digits[3] = { text[0], text[0] == '\0' ? '\0' : text[1], '\0' };
+
+	if (!isxdigit((unsigned char)digits[0]) ||
+	    !isxdigit((unsigned char)digits[1]))
+		return -1;
+	return (int)strtol(digits, NULL, 16);
+}
+
+/* What libevent decodes may lie in the reserve, and is not for free(3). */
 char *
 admin_decode(const char *text)
 {
-	return evhttp_uridecode(text, 0, NULL);
+	char *decoded = malloc(strlen(text) + 1), *out = decoded;
+
+	while (decoded != NULL && *text != '\0') {
+		int byte = *text == '%' ? hex_byte(text + 1) : -1;
+
+		*out++ = byte < 0 ? *text : (char)byte;
+		text += byte < 0 ? 1 : 3;
+	}
+	if (decoded != NULL)
+		*out = '\0';
+	return decoded;
 }
 
 bool
