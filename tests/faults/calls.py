@@ -8,22 +8,23 @@ import subprocess
 HARMLESS = frozenset("""
 _exit abort arc4random arc4random_buf asprintf clock_gettime closedir dirfd
 dirname dl_iterate_phdr dlsym exit fclose ferror fflush fgets fopen64 fprintf
-fputc free freeaddrinfo freeifaddrs fwrite gai_strerror getegid getenv geteuid
+fputc fread free freeaddrinfo freeifaddrs fwrite gai_strerror getegid getenv geteuid
 getgid gethostname getnameinfo getopt_long getpid getppid getprotobynumber
-getrusage getservbyname gettimeofday getuid globfree gmtime_r inet_ntop
-inet_pton isatty kill lseek localtime_r malloc_usable_size mallopt memchr memcmp memcpy memmove
+getrusage getservbyname getservbyport_r gettimeofday getuid globfree gmtime_r inet_ntop
+inet_pton isatty kill lseek localtime_r malloc_usable_size mallopt memchr memcmp memcpy memmem memmove
 memrchr memset mmap munmap optarg opterr optind perror printf pthread_attr_destroy
 pthread_attr_init pthread_attr_setdetachstate pthread_join
 pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock
-pthread_mutex_unlock pthread_sigmask puts qsort random readdir sendfile
-sigaction sigaddset sigemptyset sigfillset signal sigprocmask snprintf sprintf
+pthread_mutex_unlock pthread_sigmask puts qsort rand random readdir sendfile
+setvbuf sigaction sigaddset sigemptyset sigfillset signal sigprocmask snprintf sprintf
 stderr stdout stpcpy strcasecmp strchr strchrnul strcmp strcpy strcspn strerror
 strerrordesc_np strftime strlen strncasecmp strncmp strncpy strnlen strpbrk
 strcasestr strrchr strsep strspn strstr strtod strtok_r strtol strtoll strtoul sysconf
 time timerfd_settime umask vasprintf vfprintf vsnprintf
 """.split())
 
-OTHERS = re.compile(r"_|ev|EVUTIL_|bufferevent_|ini_|ares_")
+OTHERS = re.compile(r"_|ev|EVUTIL_|bufferevent_|ini_|ares_|"
+                    "SSL_|TLS_|ERR_|OpenSSL_")
 
 
 def symbols(path, which):
@@ -35,7 +36,7 @@ def symbols(path, which):
 def unknown(binary):
     """Functions that the executable or our libraries call, and of which it
     was never said whether they can fail."""
-    libraries = re.findall(r"=> (\S*lib(?:event|inih)\S*)", subprocess.run(
+    libraries = re.findall(r"=> (\S*lib(?:event|inih|cares)\S*)", subprocess.run(
         ["ldd", binary], text=True, capture_output=True).stdout)
     called = set()
     for path in [binary, *libraries]:

@@ -418,8 +418,19 @@ POINTER(getgrnam, EMFILE, ENOMEM, EIO)
 POINTER(getpwuid, EMFILE, ENOMEM, EIO)
 POINTER(getgrgid, EMFILE, ENOMEM, EIO)
 POINTER(if_nametoindex, EMFILE)
+POINTER(if_indextoname, ENXIO)
 ANSWER(getpwnam_r, EMFILE, ENOMEM, EIO)
 ANSWER(getgrnam_r, EMFILE, ENOMEM, EIO)
+
+/* Libraries, where they make something.  What they call themselves, for memory
+ * or of the kernel, arrives above. */
+POINTER(SSL_CTX_new, ENOMEM)
+POINTER(SSL_new, ENOMEM)
+RETURNS(0, SSL_set_fd, ENOMEM)
+RETURNS(0, SSL_ctrl, ENOMEM)
+ANSWER(ares_library_init, 15 /* ARES_ENOMEM */)
+ANSWER(ares_init_options, 15, 16 /* ARES_EDESTRUCTION: any other */)
+ANSWER(ares_set_servers_ports, 15)
 
 static bool
 from_libevent(void *caller)

@@ -7,6 +7,7 @@ came is how it began."""
 import os
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -126,6 +127,7 @@ class Server:
         self.script = script
         self.rcvbuf = rcvbuf
         self.failures = []
+        self.accepted = 0
         self.sockets = []
         for address in addresses:
             self.listen(address)
@@ -152,6 +154,7 @@ class Server:
     def _serve(self, listening):
         while True:
             sock, _ = listening.accept()
+            self.accepted += 1
             threading.Thread(target=self._run, args=(sock,),
                              daemon=True).start()
 
@@ -205,6 +208,27 @@ def answer_heard(sock):
         check(data, ending, sock, "the server")
     if ending == "fin" and complete(data):
         sock.sendall(data)
+
+
+def answer_checks(sock):
+    """What checks want to hear: of send_expect, or of http."""
+    sock.settimeout(60)
+    asked = sock.recv(1 << 10)
+    sock.sendall(b"+PONG\r\n" if asked.startswith(b"PING") else
+                 b"HTTP/1.0 200 OK\r\n\r\n")
+
+
+def shakes_hands(certificate):
+    """A script that does no more than that."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def script(sock):
+        sock.settimeout(60)
+        with context.wrap_socket(sock, server_side=True) as tls:
+            tls.recv(1)
+
+    return script
 
 
 def answer_late(sock):

@@ -13,13 +13,16 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 from daemon import wait_for
+from lib.nameserver import FakeNameServer
 from peers import (KIB, RESET, Closed, Failure, Server, answer,
-                   answer_heard, answer_late, answer_told, answers, connect,
-                   converse, listen, message, receive_all)
+                   answer_checks, answer_heard, answer_late, answer_told,
+                   answers, connect, converse, listen, message, receive_all,
+                   shakes_hands)
 
 CONFIG = """\
 [global]
@@ -30,8 +33,13 @@ admin_socket = {folder}/admin
 pid_file = {folder}/sluice.pid
 log = file:{folder}/sluice.log
 {user}
+{more}
 [defaults]
 connect_timeout = 2s
+check_interval = 800ms
+check_timeout = 500ms
+check_rise = 1
+check_fall = 1
 [listener plain]
 bind = {host}:7001
 bind = :{port}
@@ -84,11 +92,61 @@ idle_timeout = 200ms
 server = {silent}
 """
 
+# Those that are only for some scenarios: their daemon is never quite at rest.
+CHECKED = """\
+[listener checked]
+bind = {host}:7009
+[upstream checked]
+server = {answer} name=a
+server = {late} name=b backup
+check = tcp
+check_port = {checks_port}
+on_down = kill
+[listener pong]
+bind = {host}:7010
+[upstream pong]
+server = {checks}
+check = send_expect
+check_send = PING\\r\\n
+check_expect = +PONG
+[listener page]
+bind = {host}:7011
+[upstream page]
+server = {checks}
+check = http
+[listener hands]
+bind = {host}:7012
+[upstream hands]
+server = localhost:{hands_port}
+check = tls
+"""
+ASKED = """\
+[listener asked]
+bind = {host}:7013
+[upstream asked]
+server = a.test:{answer_port}
+server = srv:_a._tcp.srv.test backup
+dns_ttl_max = 1s
+"""
+ORDERED = """\
+[listener ordered]
+bind = {host}:7014
+[upstream ordered]
+server = {answer} name=a
+on_no_server = hold 5s
+[listener queued]
+bind = {host}:7015
+[upstream queued]
+server = {answer}
+server_max_sessions = 1
+queue_timeout = 5s
+"""
+
 
 class Servers:
     """The upstreams of a daemon."""
 
-    def __init__(self, unix):
+    def __init__(self, unix, certificate):
         self.unix = unix
         self.answer = Server(answer, ("127.0.0.1", 0), self.unix)
         port = self.answer.sockets[0].getsockname()[1]
@@ -98,9 +156,16 @@ class Servers:
         self.silent = Server(listen, ("127.0.0.1", 0))
         self.told = Server(answer_told, ("127.0.0.1", 0))
         self.heard = Server(answer_heard, ("127.0.0.1", 0))
+        self.checks = Server(answer_checks, ("127.0.0.1", 0))
+        self.hands = Server(shakes_hands(certificate), ("127.0.0.1", 0))
+        if socket.has_ipv6:
+            self.hands.listen(("::1", self.hands.sockets[0].getsockname()[1]))
+        self.dns = FakeNameServer()
+        self.dns.set("a.test", "A", "127.0.0.1")
+        self.dns.set("_a._tcp.srv.test", "SRV", (0, 1, port, "a.test"))
         self.closed = Closed()
         self.all = (self.answer, self.late, self.silent, self.told,
-                    self.heard)
+                    self.heard, self.checks, self.hands)
 
     def names(self):
         """For the configuration."""
@@ -113,6 +178,9 @@ class Servers:
             "told": text(self.told.sockets[0]),
             "heard": text(self.heard.sockets[0]),
             "silent": text(self.silent.sockets[0]),
+            "checks": text(self.checks.sockets[0]),
+            "checks_port": self.checks.sockets[0].getsockname()[1],
+            "hands_port": self.hands.sockets[0].getsockname()[1],
             "closed": text(self.closed.sock)}
 
     def complaints(self):
@@ -123,7 +191,8 @@ class Place:
     """Where a daemon is to be found: nobody else is there."""
 
     def __init__(self, number, folder):
-        self.servers = Servers(str(folder.with_suffix(".answer")))
+        self.servers = Servers(str(folder.with_suffix(".answer")),
+                               certificate(folder.parent))
         self.host = f"127.83.{number >> 8}.{number & 255}"
         self.folder = folder
         self.banned = folder.with_suffix(".banned")
@@ -142,15 +211,40 @@ class Place:
         self.unix = str(folder / "listening")
         self.admin = self.host, 7000
         self.admin_unix = str(folder / "admin")
+        self.checked = self.host, 7009
+        self.asked = self.host, 7013
+        self.ordered = self.host, 7014
+        self.queued = self.host, 7015
+        self.listening = []
+
+    def config(self, scenario):
+        """Of a daemon for that; what it listens at is to be served."""
+        user = "user = nobody" if os.geteuid() == 0 else ""
+        config, at = MORE.get(scenario, ("", ()))
+        more = ""
+        if config is ASKED:
+            more = f"dns_server = {self.servers.dns.address}"
         self.listening = [
             self.plain, ("127.0.0.1", self.port), ("::1", self.port),
-            self.named, self.failover, self.unix]
+            self.named, self.failover, self.unix,
+            *(getattr(self, name) for name in at)]
+        return (CONFIG + config).format(
+            host=self.host, port=self.port, user=user, more=more,
+            folder=self.folder, banned=self.banned, **self.servers.names())
 
-    def config(self):
-        user = "user = nobody" if os.geteuid() == 0 else ""
-        return CONFIG.format(host=self.host, port=self.port, user=user,
-                             folder=self.folder, banned=self.banned,
-                             **self.servers.names())
+
+def certificate(folder):
+    """Of nobody, for a server that shakes hands."""
+    path = folder / "certificate"
+    if not path.exists():
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+             "-keyout", path, "-out", path.with_suffix(".pem")],
+            check=True, capture_output=True)
+        with path.open("a") as file:
+            file.write(path.with_suffix(".pem").read_text())
+    return path
 
 
 # Scenarios.
@@ -362,9 +456,118 @@ def stop(daemon):
         return kept
 
 
-FROM_THE_START = [start, background]    # armed before main()
-LATER = [admin, stop]                   # arm themselves
+def checked(daemon):
+    """Checks of all kinds: who failed one is back with the next."""
+    servers = daemon.place.servers
+
+    def rounds():
+        return min(servers.hands.accepted // len(servers.hands.sockets),
+                   servers.checks.accepted // 4)
+
+    before = rounds()
+    daemon.arm()
+    wait_for(lambda: not daemon.page.armed or rounds() > before, 10, "checks")
+    daemon.wait_until_quiet()
+    daemon.disarm()
+    before = rounds()
+    wait_for(lambda: daemon.exited or rounds() > before + 1, 20,
+             "each is checked again")
+    return answers(daemon.place.checked)
+
+
+def asked(daemon):
+    """Names are asked for again; what they gave stays in use meanwhile."""
+    dns = daemon.place.servers.dns
+
+    def questions():
+        return min(len(dns.asked("a.test")),
+                   len(dns.asked("_a._tcp.srv.test", "SRV")))
+
+    before = questions()
+    daemon.arm()
+    wait_for(lambda: not daemon.page.armed or questions() > before, 10,
+             "questions")
+    kept = converse(daemon.place.asked)
+    daemon.disarm()
+    before = questions()
+    wait_for(lambda: daemon.exited or questions() > before + 1, 20,
+             "both are asked for again")
+    return kept
+
+
+def first_asked(daemon):
+    """The start of a daemon that has names to ask for."""
+
+
+def first_checked(daemon):
+    """The start of a daemon that has servers to check."""
+
+
+def order(daemon, path):
+    """An operator's word, on the Unix socket: whether it was done."""
+    try:
+        with connect(daemon.place.admin_unix) as sock:
+            sock.settimeout(2)
+            sock.sendall(f"POST {path} HTTP/1.1\r\nHost: here\r\n"
+                         "Content-Length: 0\r\nConnection: close\r\n\r\n"
+                         .encode())
+            return receive_all(sock)[0].startswith(b"HTTP/1.1 200 ")
+    except (OSError, Failure):
+        return False            # without memory it takes its time
+
+
+def ordered(daemon):
+    """A server is taken out and an upstream is paused while a client comes;
+    once an operator is heard again, all are as they were."""
+    server, word = "/api/servers/ordered/a", "upstream=ordered"
+    for away, back in ((f"{server}?state=down", f"{server}?state=up"),
+                       (f"{server}?weight=3", f"{server}?weight=1"),
+                       (f"/api/pause?{word}", f"/api/resume?{word}")):
+        kept = []
+        order(daemon, away)
+        client = threading.Thread(
+            target=lambda: kept.append(converse(daemon.place.ordered)))
+        client.start()
+        time.sleep(0.05)
+        order(daemon, back)
+        wait_for(lambda: daemon.exited or order(daemon, back) or
+                 time.sleep(0.3), 15, "an order that is heard")
+        client.join()
+    return bool(kept and kept[0])
+
+
+def queued(daemon):
+    """One place for all: they wait for it."""
+    kept = []
+
+    def client():
+        try:
+            kept.append(converse(daemon.place.queued))
+        except Failure as failure:
+            kept.append(failure)
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for failure in kept:
+        if isinstance(failure, Failure):
+            raise failure
+    return all(kept)
+
+
+# What a scenario adds to the configuration, and what is to serve there then.
+MORE = {"checked": (CHECKED, ["checked"]),
+        "first_checked": (CHECKED, ["checked"]),
+        "asked": (ASKED, ["asked"]), "first_asked": (ASKED, ["asked"]),
+        "ordered": (ORDERED, ["ordered", "queued"]),
+        "queued": (ORDERED, ["ordered", "queued"])}
+# Armed before main().
+FROM_THE_START = [start, background, first_asked, first_checked]
+LATER = [admin, stop, checked, asked]   # arm themselves
 LAST = [stop]                           # leave no daemon behind
 SCENARIOS = {f.__name__: f for f in (
     start, background, session, unix, told, heard, failover, late, pipes, reset,
-    idle, crowd, admin, reopen, stop)}
+    idle, crowd, admin, reopen, stop, first_asked, asked, first_checked,
+    checked, ordered, queued)}
