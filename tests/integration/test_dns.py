@@ -165,6 +165,15 @@ def test_49_a_name_without_an_answer_holds_up_no_other(stage, dns):
                         "server answered in time", 10)
 
 
+@with_cares
+def test_49_nothing_at_all_is_heard(stage, dns):
+    """No event brings its time to an end, then."""
+    dns.twist = lambda question, reply: []
+    proxy = start(stage, dns, "slow.test:9")
+    proxy.wait_for_line("upstream default: cannot resolve 'slow.test': no name "
+                        "server answered in time", 10)
+
+
 # 50 and 51
 
 @with_cares

@@ -16,7 +16,7 @@ from lib.admin import Folder, ask, find_doors, watched
 from lib.marks import both_crews, plain
 from lib.mortal import Mortal
 from lib.nameserver import FakeNameServer
-from lib.peers import FIN, RST, Task, echo, payload
+from lib.peers import FIN, RST, BusyServer, Task, echo, payload
 from lib.programs import fails_to_start, quiet_port, run, start
 from lib.proxy import BINARY
 from lib.scrape import scrape
@@ -293,6 +293,62 @@ def test_a_check_comes_from_the_source_to_its_port(stage):
     assert server.nobody_came()
     client, upstream = stage.session(proxy, server)
     assert upstream.sock.getpeername()[0] == "127.0.0.9"
+
+
+def test_a_check_has_other_sources_if_one_is_gone(stage):
+    """And none of the other family."""
+    health, server = stage.server(), stage.server()
+    watched(stage, server, upstream={
+        "check": "tcp", "check_port": health.port,
+        "source": ["::1", "192.0.2.1", "127.0.0.9"], **FAST})
+    assert health.accept().sock.getpeername()[0] == "127.0.0.9"
+
+
+def test_who_does_not_take_the_connection(stage):
+    proxy = watched(stage, stage.keep(BusyServer()), upstream={
+        "check": "send_expect", "check_expect": "x", **FAST})
+    proxy.wait_for_line(r"is down after \S+: no connection within 500ms "
+                        r"\(check_timeout\) \(check send_expect\)")
+
+
+def test_to_wait_for_an_answer_costs_nothing(stage):
+    server = stage.server()
+    proxy = watched(stage, server, upstream={
+        "check": "send_expect", "check_expect": "x", **FAST,
+        "check_timeout": "20s"})
+    server.accept()
+    used = proxy.cpu
+    nothing_happens_for(1, lambda: rows(proxy)[
+        "%s:%d" % server.address]["check"]["checks"], "an end")
+    assert proxy.cpu - used < 0.5
+
+
+def test_what_is_expected_may_stand_anywhere(stage):
+    """But not behind more than a check keeps; and to be heard is enough where
+    nothing is expected."""
+    def serve(text):
+        return lambda peer: (peer.recv(), peer.send(text), peer.recv())
+
+    servers = [stage.keep(Mortal(b"", serve(text))) for text in (
+        b"+OK hello\r\n", b"-" * (1 << 16) + b"hello\r\n")]
+    proxy = checked(stage, servers, check="send_expect", check_send="hi",
+                    check_expect="hello")
+    wait_for_states(proxy, "up", "failing")
+    proxy.wait_for_line(r"server b .* is down after \S+: not what was expected,"
+                        r" and said '-+.*' \(check send_expect\)")
+    quiet = checked(stage, [stage.keep(Mortal(b"", lambda p: p.recv()))],
+                    check="send_expect", check_send="hi", check_fall=1)
+    assert states(quiet) == ["up"]
+
+
+def test_what_was_wrong_is_over_with_the_next_good_check(stage):
+    servers = mortals(stage, 1)
+    proxy = checked(stage, servers, check_fall=1, check_rise=1)
+    servers[0].down()
+    wait_for(lambda: row(proxy, 0)["check"]["last_failure"], 5, "a reason")
+    servers[0].up()
+    wait_for_states(proxy, "up")
+    assert not row(proxy, 0)["check"]["last_failure"]
 
 
 def test_a_unix_server_is_checked(stage):

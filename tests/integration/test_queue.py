@@ -13,6 +13,7 @@ from lib.programs import free_port
 from lib.scrape import scrape
 from lib.stage import section
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
+from test_ctl import ctl
 
 
 def full(stage, most, workers=3, **upstream):
@@ -298,6 +299,21 @@ def test_clients_are_kept_while_the_server_is_away(stage, timeout):
     stage.server(echo, port=port)
     for n, client in enumerate(clients):
         assert client.recv_exact(1) == bytes([n])
+
+
+def test_who_is_kept_goes_on_once_a_server_is_up(stage):
+    """At once: it is told, and does not look from time to time."""
+    server = stage.server(echo)
+    proxy = watched(stage, server, workers=3,
+                    upstream={"on_no_server": "hold 60s"})
+    name = "default/%s:%d" % server.address
+    assert ctl("server", "--socket", proxy.unix, name, "down").returncode == 0
+    clients = [stage.connect(proxy) for _ in range(10)]
+    wait_for(lambda: waits(proxy) == 10, 5, "they wait")
+    assert ctl("server", "--socket", proxy.unix, name, "up").returncode == 0
+    for client in clients:
+        client.send(b"x")
+        assert client.recv_exact(1) == b"x"
 
 
 def test_nobody_is_kept_for_ever(stage):

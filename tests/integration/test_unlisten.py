@@ -127,6 +127,23 @@ def wakes_in(proxy, seconds):
     return wake_ups(proxy) - before
 
 
+def test_only_where_it_is_wanted(stage):
+    """Another upstream has lost all of its servers."""
+    other, port = stage.server(echo), free_port()
+    place = Place(stage, more=section("upstream v", {
+        "server": f"127.0.0.1:{other.port} name=c"}) + section(
+            "listener w", {"bind": f"127.0.0.1:{port}", "upstream": "v"}))
+    place.order("v/c", "down")
+    place.proxy.wait_for_line("server c .* is down")
+
+    def refuses():
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", port)) == ECONNREFUSED
+
+    nothing_happens_for(0.3, refuses, "a refusal")
+    assert place.is_served()
+
+
 def test_a_port_that_the_kernel_chose_is_kept(stage):
     """It would be lost: its clients are reset as ever."""
     server = stage.server(echo)
