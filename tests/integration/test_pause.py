@@ -264,6 +264,9 @@ def test_the_recipe_of_the_manual(stage):
     wait_for(lambda: recipe.asked, 15, "the restart")
     server.close()
     server = start(stage, command, address)
+    tools = os.path.dirname(next(
+        c for c in command if str(c).endswith("/postgres")))
+    wait_for(lambda: is_ready(tools, address), 20, "a server")
     recipe.restarted()
     code, out, errors = recipe.end()
     assert (code, errors) == (0, "")
