@@ -31,8 +31,8 @@ struct peer {
 	uint8_t	 ip[16];
 };
 
-/* Reads a numeric IPv4 or IPv6 address (no brackets; "%scope", by name or index,
- * where the address is link-local; a mapped one becomes plain IPv4).
+/* Reads a numeric IPv4 or IPv6 address (no brackets; "%scope", by name or
+ * index, where the address is link-local; a mapped one becomes plain IPv4).
  * Returns 0, or -EINVAL when 'host' is not one. */
 int addr_from_ip(struct addr *, const char *host, uint16_t port);
 
@@ -63,7 +63,8 @@ bool addr_is_loopback(const struct addr *);
 /* Takes what accept(2) gave, mapped addresses as addr_from_sockaddr does. */
 void peer_from_sockaddr(struct peer *, const struct sockaddr *);
 
-/* The same as an address; of a Unix client, which has no name, only the family. */
+/* The same as an address; of a Unix client, which has no name, only the
+ * family. */
 void peer_addr(const struct peer *, struct addr *);
 
 /* Writes like addr_text; a Unix client is "unix:". */

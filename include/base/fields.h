@@ -22,7 +22,8 @@ void fields_begin(struct fields *, bool json, char *text, size_t size);
  * with "...".  A word has quotes in logfmt only where it needs them, a text
  * always. */
 void fields_word(struct fields *, const char *key, const char *value);
-void fields_text(struct fields *, const char *key, const char *value, size_t len);
+void fields_text(struct fields *, const char *key, const char *value,
+    size_t len);
 void fields_number(struct fields *, const char *key, uint64_t value);
 
 /* Ends the line (no newline, but a NUL) and returns its length. */

@@ -29,8 +29,10 @@ bool log_stderr_is_journal(void);
 void log_set_level(enum log_level);
 
 /* 'error' is 0 or -errno, whose text is added behind ": ".  Any thread. */
-void log_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void log_warn(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_error(int error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void log_warn(int error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

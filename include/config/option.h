@@ -12,7 +12,8 @@
 int option_help(FILE *out, FILE *errors, const char *key);
 
 /* -T: the effective configuration as a proxy.ini that works, each value with
- * its origin behind " ; ".  'workers' is what auto comes to here, 0: not told. */
+ * its origin behind " ; ".  'workers' is what auto comes to here, 0: not
+ * told. */
 void config_print(FILE *out, const struct config *, size_t workers);
 
 /* A line for each listener with allow or deny: what holds for who is in none of
@@ -30,6 +31,7 @@ const char *config_place(const struct config *, struct origin, char *text);
 /* Whether an address is one that a listener of the config accepts on, so that
  * forwarding to it would forward to ourselves; returns that listener or NULL.
  * Wildcard binds match every address of this machine (getifaddrs(3)). */
-const struct listener_conf *config_own_listener(const struct config *, const struct addr *);
+const struct listener_conf *config_own_listener(const struct config *,
+    const struct addr *);
 
 #endif

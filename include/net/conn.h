@@ -36,9 +36,9 @@ struct conn {
 /* The events above; bases need EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE. */
 struct event_base *conn_base_new(void);
 
-/* Takes the fd over and registers it, after connect(2).  libevent then calls the
- * owner, who passes on what it says to conn_hear() first of all.  0 or -errno,
- * and then the fd is still the caller's. */
+/* Takes the fd over and registers it, after connect(2).  libevent then calls
+ * the owner, who passes on what it says to conn_hear() first of all.  0 or
+ * -errno, and then the fd is still the caller's. */
 int conn_open(struct conn *, struct event_base *, int fd, event_callback_fn,
     void *owner);
 
@@ -47,7 +47,8 @@ void conn_hear(struct conn *, short what);
 
 /* Carries an open connection, flags and all, to another place and base; 'from'
  * is closed afterwards.  Both on the calling thread, or 'from' on no base yet
- * (conn_hold).  0 or -errno, and then 'from' is as it was, without its event. */
+ * (conn_hold).  0 or -errno, and then 'from' is as it was, without its
+ * event. */
 int conn_move(struct conn *to, struct event_base *, struct conn *from,
     event_callback_fn, void *owner);
 
@@ -74,8 +75,8 @@ bool conn_check(struct conn *);
 bool conn_catch_up(struct conn *);
 
 /* recv(2): bytes > 0, or 0 and the flags tell: 'readable' gone (EAGAIN), 'eof',
- * or 'error'.  A short read leaves 'readable': data and a reset may have come in
- * one edge; see conn_doubt(). */
+ * or 'error'.  A short read leaves 'readable': data and a reset may have come
+ * in one edge; see conn_doubt(). */
 size_t conn_recv(struct conn *, void *, size_t);
 
 /* TCP_NODELAY, once it matters: not before the second send, which is the first
@@ -85,8 +86,8 @@ void conn_set_nodelay(struct conn *);
 /* For who sends by other means than conn_send(): before each time. */
 void conn_will_send(struct conn *);
 
-/* After a short read of a TCP socket, which has emptied it: 'readable' goes until
- * the next edge, and what may hide behind the data stays in doubt. */
+/* After a short read of a TCP socket, which has emptied it: 'readable' goes
+ * until the next edge, and what may hide behind the data stays in doubt. */
 void conn_doubt(struct conn *);
 
 /* As if another edge had come, if there is doubt. */

@@ -75,9 +75,10 @@ int sock_probe_mptcp(void);
 int sock_probe_transparent(void);
 
 /* Removes the path of a Unix socket nobody listens on any more (connect says
- * ECONNREFUSED; one of ours that does not let us is asked all the same).  0 also
- * when there is none; -EADDRINUSE when it is alive; -ENOTSOCK when something else
- * lies there; -EACCES when it does not let us ask, or remove it. */
+ * ECONNREFUSED; one of ours that does not let us is asked all the same).  0
+ * also when there is none; -EADDRINUSE when it is alive; -ENOTSOCK when
+ * something else lies there; -EACCES when it does not let us ask, or remove
+ * it. */
 int sock_unlink_stale(const struct addr *);
 
 /* Whether a Unix socket could listen there, without leaving anything behind: a
@@ -89,13 +90,13 @@ int sock_probe_unix(const struct addr *);
  * -errno; EINPROGRESS is not an error.  -EAGAIN is a Unix server whose backlog
  * is full: no event will tell, try again later (connect(2)).  Without keepalive
  * and TCP_NODELAY so far.  (The last ACK of the handshake could travel with the
- * first data, TCP_QUICKACK 0; but then a server whose accept queue is full resets
- * whom it would have let in later.) */
+ * first data, TCP_QUICKACK 0; but then a server whose accept queue is full
+ * resets whom it would have let in later.) */
 int sock_connect(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
 
-/* The same from an address that is not ours, whose answers have to be routed back
- * to us; -EADDRNOTAVAIL for one that no host can have. */
+/* The same from an address that is not ours, whose answers have to be routed
+ * back to us; -EADDRNOTAVAIL for one that no host can have. */
 int sock_connect_as(const struct addr *to, const struct addr *source,
     const struct sock_tcp *);
 
@@ -108,18 +109,18 @@ void sock_set_nodelay(int fd);
 void sock_keep_urgent(int fd);
 
 /* Has TCP probe a silent peer, as long as it has been silent already.  What is
- * accepted has that from its listener; for what connects it is four system calls
- * that only a long session needs. */
+ * accepted has that from its listener; for what connects it is four system
+ * calls that only a long session needs. */
 void sock_keep_alive(int fd, const struct sock_tcp *);
 
 /* 0 once the connection stands, else -errno: -ENOTCONN for as long as it may
- * still come.  The peer's name tells, which a socket on its way has not, nor one
- * that has failed (inet_getname()); then SO_ERROR says why. */
+ * still come.  The peer's name tells, which a socket on its way has not, nor
+ * one that has failed (inet_getname()); then SO_ERROR says why. */
 int sock_connected(int fd);
 
-/* Whether what is connected is a socket to itself: where nobody listens on a port
- * of this host, the kernel may choose that port for our end, and the SYN that
- * comes back is a simultaneous open (RFC 9293, section 3.5). */
+/* Whether what is connected is a socket to itself: where nobody listens on a
+ * port of this host, the kernel may choose that port for our end, and the SYN
+ * that comes back is a simultaneous open (RFC 9293, section 3.5). */
 bool sock_meets_itself(int fd);
 
 /* Takes (and thereby clears) the socket's pending error: 0 or -errno. */

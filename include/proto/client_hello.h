@@ -1,7 +1,7 @@
 /* The first message of TLS, read for what the client asks for, without taking
  * part: RFC 8446 sections 4.1.2 and 5.1 (and RFC 5246's, which reads the same).
- * With encrypted client hello (RFC 9849) it is the outer one, whose name is that
- * of the server in front. */
+ * With encrypted client hello (RFC 9849) it is the outer one, whose name is
+ * that of the server in front. */
 #ifndef SLUICE_PROTO_CLIENT_HELLO_H
 #define SLUICE_PROTO_CLIENT_HELLO_H
 

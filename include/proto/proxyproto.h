@@ -48,11 +48,11 @@ struct proxyproto {
 };
 
 /* Looks at the bytes that have come since the last call; 'data' is all that
- * came, from the first on.  OK: the first 'len' of them are the header, all that
- * follows is not looked at.  The answer does not depend on how the bytes were
- * cut into calls.  Strict where the specification is ("any sequence which does
- * not exactly match", section 2.1); of UNKNOWN the line is ignored up to CRLF, of
- * LOCAL and of AF_UNSPEC the block (section 2.2). */
+ * came, from the first on.  OK: the first 'len' of them are the header, all
+ * that follows is not looked at.  The answer does not depend on how the bytes
+ * were cut into calls.  Strict where the specification is ("any sequence which
+ * does not exactly match", section 2.1); of UNKNOWN the line is ignored up to
+ * CRLF, of LOCAL and of AF_UNSPEC the block (section 2.2). */
 enum parse proxyproto_read(struct proxyproto *, const uint8_t *data,
     size_t len);
 
@@ -72,8 +72,8 @@ struct proxyproto_writer {
 };
 
 /* Writes the head, the addresses and the values of a header, less those of
- * types that mean nothing in another one (CRC32C, NOOP); 'size' has to have room
- * for PROXYPROTO_HEAD, two paths and tlvs_len. */
+ * types that mean nothing in another one (CRC32C, NOOP); 'size' has to have
+ * room for PROXYPROTO_HEAD, two paths and tlvs_len. */
 void proxyproto_begin(struct proxyproto_writer *, uint8_t *data, size_t size,
     const struct proxyproto *);
 

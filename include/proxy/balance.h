@@ -51,7 +51,8 @@ enum balance_answer {
 };
 
 /* Chooses one that is usable, not tried and not full, a backup only where no
- * primary is usable and not tried, and sets 'picked' to its place in the set. */
+ * primary is usable and not tried, and sets 'picked' to its place in the
+ * set. */
 enum balance_answer balance_pick(struct balance *, const struct balance_ask *,
     size_t *picked);
 

@@ -152,8 +152,8 @@ load_file(struct load *load, const char *path)
 
 /* --- include */
 
-/* Reports a file that was read before; a pattern easily matches the file that it
- * stands in. */
+/* Reports a file that was read before; a pattern easily matches the file that
+ * it stands in. */
 static bool
 load_knows(struct load *load, struct origin here, const char *path,
     const struct stat *st)

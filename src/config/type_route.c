@@ -128,7 +128,8 @@ route_set_kind(struct route_line *line, const char *word)
 		line->rule.kind = (enum route_kind)i;
 		if (strcmp(word, route_kind_text(line->rule.kind)) == 0)
 			return true;
-		str_guess_offer(&guess, word, route_kind_text((enum route_kind)i));
+		str_guess_offer(&guess, word,
+		    route_kind_text((enum route_kind)i));
 	}
 	if (guess.word != NULL)
 		return setting_wrong(line->setting, ": unknown '%s'; did you "

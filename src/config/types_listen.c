@@ -53,7 +53,8 @@ mode_get(const struct option *option, const void *owner, size_t n,
 
 const struct option_type TYPE_MODE = { mode_set, mode_get, mode_form };
 
-/* --- whose it is, as chown(1) has it; whether there are such is seen at start */
+/* --- whose it is, as chown(1) has it; whether there are such is seen at
+ * start */
 
 static const char *
 owner_form(const struct option *option, char *text)

@@ -220,8 +220,8 @@ admin_tick_event(evutil_socket_t fd, short what, void *arg)
 		event_add(&admin->tick, &tv);
 }
 
-/* Too many, or no memory: the rest waits in the kernel's queue until the sweep has made
- * room. */
+/* Too many, or no memory: the rest waits in the kernel's queue until the sweep
+ * has made room. */
 static struct bufferevent *
 door_conn_event(struct event_base *base, void *arg)
 {

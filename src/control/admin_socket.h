@@ -25,8 +25,8 @@ struct admin_sockets {
 int admin_sockets_open(struct admin_sockets *, const struct config *,
     const struct identity *);
 
-/* Whether that would find everything free and in place, without listening: 0, or
- * the first -errno after all were logged. */
+/* Whether that would find everything free and in place, without listening: 0,
+ * or the first -errno after all were logged. */
 int admin_sockets_try(const struct config *, const struct identity *);
 
 /* And the path goes, if it is ours still. */

@@ -1,6 +1,6 @@
 /* Servers whose address an upstream's names do not give any more.  Those that
- * are given again are the same: their sessions still count against max_sessions,
- * and their counters go on.  Main thread only. */
+ * are given again are the same: their sessions still count against
+ * max_sessions, and their counters go on.  Main thread only. */
 #ifndef SLUICE_CONTROL_ATTIC_H
 #define SLUICE_CONTROL_ATTIC_H
 

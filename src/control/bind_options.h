@@ -11,8 +11,8 @@ struct bind_options {
 	struct sock_listen listen; /* all but 'dual' and 'reuseport' */
 };
 
-/* Looks up accounts, and what the kernel has.  0, or -errno after it was logged:
- * there is no such account. */
+/* Looks up accounts, and what the kernel has.  0, or -errno after it was
+ * logged: there is no such account. */
 int bind_options_init(struct bind_options *, const struct config *,
     const struct listener_conf *);
 

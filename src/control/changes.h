@@ -1,5 +1,5 @@
-/* What operators changed of servers and upstreams while the daemon runs: kept by
- * name, so that an address that comes again, or a configuration that is read
+/* What operators changed of servers and upstreams while the daemon runs: kept
+ * by name, so that an address that comes again, or a configuration that is read
  * again, finds them. */
 #ifndef SLUICE_CONTROL_CHANGES_H
 #define SLUICE_CONTROL_CHANGES_H

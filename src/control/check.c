@@ -80,8 +80,8 @@ check_bad_heard(struct check *c, const char *what)
 
 /* --- the connection */
 
-/* Sources in turn, those of the server's family; one that lacks ports or is gone
- * goes on to the next, as it does for sessions. */
+/* Sources in turn, those of the server's family; one that lacks ports or is
+ * gone goes on to the next, as it does for sessions. */
 static int
 check_connect(const struct check *c, const struct addr *to)
 {

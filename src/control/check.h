@@ -64,7 +64,8 @@ const char *check_word(const struct upstream_conf *);
 /* --- for the kinds */
 
 struct check_kind {
-	/* Writes what is said first, CHECK_SAID bytes at most. NULL: nothing. */
+	/* Writes what is said first, CHECK_SAID bytes at most. NULL:
+	 * nothing. */
 	size_t (*say)(const struct check *, uint8_t *);
 	/* Once that is out, and then whenever it can go on. NULL: that it went
 	 * out is good enough. */

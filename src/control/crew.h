@@ -30,7 +30,8 @@ int crew_start(struct crew *, struct mail **mails);
 /* Each worker gets a reference; or none does, without memory: -ENOMEM. */
 int crew_tell_endpoints(struct crew *, struct endpoint_set *);
 
-/* All of a listener's ports refuse clients, or accept them again; 0 or -ENOMEM. */
+/* All of a listener's ports refuse clients, or accept them again; 0 or
+ * -ENOMEM. */
 int crew_listen(struct crew *, const struct listener_conf *, bool listens);
 
 /* Accept no more, end with the last session; or now.  Cannot fail: the mail
@@ -52,8 +53,10 @@ uint64_t crew_sessions(struct crew *);
 
 /* What all workers counted of one listener or upstream, and what one worker
  * counted of all listeners: 'sum' is overwritten. */
-void crew_sum_listener(const struct crew *, size_t i, struct listener_stats *sum);
-void crew_sum_upstream(const struct crew *, size_t i, struct upstream_stats *sum);
+void crew_sum_listener(const struct crew *, size_t i,
+    struct listener_stats *sum);
+void crew_sum_upstream(const struct crew *, size_t i,
+    struct upstream_stats *sum);
 void crew_sum_worker(const struct crew *, size_t i, struct listener_stats *sum);
 
 #endif

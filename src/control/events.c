@@ -25,7 +25,8 @@ struct watcher {
 	char		     lines[ROOM];
 };
 
-/* The log writer knows one tap, which takes no argument: so there is one hub. */
+/* The log writer knows one tap, which takes no argument: so there is one
+ * hub. */
 static struct events {
 	struct event	event;
 	bool		ending;

@@ -7,8 +7,8 @@
 
 struct filewatch;
 
-/* Calls 'changed' within 2 s after one of the files has; 'paths' (ended by NULL)
- * have to outlive it.  NULL without memory. */
+/* Calls 'changed' within 2 s after one of the files has; 'paths' (ended by
+ * NULL) have to outlive it.  NULL without memory. */
 struct filewatch *filewatch_new(struct event_base *, const char *const *paths,
     void (*changed)(void *), void *arg);
 void filewatch_free(struct filewatch *); /* NULL is fine */

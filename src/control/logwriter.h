@@ -34,9 +34,9 @@ void logwriter_ready(void);
 void logwriter_reopen(void);
 
 /* Called by the thread with each message and record, first as logfmt and then
- * as one JSON object (no newline); it must not block or log.  Records are made while there is a tap,
- * even with access_log off.  NULL ends it; one last call may still be under
- * way. */
+ * as one JSON object (no newline); it must not block or log.  Records are made
+ * while there is a tap, even with access_log off.  NULL ends it; one last call
+ * may still be under way. */
 void logwriter_set_tap(spool_tap *);
 
 /* Messages or records that never reached their device: it was stuck or gone,

@@ -11,8 +11,8 @@ struct admin_view;
 const struct change *pauses_find(struct servers *,
     const struct upstream_conf *);
 
-/* Notes it, so many having waited before; one that is paused already stays as it
- * was noted.  0 or -ENOMEM. */
+/* Notes it, so many having waited before; one that is paused already stays as
+ * it was noted.  0 or -ENOMEM. */
 int pauses_begin(struct servers *, const struct upstream_conf *,
     uint64_t waited, const char *who);
 void pauses_end(struct servers *, const struct upstream_conf *);

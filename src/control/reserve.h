@@ -1,9 +1,9 @@
 /* Memory for libevent when there is none.
  *
- * Its HTTP server (2.1) crashes where a small allocation fails, and the sessions
- * would go with it.  So the thread that opens the reserve gets those from here
- * when malloc(3) says no; large ones, the buffers, fail as ever, which is
- * survived and counted. */
+ * Its HTTP server (2.1) crashes where a small allocation fails, and the
+ * sessions would go with it.  So the thread that opens the reserve gets those
+ * from here when malloc(3) says no; large ones, the buffers, fail as ever,
+ * which is survived and counted. */
 #ifndef SLUICE_CONTROL_RESERVE_H
 #define SLUICE_CONTROL_RESERVE_H
 

@@ -1,5 +1,5 @@
-/* Names without c-ares: getaddrinfo(3), each in a thread of its own, so that one
- * silent name server holds up nobody else.  It tells no TTL. */
+/* Names without c-ares: getaddrinfo(3), each in a thread of its own, so that
+ * one silent name server holds up nobody else.  It tells no TTL. */
 #include "dns.h"
 
 #include <event2/event_struct.h>

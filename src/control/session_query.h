@@ -18,7 +18,8 @@ struct session_query {
 /* Asks for all sessions. */
 void session_query_init(struct session_query *);
 
-/* Takes one parameter.  NULL, or what is wrong with it ('why', of that size). */
+/* Takes one parameter.  NULL, or what is wrong with it ('why', of that
+ * size). */
 const char *session_query_set(struct session_query *, const struct config *,
     const char *name, const char *value, char *why);
 

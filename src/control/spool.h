@@ -44,7 +44,8 @@ bool spool_pass(struct spool *, bool all);
  * (true), or it is time for a pass anyhow. */
 bool spool_wait(struct spool *, int wake_fd);
 
-/* Passes until all is written, or a device is stuck, or 'until' (clock_ms()). */
+/* Passes until all is written, or a device is stuck, or 'until'
+ * (clock_ms()). */
 void spool_finish(struct spool *, bool all, uint64_t until);
 
 /* All that was lost on the way, on devices and before.  Any thread. */

@@ -3,7 +3,8 @@
  *
  *	tour_new -> tour_go -> back() -> tour_go ... -> tour_is_over -> tour_end
  *
- * Who has had enough ends it at any time; it is freed once the visit is home. */
+ * Who has had enough ends it at any time; it is freed once the visit is
+ * home. */
 #ifndef SLUICE_CONTROL_TOUR_H
 #define SLUICE_CONTROL_TOUR_H
 
@@ -22,8 +23,8 @@ struct tours *tours_new(struct event_base *, struct crew *);
  */
 void tours_free(struct tours *);
 
-/* The visit is home with what it found, or the tour is over.  By the loop, never
- * from within tour_go(). */
+/* The visit is home with what it found, or the tour is over.  By the loop,
+ * never from within tour_go(). */
 typedef void tour_back(void *owner);
 
 /* NULL without memory. */

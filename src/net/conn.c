@@ -176,9 +176,9 @@ conn_fail_read(struct conn *c, int error)
 		c->hung_up = false;
 }
 
-/* What was heard is answered by EAGAIN or an error alone.  Data may have a reset
- * right behind it, and behind a FIN recv says 0 for ever, a reset or not: both
- * are left for conn_check(). */
+/* What was heard is answered by EAGAIN or an error alone.  Data may have a
+ * reset right behind it, and behind a FIN recv says 0 for ever, a reset or not:
+ * both are left for conn_check(). */
 size_t
 conn_recv(struct conn *c, void *data, size_t size)
 {

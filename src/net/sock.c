@@ -23,8 +23,8 @@ sock_new_of(int family, int protocol)
 	return fd < 0 ? -errno : fd;
 }
 
-/* TCP_KEEPIDLE comes second: it starts the clock anew, from the peer's last sign
- * of life (tcp_sock_set_keepidle_locked()). */
+/* TCP_KEEPIDLE comes second: it starts the clock anew, from the peer's last
+ * sign of life (tcp_sock_set_keepidle_locked()). */
 void
 sock_keep_alive(int fd, const struct sock_tcp *tcp)
 {

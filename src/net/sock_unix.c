@@ -39,8 +39,8 @@ sock_ask_as_owner(const struct addr *addr, int fd, const struct stat *st)
 }
 
 /* A path of ours whose mode (socket_mode) does not let us connect: an owner may
- * give himself the right.  What /proc/net/unix says would not do, since it knows
- * only those of its own network namespace. */
+ * give himself the right.  What /proc/net/unix says would not do, since it
+ * knows only those of its own network namespace. */
 static int
 sock_ask_ours(const struct addr *addr)
 {

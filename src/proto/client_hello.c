@@ -267,7 +267,8 @@ hello_read_name(struct client_hello *h, struct cursor *c)
 	len = part_left(c);
 	take_bytes(c, len, name, sizeof(name));
 	if (!c->over)
-		hello_set_name(h, name, len < sizeof(name) ? len : sizeof(name));
+		hello_set_name(h, name,
+		    len < sizeof(name) ? len : sizeof(name));
 }
 
 /* RFC 7301 section 3.1: names of 1 to 255 bytes. */

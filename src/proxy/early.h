@@ -55,8 +55,8 @@ int early_read(struct session *, size_t most);
 /* Takes so many away from the front: they were for us alone. */
 void early_drop(struct session *, size_t len);
 
-/* Keeps what a PROXY header says; the session carries the address in it from now
- * on, if it has one.  0 or -ENOMEM, and then nothing has changed. */
+/* Keeps what a PROXY header says; the session carries the address in it from
+ * now on, if it has one.  0 or -ENOMEM, and then nothing has changed. */
 int early_learn(struct session *, const struct proxyproto *);
 
 /* Who is at the other end of the client's connection; the second is NULL where

@@ -1,9 +1,10 @@
 /* The gate between bulk and everything else.
  *
  * Bulk directions are not moved when an event comes but wait in one queue, and
- * one of them has a turn between two looks at the events.  While there are small
- * messages too, the gate stays shut for a while after each: what bulk moves costs
- * processor time also behind its sockets, which small messages then wait for. */
+ * one of them has a turn between two looks at the events.  While there are
+ * small messages too, the gate stays shut for a while after each: what bulk
+ * moves costs processor time also behind its sockets, which small messages then
+ * wait for. */
 #ifndef SLUICE_PROXY_GATE_H
 #define SLUICE_PROXY_GATE_H
 

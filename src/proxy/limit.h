@@ -6,7 +6,8 @@
 
 #include "proxy/worker.h"
 
-/* Takes a slot in both, the listener's and the global one; false when one of them is full. */
+/* Takes a slot in both, the listener's and the global one; false when one of
+ * them is full. */
 bool limit_take(struct shared *, const struct listener_conf *);
 void limit_give(struct shared *, const struct listener_conf *);
 
@@ -16,8 +17,9 @@ bool limit_rate_take(struct shared *, const struct listener_conf *,
     uint64_t now);
 void limit_rate_give(struct shared *, const struct listener_conf *);
 
-/* Whether one more who is denied may be kept waiting (deny_action = drop): 1,000
- * in the process, and of each max_sessions a quarter, since they have a slot. */
+/* Whether one more who is denied may be kept waiting (deny_action = drop):
+ * 1,000 in the process, and of each max_sessions a quarter, since they have a
+ * slot. */
 bool limit_hold(struct shared *, const struct listener_conf *);
 void limit_let_go(struct shared *);
 

@@ -219,9 +219,9 @@ listener_has_fixed_port(const struct listener *l)
 	return false;
 }
 
-/* shutdown(2) ends LISTEN, in whatever state the queue is, and keeps a port that
- * bind(2) was asked for; a level-triggered event would hear of it for ever.  A
- * pause ends with it: there is no client to wait for, nor a place. */
+/* shutdown(2) ends LISTEN, in whatever state the queue is, and keeps a port
+ * that bind(2) was asked for; a level-triggered event would hear of it for
+ * ever.  A pause ends with it: there is no client to wait for, nor a place. */
 void
 listener_shut(struct listener *l)
 {

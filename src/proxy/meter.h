@@ -1,9 +1,10 @@
 /* How fast one direction of a session may go: a bucket of tokens, one for each
  * byte, that fills at the rate.  Pure; the time is an argument.
  *
- * Who has run out waits (refill.c) until there are some for METER_WAIT_MS.  What
- * silence saves up is METER_BURST_MS of the rate, so that no second has more than
- * 3 % above it; but the time of who waits for its turn is not lost. */
+ * Who has run out waits (refill.c) until there are some for METER_WAIT_MS.
+ * What silence saves up is METER_BURST_MS of the rate, so that no second has
+ * more than 3 % above it; but the time of who waits for its turn is not
+ * lost. */
 #ifndef SLUICE_PROXY_METER_H
 #define SLUICE_PROXY_METER_H
 

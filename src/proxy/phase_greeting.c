@@ -1,7 +1,7 @@
 /* GREETING: who is the client?  Where the listener takes PROXY headers, the one
  * at the other end of the connection may be a proxy that speaks for somebody;
- * then the session carries the address of that one from here on.  Nothing else is
- * done for the client before it is known who he is. */
+ * then the session carries the address of that one from here on.  Nothing else
+ * is done for the client before it is known who he is. */
 #include <errno.h>
 #include <stdio.h>
 

@@ -34,8 +34,8 @@ introduce_fill(const struct session *s, struct proxyproto *p)
 	p->tlvs_len = e->tlvs_len;
 }
 
-/* What a proxy in front has said of it goes first: it may know better, and the id
- * that it has given is the one that is known everywhere. */
+/* What a proxy in front has said of it goes first: it may know better, and the
+ * id that it has given is the one that is known everywhere. */
 static void
 introduce_add(struct proxyproto_writer *w, const struct proxyproto *p,
     enum proxyproto_type type, const char *text)

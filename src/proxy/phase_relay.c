@@ -117,9 +117,10 @@ relay_note_broken(struct session *s, const struct relay *r)
 			.error = r->to->write_error };
 }
 
-/* A Unix peer that reads no more, and has said its last, is gone: what it said is
- * delivered as after a reset (phase_flush.c), since what the other side still
- * says has no reader, and closing on that would destroy what is on its way. */
+/* A Unix peer that reads no more, and has said its last, is gone: what it said
+ * is delivered as after a reset (phase_flush.c), since what the other side
+ * still says has no reader, and closing on that would destroy what is on its
+ * way. */
 static bool
 relay_is_gone(struct conn *c)
 {

@@ -1,6 +1,6 @@
 /* Pipes for splicing.  One is in use only while bytes are in it; empty ones are
- * kept for the next.  Where no more are to be had (descriptors, the user's share
- * of fs.pipe-user-pages-soft), whoever asks goes without and copies. */
+ * kept for the next.  Where no more are to be had (descriptors, the user's
+ * share of fs.pipe-user-pages-soft), whoever asks goes without and copies. */
 #ifndef SLUICE_PROXY_PIPE_H
 #define SLUICE_PROXY_PIPE_H
 
@@ -24,7 +24,8 @@ struct pipe_pool {
 	uint64_t     again_at; /* ms; after a failure none is made before */
 };
 
-/* An empty pipe of 'size' bytes or more, with 'most' open at a time, or NULL. */
+/* An empty pipe of 'size' bytes or more, with 'most' open at a time, or
+ * NULL. */
 struct pipe *pipe_take(struct pipe_pool *, size_t size, unsigned most,
     uint64_t now);
 void pipe_give(struct pipe_pool *, struct pipe *); /* an empty one */

@@ -1,7 +1,7 @@
 /* Happy Eyeballs (RFC 8305): of a server whose name has addresses of both
  * families, one of the other is tried as well when the first has not answered
- * soon.  Who answers first has the session, and the other is left.  Two at a time
- * are the most; whoever fails leaves the field to the other at once. */
+ * soon.  Who answers first has the session, and the other is left.  Two at a
+ * time are the most; whoever fails leaves the field to the other at once. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -119,7 +119,8 @@ relay_allowed(struct relay *r, struct meter *meter, struct worker *w)
 }
 
 /* One round.  Where a pipe gets nothing, recv says whether that is all.  Bytes
- * are paid for when they are taken on, since they are in flight from then on. */
+ * are paid for when they are taken on, since they are in flight from then
+ * on. */
 static int
 relay_step(struct relay *r, struct worker *w, size_t *moved)
 {

@@ -53,7 +53,8 @@ void relay_open(struct relay *, struct session *, struct conn *from,
 /* Goes to the end of a queue, out of the one that it waits in; or only that. */
 void relay_wait(struct relay *, struct relay_queue *);
 
-/* Gives back spill and pipe and leaves the run queue. Closed already is fine. */
+/* Gives back spill and pipe and leaves the run queue. Closed already is
+ * fine. */
 void relay_close(struct relay *, struct worker *);
 
 /* Moves what can be moved within the budget, passes FIN on when all was sent.

@@ -7,9 +7,9 @@
 struct relay;
 struct worker;
 
-/* One splice of up to 'most' bytes into a pipe, and what of it goes at once; the
- * rest is pending in the pipe.  How many bytes were read: 0 also when the direction does not want
- * a pipe now, or there is none to be had. */
+/* One splice of up to 'most' bytes into a pipe, and what of it goes at once;
+ * the rest is pending in the pipe.  How many bytes were read: 0 also when the
+ * direction does not want a pipe now, or there is none to be had. */
 size_t relay_splice(struct relay *, struct worker *, size_t most);
 
 /* Sends what goes of the pipe. */

@@ -1,5 +1,5 @@
-/* Whatever a name server says: no byte behind it is looked at, and what is found
- * are host names, no more of them than there was room for. */
+/* Whatever a name server says: no byte behind it is looked at, and what is
+ * found are host names, no more of them than there was room for. */
 #include "proto/dns_answer.h"
 
 #include <assert.h>

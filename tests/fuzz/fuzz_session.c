@@ -208,8 +208,8 @@ end(struct side *x)
 	x->coming |= EV_READ;
 }
 
-/* ECONNRESET, or EPIPE behind a FIN (tcp_reset()).  Here, too, a call of ours may
- * come first. */
+/* ECONNRESET, or EPIPE behind a FIN (tcp_reset()).  Here, too, a call of ours
+ * may come first. */
 static void
 reset(struct side *x, size_t last_words)
 {

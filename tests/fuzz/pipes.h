@@ -1,5 +1,5 @@
-/* Pipes as the kernel has them: with room for slots, not for bytes.  What a slot
- * holds is told by the stream that it is of, and its place in that. */
+/* Pipes as the kernel has them: with room for slots, not for bytes.  What a
+ * slot holds is told by the stream that it is of, and its place in that. */
 #ifndef SLUICE_FUZZ_PIPES_H
 #define SLUICE_FUZZ_PIPES_H
 

@@ -1,6 +1,6 @@
 /* The two sockets of a session, and what the kernel answers to calls on them:
- * the script says what their peers do.  Calls that could only be a mistake of ours
- * fail an assertion. */
+ * the script says what their peers do.  Calls that could only be a mistake of
+ * ours fail an assertion. */
 #ifndef SLUICE_FUZZ_SOCKETS_H
 #define SLUICE_FUZZ_SOCKETS_H
 
@@ -110,8 +110,8 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* What reading says that finds nothing: behind a FIN 0 for ever, else the error,
- * once, and from then on 0 (SOCK_DONE, sk_err, RCV_SHUTDOWN). */
+/* What reading says that finds nothing: behind a FIN 0 for ever, else the
+ * error, once, and from then on 0 (SOCK_DONE, sk_err, RCV_SHUTDOWN). */
 static ssize_t
 nothing(struct side *x)
 {

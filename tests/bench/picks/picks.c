@@ -1,9 +1,9 @@
-/* What a pick costs, in nanoseconds of one thread that does nothing else: by the
- * way to balance and the number of servers, which are all up and weigh the same,
- * or weigh 1 to 9, or of which each tenth is down.  Between two picks another
- * session comes to the server and an older one leaves its own.  And what it
- * takes main to make the table of hash.  The argument is how many milliseconds
- * each number may take, 200 without one. */
+/* What a pick costs, in nanoseconds of one thread that does nothing else: by
+ * the way to balance and the number of servers, which are all up and weigh the
+ * same, or weigh 1 to 9, or of which each tenth is down.  Between two picks
+ * another session comes to the server and an older one leaves its own.  And
+ * what it takes main to make the table of hash.  The argument is how many
+ * milliseconds each number may take, 200 without one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -96,8 +96,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_commas, begin, end),
 		cmocka_unit_test_setup_teardown(test_escapes, begin, end),
 		cmocka_unit_test_setup_teardown(test_utf8, begin, end),
-		cmocka_unit_test_setup_teardown(test_what_is_no_utf8, begin, end),
-		cmocka_unit_test_setup_teardown(test_bytes_with_nul, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_is_no_utf8, begin,
+		    end),
+		cmocka_unit_test_setup_teardown(test_bytes_with_nul, begin,
+		    end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

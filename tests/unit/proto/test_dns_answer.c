@@ -432,7 +432,8 @@ put_labels(struct packet *p, size_t count, size_t len)
 		put(p, label, len + 1);
 }
 
-/* RFC 9267 section 2: to itself, forwards, to each other, too many, too long. */
+/* RFC 9267 section 2: to itself, forwards, to each other, too many, too
+ * long. */
 static void
 pointers_go_back(void **state)
 {

@@ -507,8 +507,8 @@ values_without_addresses(void **state)
 	assert_int_equal(p.tlvs_len, 0);
 }
 
-/* Not computed by what is tested; every other bit than those of the value's type
- * and length makes it wrong. */
+/* Not computed by what is tested; every other bit than those of the value's
+ * type and length makes it wrong. */
 static void
 a_right_checksum(void **state)
 {

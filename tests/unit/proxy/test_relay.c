@@ -188,7 +188,8 @@ leave_little_room(struct rig *rig)
 }
 
 /* Until the upstream's kernel takes no more and something is in flight.  A Unix
- * socket counts what is spliced to it late: it takes more than it has room for. */
+ * socket counts what is spliced to it late: it takes more than it has room
+ * for. */
 static void
 get_stuck(struct rig *rig)
 {
