@@ -77,30 +77,34 @@ race_has_room(const struct session *s)
 	    balance_has_room(&s->race->pool->balance, &ask);
 }
 
-/* Its place is kept while it is awake: so it was let in before.  Where there is
- * room, those who wait are on their way to it, however many they are. */
-static bool
-race_may_wait(const struct session *s)
+/* How many may wait for that.  Where there is room, those who wait are on their
+ * way to it, however many they are.  With queue = off nobody waits for it, who
+ * has waited for something else neither. */
+static uint64_t
+race_most(const struct session *s, enum race_want want)
 {
-	return s->race->waiter != NULL || race_has_room(s) ||
-	    waitlist_length(race_list(s)) < race_conf(s)->queue;
+	return want != WANT_ROOM || race_has_room(s) ? UINT64_MAX :
+	    race_conf(s)->queue;
 }
 
+/* Its place is kept while it is awake: so it was let in before. */
 static bool
-race_begin_waiting(struct session *s)
+race_may_wait(const struct session *s, uint64_t most)
+{
+	return most > 0 && (s->race->waiter != NULL ||
+	    waitlist_length(race_list(s)) < most);
+}
+
+static void
+race_begins_to_wait(struct session *s)
 {
 	struct race *race = s->race;
 
-	if (race->waiter != NULL)
-		return true;
-	race->waiter = waiter_new(s, race_list(s));
-	if (race->waiter == NULL)
-		return false;
-	if (race->waiting_since == 0)
-		counter_add(&race_stats(s)->waited, 1);
-	if (race->waiting_since == 0)
-		race->waiting_since = worker_now(s->worker);
-	return true;
+	race->state = RACE_WAITING;
+	if (race->waiting_since != 0)
+		return;
+	counter_add(&race_stats(s)->waited, 1);
+	race->waiting_since = worker_now(s->worker);
 }
 
 /* Between the look that found nothing and the place in the list there may have
@@ -116,20 +120,24 @@ enum race_result
 race_wait(struct session *s)
 {
 	enum race_want want = race_want(s);
+	uint64_t most = race_most(s, want);
 	struct race *race = s->race;
 
 	if (want == WANT_SERVER && race_conf(s)->absence.how != ABSENCE_HOLD)
 		return race_has_none(s);
-	if (want == WANT_ROOM && !race_may_wait(s))
+	if (!race_may_wait(s, most))
 		return race_is_too_many(s);
-	if (!race_begin_waiting(s)) {
+	if (race->waiter == NULL)
+		race->waiter = waiter_new(s, race_list(s));
+	if (race->waiter == NULL) {
 		s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_ERROR,
 			.error = -ENOMEM };
 		return RACE_LOST;
 	}
 	race->want = want;
-	race->state = RACE_WAITING;
-	waiter_enter(race->waiter, race_is_choosy(race));
+	if (!waiter_enter(race->waiter, race_is_choosy(race), most))
+		return race_is_too_many(s); /* others were quicker */
+	race_begins_to_wait(s);
 	race_look_again(s);
 	return RACE_RUNNING;
 }

@@ -4,6 +4,7 @@
 #define SLUICE_PROXY_WAITER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mail;
 struct session;
@@ -15,8 +16,8 @@ struct waiter *waiter_new(struct session *, struct waitlist *);
 
 /* Waits: behind all others, or before them if it was woken; but one that is
  * choosy lets those pass who are not.  session_advance() comes when its turn
- * has. */
-void waiter_enter(struct waiter *, bool choosy);
+ * has.  False: it is new, and 'most' or more wait already. */
+bool waiter_enter(struct waiter *, bool choosy, uint64_t most);
 
 /* Whether its turn has come, and it has neither found anything nor gone back. */
 bool waiter_is_awake(const struct waiter *);

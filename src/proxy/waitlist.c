@@ -137,14 +137,18 @@ waiter_count_choosy(struct waiter *waiter, bool choosy)
 	waiter->choosy = choosy;
 }
 
-void
-waiter_enter(struct waiter *waiter, bool choosy)
+bool
+waiter_enter(struct waiter *waiter, bool choosy, uint64_t most)
 {
 	struct waitlist *list = waiter->list;
 	bool awake, passes;
 
 	pthread_mutex_lock(&list->lock);
 	awake = waiter->state == WAITER_AWAKE;
+	if (!awake && waitlist_length(list) >= most) {
+		pthread_mutex_unlock(&list->lock);
+		return false;
+	}
 	waiter_count_choosy(waiter, choosy);
 	if (awake)
 		list->awake = false;
@@ -159,6 +163,7 @@ waiter_enter(struct waiter *waiter, bool choosy)
 	if (list->again || passes)
 		waitlist_wake_first(list);
 	pthread_mutex_unlock(&list->lock);
+	return true;
 }
 
 bool

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lib.admin import watched
+from lib.admin import ask, watched
 from lib.door import come_from
 from lib.marks import both_crews, every_way
 from lib.peers import FIN, RST, BusyServer, complete, echo, payload
@@ -329,6 +329,24 @@ def test_nobody_is_kept_by_default(stage):
     proxy = stage.proxy(("127.0.0.1", free_port()),
                         upstream={"connect_attempts": 1})
     assert come_from(stage, proxy, "127.0.0.1").read_all() == (b"", RST)
+
+
+def test_with_queue_off_nobody_waits_for_room(stage):
+    """Who waited for a server, and then finds it full, neither."""
+    server = stage.server()
+    proxy = watched(stage, server, workers=3, upstream={
+        "server": f"127.0.0.1:{server.port} name=a", "queue": "off",
+        "server_max_sessions": 1, "on_no_server": "hold 60s",
+        "queue_timeout": "60s"})
+    ask(proxy.unix, "/api/servers/default/a?state=down", "POST")
+    clients = [stage.connect(proxy) for _ in range(6)]
+    wait_for(lambda: waits(proxy) == 6, 5, "all wait")
+    ask(proxy.unix, "/api/servers/default/a?state=up", "POST")
+    assert server.accept()
+    for record in proxy.wait_for_records(5):
+        assert record.cause == ("all servers are full (server_max_sessions of "
+                                "upstream default)")
+    assert sum(bool(client.events()) for client in clients) == 5
 
 
 def test_a_name_that_does_not_resolve_is_waited_for(stage, names):

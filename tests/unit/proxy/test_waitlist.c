@@ -77,10 +77,16 @@ leave(struct room *room, int i)
 }
 
 static void
+enter(struct waiter *waiter, bool choosy)
+{
+	assert_true(waiter_enter(waiter, choosy, COUNT));
+}
+
+static void
 all_enter(struct room *room)
 {
 	for (int i = 0; i < COUNT; i++)
-		waiter_enter(room->waiters[i], false);
+		enter(room->waiters[i], false);
 	assert_int_equal(waitlist_length(room->list), COUNT);
 }
 
@@ -145,9 +151,9 @@ room_that_comes_while_one_is_awake_is_looked_at_again(void **state)
 	waitlist_wake(room->list);
 	assert_string_equal(awake(room), "a");
 	waitlist_wake(room->list);
-	waiter_enter(room->waiters[0], false);
+	enter(room->waiters[0], false);
 	assert_string_equal(awake(room), "a");
-	waiter_enter(room->waiters[0], false);
+	enter(room->waiters[0], false);
 	assert_string_equal(awake(room), "");
 }
 
@@ -174,7 +180,7 @@ who_found_none_waits_before_all_others(void **state)
 	all_enter(room);
 	waitlist_wake(room->list);
 	assert_string_equal(awake(room), "a");
-	waiter_enter(room->waiters[0], false);
+	enter(room->waiters[0], false);
 	assert_string_equal(awake(room), "");
 	waitlist_wake(room->list);
 	assert_string_equal(awake(room), "a");
@@ -196,6 +202,26 @@ who_leaves_is_passed_over(void **state)
 	assert_string_equal(awake(room), "d");
 }
 
+/* However many ask at once; who was in may go back. */
+static void
+who_is_too_many_does_not_come_in(void **state)
+{
+	struct room *room = *state;
+
+	assert_false(waiter_enter(room->waiters[0], false, 0));
+	enter(room->waiters[0], false);
+	enter(room->waiters[1], false);
+	assert_false(waiter_enter(room->waiters[2], true, 2));
+	assert_int_equal(waitlist_length(room->list), 2);
+	assert_true(waitlist_is_eager(room->list));
+	waitlist_wake(room->list);
+	assert_string_equal(awake(room), "a");
+	assert_true(waiter_enter(room->waiters[0], false, 1));
+	leave(room, 2);
+	assert_string_equal(awake(room), "");
+	assert_true(waiter_enter(room->waiters[3], false, 3));
+}
+
 /* It may have been the only one that knew what is waited for by now. */
 static void
 when_the_first_gives_up_the_next_has_a_look(void **state)
@@ -205,7 +231,7 @@ when_the_first_gives_up_the_next_has_a_look(void **state)
 	all_enter(room);
 	leave(room, 0);
 	assert_string_equal(awake(room), "b");
-	waiter_enter(room->waiters[1], false);
+	enter(room->waiters[1], false);
 	assert_string_equal(awake(room), "");
 }
 
@@ -215,21 +241,21 @@ who_is_choosy_lets_others_pass(void **state)
 {
 	struct room *room = *state;
 
-	waiter_enter(room->waiters[0], true);
-	waiter_enter(room->waiters[1], true);
+	enter(room->waiters[0], true);
+	enter(room->waiters[1], true);
 	assert_false(waitlist_is_eager(room->list));
-	waiter_enter(room->waiters[2], false);
+	enter(room->waiters[2], false);
 	assert_true(waitlist_is_eager(room->list));
 	waitlist_wake(room->list);
 	assert_string_equal(awake(room), "a");
-	waiter_enter(room->waiters[0], true);
+	enter(room->waiters[0], true);
 	assert_string_equal(awake(room), "b");
-	waiter_enter(room->waiters[1], true);
+	enter(room->waiters[1], true);
 	assert_string_equal(awake(room), "c");
 	leave(room, 2);
 	assert_false(waitlist_is_eager(room->list));
 	assert_string_equal(awake(room), "a");
-	waiter_enter(room->waiters[0], true);
+	enter(room->waiters[0], true);
 	assert_string_equal(awake(room), "");
 	leave(room, 0);
 	leave(room, 1);
@@ -289,6 +315,7 @@ main(void)
 		IN_ROOM(who_has_found_a_server_wakes_the_next),
 		IN_ROOM(who_found_none_waits_before_all_others),
 		IN_ROOM(who_leaves_is_passed_over),
+		IN_ROOM(who_is_too_many_does_not_come_in),
 		IN_ROOM(when_the_first_gives_up_the_next_has_a_look),
 		IN_ROOM(who_is_choosy_lets_others_pass),
 		IN_ROOM(a_wake_up_for_who_has_ended_goes_on),
