@@ -34,6 +34,8 @@ struct waitlist {
 	_Atomic uint64_t    choosy; /* of these */
 	atomic_bool	    paused;
 	_Atomic uint64_t    resumed; /* clock_ms(), the last time; 0: never */
+	atomic_bool	    nameless; /* a session waits for an address (ROUTE):
+					 main has to ask for one */
 
 	alignas(LINE) pthread_mutex_t lock; /* of all that follows */
 	struct waiter_queue queue;

@@ -51,8 +51,9 @@ struct shared {
 
 	alignas(LINE) _Atomic uint64_t held; /* denied, and kept waiting */
 	alignas(LINE) atomic_bool failed_told; /* a server could not be
-						  connected to; main will
-						  look at all of them */
+						  connected to, or has no
+						  address; main will look at
+						  all of them */
 	alignas(LINE) atomic_bool log_asleep; /* the log writer wants to be
 						 told */
 };

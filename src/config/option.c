@@ -452,7 +452,10 @@ const struct option OPTIONS[] = {
 	{ SECTION_UPSTREAM, "connect_timeout", &TYPE_DURATION,
 	    UPSTREAM(connect_timeout), "5s", .min = 1, .max = FOREVER,
 	    .shared = true,
-	    .doc = "How long one attempt to connect may take." },
+	    .doc = "How long one attempt to connect may take, and how long the "
+		   "answer may take for a client that comes while no name "
+		   "resolves: a name is then asked for again, once a second "
+		   "at most." },
 	{ SECTION_UPSTREAM, "connect_attempts", &TYPE_NUMBER,
 	    UPSTREAM(connect_attempts), "3", .min = 1, .max = 100,
 	    .shared = true,

@@ -22,6 +22,7 @@ struct entry {
 	struct dns_query  *query;    /* that runs; or NULL */
 	struct origin	   origin;   /* of the line that leads here */
 	bool		   wanted;   /* by a line or an SRV record */
+	bool		   owed;     /* an answer, to who waits for it */
 };
 TAILQ_HEAD(entry_list, entry);
 
@@ -213,6 +214,7 @@ entry_answered(void *arg, struct dns_reply *reply)
 	struct names *names = e->names;
 
 	e->query = NULL;
+	e->owed = false;
 	if (reply->why != NULL) {
 		entry_bad(e, reply->why);
 	} else {
@@ -236,6 +238,7 @@ entry_ask(struct entry *e)
 	    dns_families(e->addrs, e->name.naddrs), entry_answered, e);
 	if (e->query != NULL)
 		return;
+	e->owed = false;
 	entry_bad(e, "out of memory");
 	entry_wait(e);
 }
@@ -474,6 +477,31 @@ names_hurry(struct names *names, const struct addr *addr)
 	TAILQ_FOREACH(e, &names->list, link)
 		if (e->query == NULL && entry_gave(e, &host))
 			entry_hurry(e);
+}
+
+void
+names_owe(struct names *names)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &names->list, link) {
+		e->owed = true;
+		if (e->query == NULL)
+			entry_hurry(e);
+	}
+}
+
+bool
+names_are_owed(const struct names *names)
+{
+	const struct entry *e;
+
+	if (names == NULL)
+		return false;
+	TAILQ_FOREACH(e, &names->list, link)
+		if (e->owed)
+			return true;
+	return false;
 }
 
 /* Those that are asked may have nobody to hear them any more. */

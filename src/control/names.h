@@ -46,6 +46,11 @@ bool names_are_settled(const struct names *);
 void names_hurry(struct names *, const struct addr *);
 void names_renew(struct names *);
 
+/* Somebody waits for an answer of whatever is not known: asks as names_hurry()
+ * does.  Then whether one is still missing.  NULL has none. */
+void names_owe(struct names *);
+bool names_are_owed(const struct names *);
+
 /* Those whose last question failed, whatever they gave before.  NULL has none. */
 size_t names_failing(const struct names *);
 

@@ -9,6 +9,7 @@
 #include "filewatch.h"
 #include "gather.h"
 #include "names.h"
+#include "proxy/waitlist.h"
 
 #define SOON_MS	 20 /* for what is answered at nearly the same time */
 #define RETRY_MS 1000
@@ -21,6 +22,7 @@ struct resolving {
 	struct endpoint_set	   *set;   /* told last; one reference */
 	uint64_t		   *seen;  /* failures of each of its servers */
 	struct attic		    attic; /* servers of earlier sets */
+	bool			    asked; /* sessions wait for an answer */
 };
 
 struct resolver {
@@ -68,6 +70,13 @@ resolver_same(const struct endpoint_set *a, const struct endpoint_set *b)
 	return true;
 }
 
+/* That there is still none is one, too, for sessions that wait for it. */
+static bool
+resolver_is_answer(const struct resolving *u)
+{
+	return u->asked && u->set->count == 0 && !names_are_owed(u->names);
+}
+
 static uint64_t
 resolver_failures(const struct endpoint *e)
 {
@@ -96,7 +105,7 @@ resolver_publish(struct resolving *u)
 
 	if (set == NULL)
 		return -ENOMEM;
-	if (resolver_same(u->set, set)) {
+	if (resolver_same(u->set, set) && !resolver_is_answer(u)) {
 		endpoint_set_unref(set);
 		return 0;
 	}
@@ -109,6 +118,7 @@ resolver_publish(struct resolving *u)
 	}
 	free(u->seen);
 	u->seen = seen;
+	u->asked = false;
 	if (u->set != NULL && set->count > 0 && endpoint_set_moved(u->set, set))
 		log_info("upstream %s: now %zu address%s", u->conf->name,
 		    set->count, set->count == 1 ? "" : "es");
@@ -278,12 +288,27 @@ resolver_look_at(struct resolving *u)
 	}
 }
 
+/* Sessions wait for an address. */
+static void
+resolver_ask(struct resolving *u)
+{
+	struct waitlist *waits = crew_shared(u->resolver->crew)->waits;
+
+	if (!atomic_exchange(&waits[u->conf->index].nameless, false) ||
+	    u->set == NULL || u->set->count > 0)
+		return;
+	u->asked = true;
+	names_owe(u->names);
+}
+
 void
 resolver_look(struct resolver *r)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (r->upstreams[i].names != NULL)
+		if (r->upstreams[i].names != NULL) {
 			resolver_look_at(&r->upstreams[i]);
+			resolver_ask(&r->upstreams[i]);
+		}
 }
 
 int

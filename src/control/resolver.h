@@ -27,8 +27,8 @@ const struct endpoint_set *resolver_endpoints(const struct resolver *,
 /* Its names; NULL: it has none. */
 const struct names *resolver_names(const struct resolver *, size_t upstream);
 
-/* Servers could not be reached: asks at once for the names that gave them, but
- * no name more than once a second. */
+/* Servers could not be reached, or sessions have no address: asks at once for
+ * the names that gave them, or should, but for none more than once a second. */
 void resolver_look(struct resolver *);
 
 /* So was this address of an upstream. */

@@ -1,6 +1,7 @@
-/* ROUTE: are the addresses of its upstream known?  A name that has not been
- * answered yet is waited for; one that does not resolve ends the session, but
- * with on_no_server = hold that is waited for, too. */
+/* ROUTE: are the addresses of its upstream known?  A name that does not resolve
+ * is asked for again, once a second however many wait for it; the next answer
+ * decides, but for those that on_no_server = hold lets wait on, or a pause. */
+#include "proxy/waitlist.h"
 #include "session.h"
 #include "worker-internal.h"
 
@@ -16,17 +17,40 @@ route_is_held(const struct session *s)
 	return route_upstream(s)->absence.how == ABSENCE_HOLD;
 }
 
-static enum phase_answer
-route_wait(struct session *s)
+static struct waitlist *
+route_list(const struct session *s)
 {
-	const struct upstream_conf *conf = route_upstream(s);
+	return &s->worker->shared->waits[route_upstream(s)->index];
+}
+
+static bool
+route_may_wait(const struct session *s)
+{
+	return route_is_held(s) || waitlist_is_paused(route_list(s)) ||
+	    !s->answered;
+}
+
+static void
+route_ask(struct session *s)
+{
+	atomic_store_explicit(&route_list(s)->nameless, true,
+	    memory_order_relaxed);
+	worker_tell_failure(s->worker);
+}
+
+/* Who waits on has to ask again. */
+static enum phase_answer
+route_wait(struct session *s, const struct pool *pool)
+{
 	struct worker *w = s->worker;
 
+	if (pool != NULL && (!s->is_waiting || s->answered))
+		route_ask(s);
+	s->answered = false;
 	if (s->is_waiting)
 		return PHASE_WAIT;
-	LIST_INSERT_HEAD(&w->routing[conf->index], s, waiting);
-	s->look_at = worker_now(w) + (route_is_held(s) ? conf->absence.hold :
-	    conf->connect_timeout);
+	LIST_INSERT_HEAD(&w->routing[route_upstream(s)->index], s, waiting);
+	s->look_at = worker_now(w);
 	s->is_waiting = true;
 	return PHASE_WAIT;
 }
@@ -49,18 +73,29 @@ phase_route(struct session *s)
 			.error = s->client.error };
 		return PHASE_END;
 	}
-	if (pool == NULL || (pool->set->count == 0 && route_is_held(s)))
-		return route_wait(s);
+	if (pool == NULL || (pool->set->count == 0 && route_may_wait(s)))
+		return route_wait(s, pool);
 	if (s->is_waiting)
 		LIST_REMOVE(s, waiting);
 	s->is_waiting = false;
 	return pool->set->count == 0 ? route_fail(s, pool->set) : PHASE_NEXT;
 }
 
+/* A pause has no end but its own; after it all have their whole time. */
 uint64_t
 phase_route_deadline(const struct session *s)
 {
-	return s->look_at;
+	const struct upstream_conf *conf = route_upstream(s);
+	const struct waitlist *list = route_list(s);
+	uint64_t since = atomic_load_explicit(&list->resumed,
+	    memory_order_relaxed);
+
+	if (waitlist_is_paused(list))
+		since = worker_now(s->worker);
+	if (since < s->look_at)
+		since = s->look_at;
+	return since + (route_is_held(s) ? conf->absence.hold :
+	    conf->connect_timeout);
 }
 
 enum phase_answer
@@ -71,11 +106,11 @@ phase_route_expire(struct session *s)
 
 	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
 		.cause = "name lookup", .rule = "connect_timeout",
-		.of_upstream = true, .limit_ms = conf->connect_timeout };
+		.of_upstream = true, .limit_ms = conf->connect_timeout,
+		.detail = pool == NULL ? NULL : pool->set->why };
 	if (route_is_held(s)) {
 		s->ending.rule = "on_no_server";
 		s->ending.limit_ms = conf->absence.hold;
-		s->ending.detail = pool == NULL ? NULL : pool->set->why;
 	}
 	return PHASE_END;
 }

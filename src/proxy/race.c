@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -190,23 +189,12 @@ race_try(struct session *s)
 	return 0;
 }
 
-/* Main looks at all servers, however many failed before it does. */
-static void
-race_tell_failure(const struct session *s)
-{
-	struct shared *shared = s->worker->shared;
-
-	if (!atomic_exchange_explicit(&shared->failed_told, true,
-	    memory_order_acq_rel))
-		eventfd_write(shared->failed_fd, 1);
-}
-
 void
 race_count_failure(struct session *s, struct server_state *server, int error)
 {
 	s->failed = true;
 	server_state_fail(server, error);
-	race_tell_failure(s);
+	worker_tell_failure(s->worker);
 	counter_add(&race_stats(s)->failures[connect_failure(error)], 1);
 }
 

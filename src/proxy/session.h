@@ -52,7 +52,7 @@ struct session {
 	uint64_t started;
 	uint64_t active;  /* the last time bytes moved */
 	uint64_t look_at; /* RELAY: access_log_interval, or max; FLUSH: poll;
-			     ROUTE: until when an address is waited for */
+			     ROUTE: since when an address is waited for */
 	union {
 		LIST_ENTRY(session) waiting; /* ROUTE: worker->routing */
 		struct {
@@ -70,6 +70,7 @@ struct session {
 	bool	 taken;	 /* counts as taken at its server */
 	bool	 held;	/* ADMIT: denied, and to hear nothing of it */
 	bool	 is_waiting;
+	bool	 answered; /* ROUTE: it was, while it waits */
 	bool	 ended;
 	bool	 connected;
 	bool	 relaying; /* both sides were pumped once */

@@ -91,6 +91,9 @@ void worker_adopt(struct worker *, const struct listener_conf *, struct conn *,
 void worker_mail_event(evutil_socket_t, short what, void *worker);
 void worker_leave_event(evutil_socket_t, short what, void *worker);
 
+/* Has main look at the servers, once however many say so before it does. */
+void worker_tell_failure(struct worker *);
+
 /* A session ended: a paused listener may find room again. */
 void worker_release(struct worker *, const struct listener_conf *);
 

@@ -96,6 +96,14 @@ worker_resume_event(evutil_socket_t fd, short what, void *arg)
 }
 
 void
+worker_tell_failure(struct worker *w)
+{
+	if (!atomic_exchange_explicit(&w->shared->failed_told, true,
+	    memory_order_acq_rel))
+		eventfd_write(w->shared->failed_fd, 1);
+}
+
+void
 worker_release(struct worker *w, const struct listener_conf *conf)
 {
 	limit_give(w->shared, conf);

@@ -93,6 +93,7 @@ worker_take_endpoints(struct worker *w, struct mail *mail)
 	mail->pool = NULL;
 	for (s = LIST_FIRST(&w->routing[i]); s != NULL; s = next) {
 		next = LIST_NEXT(s, waiting);
+		s->answered = true;
 		session_advance(s);
 	}
 	waitlist_wake(&w->shared->waits[i]);

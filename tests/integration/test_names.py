@@ -110,6 +110,53 @@ def test_a_name_that_appears_is_used_soon(stage, names):
              "the workers hear of it a moment later")
 
 
+def test_who_comes_has_the_name_asked_for_again(stage, names):
+    """However long ago it was given up."""
+    book = names()
+    server = stage.server(echo)
+    proxy = stage.sluice(forwards(("web", "db.test", server.port)),
+                         prefix=book.prefix)
+    proxy.wait_for_line("cannot resolve 'db.test'")
+    for n in range(4):          # from then on, retries are 8 s or more apart
+        client = stage.connect(proxy.address("web"))
+        assert client.read_all() == (b"", RST)
+        record = proxy.record(client)
+        assert (record.end, record.phase) == ("proxy error", "route")
+    client = stage.connect(proxy.address("web"))
+    book.set(db="127.0.0.1")
+    watch = Stopwatch()
+    while not serves(stage, proxy.address("web")):
+        assert watch.seconds < limit(4)
+    assert watch.seconds < 4
+
+
+def test_however_many_come_a_name_is_asked_for_once_a_second(
+        stage, names, hosts):
+    host, = hosts(1)
+    asked, resolv = name_server(stage, host)
+    book = names(sources="files dns", resolv=resolv)
+    proxy = stage.sluice(forwards(("web", "db.test", 7)),
+                         prefix=host.prefix + book.prefix)
+    times, clients = [], []
+    watch = Stopwatch()
+
+    def answer():
+        while select.select([asked], [], [], 0)[0]:
+            question, client = asked.recvfrom(2000)
+            asked.sendto(question[:2] + b"\x81\x83" + question[4:], client)
+            if question[-4:-2] == b"\x00\x01":      # A, not AAAA
+                times.append(watch.seconds)
+        if len(times) > 0 and len(clients) < 100:
+            clients.append(stage.connect(proxy.address("web"),
+                                         sock=host.socket()))
+        return len(clients) == 100 and all(
+            client.events() for client in clients)
+
+    wait_for(answer, 10, "all clients have their answer")
+    assert len(times) > 1
+    assert min(b - a for a, b in zip(times, times[1:])) > 0.9
+
+
 def test_retries_come_after_1_2_4_seconds(stage, names, hosts):
     """Seen by the questions that a name server of ours gets."""
     host, = hosts(1)

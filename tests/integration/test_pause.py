@@ -76,6 +76,27 @@ def test_it_has_no_time_limit_but_an_end(stage):
         assert client.read_all() == (b"", RST)
 
 
+def test_a_pause_before_any_name_has_resolved(stage, names):
+    """It has no time limit either, and after it all have their whole time."""
+    server, book = stage.server(echo), names()
+    proxy = watched(stage, server, workers=3, prefix=book.prefix, upstream={
+        "server": f"db.test:{server.port}", "connect_timeout": "500ms"})
+    proxy.wait_for_line("cannot resolve 'db.test'")
+    order(proxy, "pause")
+    clients = [stage.connect(proxy) for _ in range(5)]
+    nothing_happens_for(1.5, lambda: any(c.events() for c in clients), "an end")
+    order(proxy, "resume")
+    for client in clients:
+        assert client.read_all() == (b"", RST)
+    order(proxy, "pause")
+    client = stage.connect(proxy)
+    client.send(b"x")
+    book.set(db="127.0.0.1")
+    wait_for(lambda: waiting(proxy) == 1, 5, "an address")
+    order(proxy, "resume")
+    assert client.recv_exact(1) == b"x"
+
+
 def test_only_the_one_that_is_named(stage):
     one, other = stage.server(echo), stage.server(echo)
     config = "".join(
