@@ -276,7 +276,7 @@ control_serve(struct control *c)
 	if (c->tours == NULL)
 		return -ENOMEM;
 	servers_set_tours(c->servers, c->tours);
-	c->doors = doors_new(c->config, c->crew, c->servers);
+	c->doors = doors_new(c->base, c->config, c->crew, c->servers);
 	if (c->doors == NULL)
 		return -ENOMEM;
 	servers_set_doors(c->servers, c->doors);

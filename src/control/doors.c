@@ -1,43 +1,29 @@
 #include "doors.h"
 
+#include <event2/event_struct.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "crew.h"
 #include "servers.h"
 
+#define RETRY_MS 1000 /* when there was no memory to tell the workers */
+
 struct doors {
+	struct event	      retry;
 	const struct config  *config;
 	struct crew	     *crew;
 	const struct servers *servers;
-	bool		      shut[]; /* by index of the listener */
+	struct door {
+		bool shut;
+		bool failed; /* it should be otherwise */
+	} doors[]; /* by index of the listener */
 };
-
-struct doors *
-doors_new(const struct config *config, struct crew *crew,
-    const struct servers *servers)
-{
-	struct doors *d = calloc(1, sizeof(*d) +
-	    config->nlisteners * sizeof(d->shut[0]));
-
-	if (d == NULL)
-		return NULL;
-	d->config = config;
-	d->crew = crew;
-	d->servers = servers;
-	return d;
-}
-
-void
-doors_free(struct doors *d)
-{
-	free(d);
-}
 
 bool
 doors_is_open(const struct doors *d, size_t listener)
 {
-	return !d->shut[listener];
+	return !d->doors[listener].shut;
 }
 
 static bool
@@ -71,16 +57,27 @@ doors_lead_to(const struct listener_conf *l, size_t upstream)
 }
 
 static void
+doors_try_again(struct doors *d)
+{
+	const struct timeval tv = { .tv_sec = RETRY_MS / 1000 };
+
+	if (!event_pending(&d->retry, EV_TIMEOUT, NULL))
+		event_add(&d->retry, &tv);
+}
+
+static void
 doors_set(struct doors *d, const struct listener_conf *l, bool open)
 {
 	int error = crew_listen(d->crew, l, open);
 
+	d->doors[l->index].failed = error < 0;
 	if (error < 0) {
 		log_error(error, "listener %s: cannot %s", l->name, open ?
 		    "accept clients again" : "refuse clients");
+		doors_try_again(d);
 		return;
 	}
-	d->shut[l->index] = !open;
+	d->doors[l->index].shut = !open;
 	if (open)
 		log_info("listener %s: accepts clients again", l->name);
 	else
@@ -88,15 +85,68 @@ doors_set(struct doors *d, const struct listener_conf *l, bool open)
 		    "(on_no_server = unlisten)", l->name);
 }
 
+static void
+doors_look_at(struct doors *d, const struct listener_conf *l)
+{
+	bool open = doors_leads_somewhere(d, l);
+
+	if (open == d->doors[l->index].shut)
+		doors_set(d, l, open);
+}
+
+static void
+doors_retry_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct doors *d = arg;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; i < d->config->nlisteners; i++)
+		if (d->doors[i].failed)
+			doors_look_at(d, &d->config->listeners[i]);
+}
+
 void
 doors_look(struct doors *d, size_t upstream)
 {
-	for (size_t i = 0; i < d->config->nlisteners; i++) {
-		const struct listener_conf *l = &d->config->listeners[i];
-		bool open = !doors_lead_to(l, upstream) ? !d->shut[i] :
-		    doors_leads_somewhere(d, l);
+	for (size_t i = 0; i < d->config->nlisteners; i++)
+		if (doors_lead_to(&d->config->listeners[i], upstream))
+			doors_look_at(d, &d->config->listeners[i]);
+}
 
-		if (open == d->shut[i])
-			doors_set(d, l, open);
-	}
+/* libevent keeps the memory that a timer took when it was first added. */
+static int
+doors_reserve(struct doors *d)
+{
+	const struct timeval tv = { .tv_sec = 1 };
+	int error = event_add(&d->retry, &tv);
+
+	event_del(&d->retry);
+	return error;
+}
+
+struct doors *
+doors_new(struct event_base *base, const struct config *config,
+    struct crew *crew, const struct servers *servers)
+{
+	struct doors *d = calloc(1, sizeof(*d) +
+	    config->nlisteners * sizeof(d->doors[0]));
+
+	if (d == NULL)
+		return NULL;
+	d->config = config;
+	d->crew = crew;
+	d->servers = servers;
+	event_assign(&d->retry, base, -1, 0, doors_retry_event, d);
+	if (doors_reserve(d) == 0)
+		return d;
+	free(d);
+	return NULL;
+}
+
+void
+doors_free(struct doors *d)
+{
+	if (d != NULL)
+		event_del(&d->retry);
+	free(d);
 }

@@ -9,14 +9,16 @@
 struct config;
 struct crew;
 struct doors;
+struct event_base;
 struct servers;
 
 /* All are open; NULL without memory. */
-struct doors *doors_new(const struct config *, struct crew *,
-    const struct servers *);
+struct doors *doors_new(struct event_base *, const struct config *,
+    struct crew *, const struct servers *);
 void	      doors_free(struct doors *); /* NULL is fine */
 
-/* A server of an upstream has gone out, or come back; or it has others. */
+/* A server of an upstream has gone out, or come back; or it has others.  What
+ * cannot be told for want of memory is tried again. */
 void doors_look(struct doors *, size_t upstream);
 
 bool doors_is_open(const struct doors *, size_t listener);

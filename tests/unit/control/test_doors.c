@@ -1,0 +1,154 @@
+#include "doors.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "crew.h"
+#include "servers.h"
+
+/* The workers, and what is known of servers, as far as doors ask. */
+static size_t up;
+static int fails;
+static char told[16];
+
+int
+crew_listen(struct crew *crew, const struct listener_conf *l, bool listens)
+{
+	size_t len = strlen(told);
+
+	(void)crew;
+	if (fails > 0 && fails-- > 0)
+		return -ENOMEM;
+	snprintf(told + len, sizeof(told) - len, "%c%c", l->name[0],
+	    listens ? '+' : '-');
+	return 0;
+}
+
+size_t
+servers_up(const struct servers *servers, size_t upstream, size_t *all)
+{
+	(void)servers, (void)upstream;
+	*all = 1;
+	return up;
+}
+
+struct house {
+	struct event_base *base;
+	struct config	  *config;
+	struct doors	  *doors;
+};
+
+static int
+setup(void **state)
+{
+	static struct house house;
+	static const char text[] = "[listener a]\nbind = 127.0.0.1:1\n"
+	    "upstream = u\n[listener b]\nbind = 127.0.0.1:2\nupstream = v\n"
+	    "[upstream u]\nhost = 127.0.0.1\nport = 3\n"
+	    "on_no_server = unlisten\ncheck = tcp\n"
+	    "[upstream v]\nhost = 127.0.0.1\nport = 4\n";
+	struct config_errors errors = { 0 };
+
+	house.base = event_base_new();
+	house.config = config_load_text("test", text, strlen(text), &errors);
+	if (house.config == NULL)
+		print_error("%s\n", errors.lines[0]);
+	config_errors_free(&errors);
+	assert_non_null(house.config);
+	house.doors = doors_new(house.base, house.config, NULL, NULL);
+	assert_non_null(house.doors);
+	up = 1;
+	fails = 0;
+	told[0] = '\0';
+	*state = &house;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct house *house = *state;
+
+	doors_free(house->doors);
+	config_free(house->config);
+	event_base_free(house->base);
+	return 0;
+}
+
+static void
+what_is_so_is_not_told(void **state)
+{
+	struct house *house = *state;
+
+	doors_look(house->doors, 0);
+	assert_string_equal(told, "");
+	up = 0;
+	doors_look(house->doors, 1);
+	assert_string_equal(told, "");
+	doors_look(house->doors, 0);
+	doors_look(house->doors, 0);
+	assert_string_equal(told, "a-");
+	assert_false(doors_is_open(house->doors, 0));
+	assert_true(doors_is_open(house->doors, 1));
+	up = 1;
+	doors_look(house->doors, 0);
+	assert_string_equal(told, "a-a+");
+	assert_int_equal(event_base_loop(house->base, EVLOOP_NONBLOCK), 1);
+}
+
+/* And nobody has to look for it. */
+static void
+what_could_not_be_told_is_told_later(void **state)
+{
+	struct house *house = *state;
+
+	up = 0;
+	fails = 2;
+	doors_look(house->doors, 0);
+	assert_true(doors_is_open(house->doors, 0));
+	assert_int_equal(event_base_loop(house->base, EVLOOP_ONCE), 0);
+	assert_string_equal(told, "");
+	assert_int_equal(event_base_loop(house->base, EVLOOP_ONCE), 0);
+	assert_string_equal(told, "a-");
+	assert_false(doors_is_open(house->doors, 0));
+	assert_int_equal(event_base_loop(house->base, EVLOOP_NONBLOCK), 1);
+}
+
+static void
+what_is_so_by_then_is_not_told_later(void **state)
+{
+	struct house *house = *state;
+
+	up = 0;
+	fails = 1;
+	doors_look(house->doors, 0);
+	up = 1;
+	assert_int_equal(event_base_loop(house->base, EVLOOP_ONCE), 0);
+	assert_string_equal(told, "");
+}
+
+#define IN_HOUSE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_HOUSE(what_is_so_is_not_told),
+		IN_HOUSE(what_could_not_be_told_is_told_later),
+		IN_HOUSE(what_is_so_by_then_is_not_told_later),
+	};
+	int failed;
+
+	log_set_level(LOG_LEVEL_ERROR);
+	failed = cmocka_run_group_tests_name("doors", tests, NULL, NULL);
+	libevent_global_shutdown();
+	return failed;
+}
