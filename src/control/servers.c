@@ -88,6 +88,7 @@ server_forget(struct server *s)
 	evict_end(s);
 	TAILQ_REMOVE(&s->servers->upstreams[s->upstream->index], s, link);
 	server_state_unref(s->state);
+	endpoint_set_unref(s->set);
 	free(s);
 }
 
@@ -272,17 +273,36 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 
 /* --- who there is */
 
+/* The next of the lines that have its address: names may give the same. */
+static const struct server_conf *
+server_line(const struct server *s, size_t *i)
+{
+	while (*i < s->set->count) {
+		const struct endpoint *e = &s->set->endpoints[(*i)++];
+
+		if (e->server == s->state)
+			return &s->upstream->servers[e->line];
+	}
+	return NULL;
+}
+
 static const struct change *
 server_said(const struct server *s, enum change_kind kind)
 {
-	return changes_find(&s->servers->changes, s->upstream->name,
-	    s->line->name, s->state->text, kind);
+	const struct change *said = NULL;
+	const struct server_conf *line;
+	size_t i = 0;
+
+	while (said == NULL && (line = server_line(s, &i)) != NULL)
+		said = changes_find(&s->servers->changes, s->upstream->name,
+		    line->name, s->state->text, kind);
+	return said;
 }
 
 /* What an operator said before it came holds at once, and is no news; what was
  * found out of one that has been here before is over. */
 static int
-server_meet(struct servers *servers, const struct endpoint_set *set,
+server_meet(struct servers *servers, struct endpoint_set *set,
     const struct endpoint *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -294,6 +314,7 @@ server_meet(struct servers *servers, const struct endpoint_set *set,
 	s->upstream = &servers->config->upstreams[set->upstream];
 	s->line = &s->upstream->servers[e->line];
 	s->state = server_state_ref(e->server);
+	s->set = endpoint_set_ref(set);
 	s->since = clock_ms();
 	s->follows = true;
 	TAILQ_INSERT_TAIL(&servers->upstreams[set->upstream], s, link);
@@ -308,19 +329,24 @@ server_meet(struct servers *servers, const struct endpoint_set *set,
 }
 
 static void
-servers_sweep(struct servers *servers, size_t upstream)
+servers_sweep(struct servers *servers, struct endpoint_set *set)
 {
 	struct server *s, *next;
 
-	for (s = servers_next(servers, upstream, NULL); s != NULL; s = next) {
+	s = servers_next(servers, set->upstream, NULL);
+	for (; s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
-		if (!s->follows)
+		if (!s->follows) {
 			server_forget(s);
+			continue;
+		}
+		endpoint_set_unref(s->set);
+		s->set = endpoint_set_ref(set);
 	}
 }
 
 int
-servers_follow(struct servers *servers, const struct endpoint_set *set)
+servers_follow(struct servers *servers, struct endpoint_set *set)
 {
 	struct server *s = NULL;
 	int error = 0;
@@ -338,7 +364,7 @@ servers_follow(struct servers *servers, const struct endpoint_set *set)
 	}
 	if (error < 0)
 		return error;
-	servers_sweep(servers, set->upstream);
+	servers_sweep(servers, set);
 	if (set->count > 0 && servers->doors != NULL)
 		doors_look(servers->doors, set->upstream);
 	return 0;
@@ -369,7 +395,26 @@ upstream_has_line(const struct upstream_conf *upstream, const char *name)
 static bool
 server_is_named(const struct server *s, const char *name, bool line)
 {
-	return strcmp(line ? s->line->name : s->state->text, name) == 0;
+	const struct server_conf *one;
+	size_t i = 0;
+
+	while (line && (one = server_line(s, &i)) != NULL)
+		if (strcmp(one->name, name) == 0)
+			return true;
+	return !line && strcmp(s->state->text, name) == 0;
+}
+
+/* Who is out for one of its names is out for all: the last word counts. */
+static void
+server_unsay(const struct server *s, enum change_kind kind)
+{
+	struct changes *changes = &s->servers->changes;
+	const struct server_conf *line;
+	size_t i = 0;
+
+	changes_drop(changes, s->upstream->name, s->state->text, kind);
+	while (kind == CHANGE_STATE && (line = server_line(s, &i)) != NULL)
+		changes_drop(changes, s->upstream->name, line->name, kind);
 }
 
 /* A word for a name is one for all its addresses: what was said of them before
@@ -387,8 +432,11 @@ servers_note(struct servers *servers, const struct upstream_conf *upstream,
 		if (!server_is_named(s, name, line))
 			continue;
 		found = true;
-		changes_drop(&servers->changes, upstream->name, s->state->text,
-		    change->kind);
+		if (!line)
+			changes_drop(&servers->changes, upstream->name,
+			    s->state->text, change->kind);
+		else
+			server_unsay(s, change->kind);
 		if (!line && server_said(s, change->kind) != NULL)
 			is_news = true;
 	}

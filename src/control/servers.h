@@ -33,6 +33,7 @@ struct server {
 	const struct upstream_conf *upstream;
 	const struct server_conf   *line;
 	struct server_state	   *state; /* one reference */
+	struct endpoint_set	   *set;   /* that it was last in; one reference */
 	bool	 follows;	/* it is in the endpoint set that is used */
 	uint64_t since;		/* clock_ms(): as it is, up or out */
 	uint64_t changes;	/* between the two, since the start */
@@ -64,7 +65,7 @@ void server_miss(const struct server *);
 
 /* An upstream is about to have these addresses: what is new gets what operators
  * said of its name, what is gone is forgotten.  0 or -ENOMEM. */
-int servers_follow(struct servers *, const struct endpoint_set *);
+int servers_follow(struct servers *, struct endpoint_set *);
 
 /* The weight that an endpoint shall have: that of the operator, if he gave one,
  * or 'weight'. */

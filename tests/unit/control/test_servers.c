@@ -197,6 +197,36 @@ a_name_is_all_its_addresses(void **state)
 }
 
 /* As it is when a name is looked up again. */
+/* Names may give the same address: it is the server of both. */
+static void
+the_last_word_counts_whatever_the_name(void **state)
+{
+	struct endpoint_set *same;
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	same = a_set(3);
+	server_state_unref(same->endpoints[2].server);
+	same->endpoints[2].server =
+	    server_state_ref(same->endpoints[0].server);
+	endpoint_set_unref(scene.set);
+	scene.set = same;
+	assert_int_equal(servers_follow(scene.servers, same), 0);
+	assert_int_equal(say(&scene, "db2", SERVER_DISABLED), 0);
+	assert_outs(&scene, SERVER_DISABLED, 0, SERVER_DISABLED);
+	assert_int_equal(say(&scene, "db1", 0), 0);
+	assert_outs(&scene, 0, 0, 0);
+	assert_int_equal(noted(&scene), 0);
+	assert_int_equal(say(&scene, "db2", SERVER_DRAINING), 0);
+	same = a_set(1); /* away, and again */
+	assert_int_equal(servers_follow(scene.servers, same), 0);
+	endpoint_set_unref(same);
+	assert_int_equal(servers_follow(scene.servers, scene.set), 0);
+	assert_outs(&scene, SERVER_DRAINING, 0, SERVER_DRAINING);
+	scene_close(&scene);
+}
+
 static void
 what_was_said_holds_for_who_comes_later(void **state)
 {
@@ -375,6 +405,7 @@ main(void)
 		cmocka_unit_test(a_change_is_one_line),
 		cmocka_unit_test(whoever_has_two_reasons_needs_both_gone),
 		cmocka_unit_test(a_name_is_all_its_addresses),
+		cmocka_unit_test(the_last_word_counts_whatever_the_name),
 		cmocka_unit_test(what_was_said_holds_for_who_comes_later),
 		cmocka_unit_test(weights_are_kept_until_they_are_taken_back),
 		cmocka_unit_test(so_many_failures_in_a_row_eject),
