@@ -218,7 +218,11 @@ test_help_of_one(void **state)
 	assert_string_equal(text, "[upstream] or [defaults]\n"
 	    "    connect_timeout = 5s\n"
 	    "        a duration from 1ms to 3650d\n"
-	    "        How long one attempt to connect may take.\n");
+	    "        How long one attempt to connect may take, and how long the "
+	    "answer may\n"
+	    "        take for a client that comes while no name resolves: a "
+	    "name is then\n"
+	    "        asked for again, once a second at most.\n");
 	free(text);
 	text = help("conect_timeout", -ENOENT);
 	assert_string_equal(text, "there is no option 'conect_timeout'; did "
