@@ -32,6 +32,10 @@ struct dns_reply {
 /* Those of some addresses. */
 unsigned dns_families(const struct addr *, size_t count);
 
+/* Of a family that is not known now, the addresses that there were go on; which
+ * one is preferred stays so.  Nothing without memory. */
+void dns_reply_keep(struct dns_reply *, const struct addr *, size_t count);
+
 /* Frees what is owned. */
 void dns_reply_done(struct dns_reply *);
 

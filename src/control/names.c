@@ -107,41 +107,6 @@ entry_bad(struct entry *e, const char *why)
 	entry_forget(e);
 }
 
-static size_t
-entry_copy(const struct entry *e, unsigned families, struct addr *to)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < e->name.naddrs; i++)
-		if (dns_families(&e->addrs[i], 1) & families)
-			to[count++] = e->addrs[i];
-	return count;
-}
-
-/* Of a family that is not known now, what it had goes on; which one is preferred
- * stays so. */
-static void
-entry_keep(const struct entry *e, struct dns_reply *reply)
-{
-	bool ahead = e->name.naddrs > 0 &&
-	    (dns_families(e->addrs, 1) & reply->lost) != 0;
-	struct addr *all = calloc(reply->naddrs + e->name.naddrs,
-	    sizeof(*all));
-	size_t count = 0;
-
-	if (all == NULL)
-		return;
-	if (ahead)
-		count = entry_copy(e, reply->lost, all);
-	memcpy(all + count, reply->addrs, reply->naddrs * sizeof(*all));
-	count += reply->naddrs;
-	if (!ahead)
-		count += entry_copy(e, reply->lost, all + count);
-	free(reply->addrs);
-	reply->addrs = all;
-	reply->naddrs = count;
-}
-
 static void
 entry_say_half(const struct entry *e, const struct dns_reply *reply)
 {
@@ -168,7 +133,7 @@ entry_fresh(struct entry *e, struct dns_reply *reply)
 	if (reply->lost_why != NULL)
 		entry_say_half(e, reply);
 	if (freshness_half(fresh, now, reply->has_ttl, reply->ttl))
-		entry_keep(e, reply);
+		dns_reply_keep(reply, e->addrs, e->name.naddrs);
 }
 
 static void
