@@ -11,6 +11,7 @@ import pytest
 
 from lib import netns
 from lib.admin import ask
+from lib.features import HAS_CARES, with_cares
 from lib.nameserver import (AAAA, CNAME, NXDOMAIN, REFUSED, SERVFAIL, A,
                             FakeNameServer, Knot, encode_record)
 from lib.peers import FIN, RST, BusyServer, echo, greeter
@@ -18,11 +19,6 @@ from lib.programs import fails_to_start
 from lib.proxy import BINARY
 from lib.stage import section
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
-
-HAS_CARES = "names by c-ares" in subprocess.run(
-    [BINARY, "-V"], stdout=subprocess.PIPE, text=True).stdout
-
-with_cares = pytest.mark.skipif(not HAS_CARES, reason="built without c-ares")
 
 
 @pytest.fixture

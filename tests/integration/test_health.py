@@ -13,22 +13,16 @@ import subprocess
 import pytest
 
 from lib.admin import Folder, ask, find_doors, watched
+from lib.features import HAS_TLS, with_cares, with_tls
 from lib.marks import both_crews, plain
 from lib.mortal import Mortal
 from lib.nameserver import FakeNameServer
 from lib.peers import FIN, RST, BusyServer, Task, echo, payload
 from lib.programs import fails_to_start, quiet_port, run, start
-from lib.proxy import BINARY
 from lib.scrape import scrape
 from lib.stage import section
 from lib.timing import nothing_happens_for, wait_for
-from test_dns import with_cares
 from test_servers import row, rows, shares
-
-HAS_TLS = "OpenSSL none" not in subprocess.run(
-    [BINARY, "-V"], stdout=subprocess.PIPE, text=True).stdout
-
-with_tls = pytest.mark.skipif(not HAS_TLS, reason="built without OpenSSL")
 
 FAST = {"check_interval": "100ms", "check_timeout": "500ms"}
 
