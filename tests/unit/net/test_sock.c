@@ -59,7 +59,7 @@ folder_remove(void **state)
 
 		unlink(addr.un.sun_path);
 	}
-	rmdir(folder->path);
+	assert_int_equal(rmdir(folder->path), 0);
 	free(folder);
 	return 0;
 }
@@ -354,7 +354,7 @@ what_is_for_tcp_is_not_for_paths(void **state)
 {
 	const struct sock_listen opts = { .tcp = &plain, .backlog = 1,
 		.mptcp = true };
-	struct addr addr = folder_addr(*state, "s");
+	struct addr addr = folder_addr(*state, "socket");
 	int fd = sock_listen(&addr, &opts);
 
 	assert_true(fd >= 0);
@@ -368,7 +368,7 @@ who_may_not_give_a_path_away_leaves_none(void **state)
 	static const struct sock_owner root = { 0, 0 };
 	const struct sock_listen opts = { .tcp = &plain, .backlog = 1,
 		.owner = &root };
-	struct addr addr = folder_addr(*state, "s");
+	struct addr addr = folder_addr(*state, "socket");
 	uid_t me = geteuid();
 	int error, alone = next_fd();
 
