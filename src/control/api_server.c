@@ -101,6 +101,37 @@ order_do(struct admin_request *req, const struct order *o)
 	return error;
 }
 
+/* One of that name which stays out all the same; NULL: none does. */
+static const struct server *
+order_denied(const struct admin_view *view, const struct order *o)
+{
+	const struct server *s = NULL;
+
+	if (o->state == NULL || o->out != 0)
+		return NULL;
+	while ((s = servers_next(view->servers, o->upstream->index, s)) != NULL)
+		if (!server_state_usable(s->state) &&
+		    (strcmp(s->line->name, o->name) == 0 ||
+		    strcmp(s->state->text, o->name) == 0))
+			return s;
+	return NULL;
+}
+
+/* "done", or "up by an operator, but failing: no route to host (check tcp)". */
+static void
+order_text(struct admin_request *req, const struct order *o)
+{
+	const struct server *s = order_denied(admin_view(req), o);
+	char state[SERVERS_STATE], why[SERVERS_WHY];
+	struct evbuffer *out = admin_body(req);
+
+	if (s == NULL)
+		evbuffer_add_printf(out, "done");
+	else
+		evbuffer_add_printf(out, "up by an operator, but %s: %s",
+		    servers_state(s->state->out, state), servers_why(s, why));
+}
+
 static void
 order_reply(struct admin_request *req, const struct order *o)
 {
@@ -109,8 +140,11 @@ order_reply(struct admin_request *req, const struct order *o)
 
 	up = servers_up(admin_view(req)->servers, o->upstream->index, &all);
 	if (admin_wants_text(req)) {
-		evbuffer_add_printf(json.out, "%s/%s: done; %zu of %zu are "
-		    "up\n", o->upstream->name, o->name, up, all);
+		evbuffer_add_printf(json.out, "%s/%s: ", o->upstream->name,
+		    o->name);
+		order_text(req, o);
+		evbuffer_add_printf(json.out, "; %zu of %zu are up\n", up,
+		    all);
 		admin_reply(req, ADMIN_TEXT);
 		return;
 	}

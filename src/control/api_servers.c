@@ -28,6 +28,8 @@ health_object(struct json *j, const struct server *s)
 		return;
 	json_begin(j, "check", '{');
 	json_text(j, "kind", health.check);
+	if (health.port != 0)
+		json_number(j, "port", health.port);
 	json_number(j, "checks", health.checks);
 	json_number(j, "failures", health.failures);
 	json_number(j, "took_us", health.took_us);
@@ -39,7 +41,7 @@ health_object(struct json *j, const struct server *s)
 static void
 server_object(struct json *j, const struct server *s, const struct endpoint *e)
 {
-	char state[SERVERS_STATE];
+	char state[SERVERS_STATE], why[SERVERS_WHY];
 	unsigned out = atomic_load(&s->state->out);
 
 	json_begin(j, NULL, '{');
@@ -50,13 +52,14 @@ server_object(struct json *j, const struct server *s, const struct endpoint *e)
 	json_text(j, "state", servers_state(out, state));
 	json_number(j, "for_ms", clock_ms() - s->since);
 	json_number(j, "changes", s->changes);
-	json_text(j, "cause", s->cause[0] != '\0' ? s->cause : NULL);
+	json_text(j, "cause", servers_why(s, why)[0] != '\0' ? why : NULL);
 	json_number(j, "weight", e->weight);
 	json_bool(j, "backup", e->backup);
 	json_number(j, "sessions", s->state->sessions);
 	json_number(j, "connects", s->state->connects);
 	json_number(j, "failures", s->state->failures);
 	json_number(j, "ejections", s->eject.count);
+	json_text(j, "not_ejected", eject_held(s));
 	health_object(j, s);
 	json_end(j, '}');
 	evbuffer_add(j->out, "\n", 1);
@@ -127,7 +130,7 @@ text_begin(struct report *r)
 	for (size_t i = 0; i < config->nupstreams; i++)
 		if ((int)strlen(config->upstreams[i].name) > r->width)
 			r->width = (int)strlen(config->upstreams[i].name);
-	evbuffer_add_printf(r->out, "%-*s %-8s %8s %7s %8s %8s %8s  %s\n",
+	evbuffer_add_printf(r->out, "%-*s %-10s %8s %7s %8s %8s %8s  %s\n",
 	    r->width, "UPSTREAM", "STATE", "FOR", "CHANGES", "WEIGHT",
 	    "SESSIONS", "FAILURES", "SERVER");
 }
@@ -136,16 +139,20 @@ static void
 text_server(struct report *r, const struct server *s, const struct endpoint *e)
 {
 	char state[SERVERS_STATE], age[HUMAN_TEXT], name[SERVERS_NAME];
+	const char *held = eject_held(s);
+	char why[SERVERS_WHY];
 
+	servers_why(s, why);
 	evbuffer_add_printf(r->out,
-	    "%-*s %-8s %8s %7llu %8u %8llu %8llu  %s%s%s%s\n", r->width,
+	    "%-*s %-10s %8s %7llu %8u %8llu %8llu  %s%s%s%s%s%s\n", r->width,
 	    s->upstream->name, servers_state(s->state->out, state),
 	    human_duration(clock_ms() - s->since, age),
 	    (unsigned long long)s->changes, (unsigned)e->weight,
 	    (unsigned long long)s->state->sessions,
 	    (unsigned long long)s->state->failures, servers_name(s, name),
-	    e->backup ? ", backup" : "", s->cause[0] != '\0' ? ": " : "",
-	    s->cause);
+	    e->backup ? ", backup" : "", why[0] != '\0' ? ": " : "", why,
+	    held != NULL ? "; refuses sessions, but is not ejected: " : "",
+	    held != NULL ? held : "");
 }
 
 static bool

@@ -188,13 +188,14 @@ server_object(struct json *j, const struct endpoint *e,
     const struct server *known)
 {
 	const struct server_state *s = e->server;
-	char state[SERVERS_STATE];
+	char state[SERVERS_STATE], why[SERVERS_WHY] = "";
 
+	if (known != NULL)
+		servers_why(known, why);
 	json_begin(j, NULL, '{');
 	json_text(j, "address", s->text);
 	json_text(j, "state", servers_state(s->out, state));
-	json_text(j, "cause", known != NULL && known->cause[0] != '\0' ?
-	    known->cause : NULL);
+	json_text(j, "cause", why[0] != '\0' ? why : NULL);
 	json_number(j, "weight", e->weight);
 	json_bool(j, "backup", e->backup);
 	json_number(j, "sessions", s->sessions);

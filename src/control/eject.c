@@ -100,21 +100,60 @@ eject_count(const struct servers *servers, size_t upstream)
 	return count;
 }
 
+static uint64_t
+eject_row(const struct server *s)
+{
+	return atomic_load_explicit(&s->state->row, memory_order_relaxed);
+}
+
+static bool
+eject_is_due(const struct server *s)
+{
+	return s->upstream->eject_after != 0 &&
+	    eject_row(s) >= s->upstream->eject_after &&
+	    server_state_usable(s->state);
+}
+
+const char *
+eject_held(const struct server *s)
+{
+	return eject_is_due(s) ? s->eject.held : NULL;
+}
+
+/* Told once, until it serves somebody or goes; with the same words each time,
+ * so that the log counts what comes again soon. */
+static void
+eject_hold(struct server *s, const char *why)
+{
+	char name[SERVERS_NAME];
+
+	if (s->eject.held == NULL)
+		log_warn(0, "upstream %s: server %s is not ejected after %ju "
+		    "failed connects in a row (eject_after): %s",
+		    s->upstream->name, servers_name(s, name),
+		    (uintmax_t)s->upstream->eject_after, why);
+	s->eject.held = why;
+}
+
 static void
 eject_consider(struct servers *servers, struct server *s)
 {
 	const struct upstream_conf *conf = s->upstream;
-	uint64_t row = atomic_load_explicit(&s->state->row,
-	    memory_order_relaxed);
 	size_t all, up;
 
-	if (conf->eject_after == 0 || row < conf->eject_after ||
-	    !server_state_usable(s->state))
+	if (!eject_is_due(s)) {
+		s->eject.held = NULL;
 		return;
+	}
 	up = servers_up(servers, conf->index, &all);
 	if (eject_may(all, eject_count(servers, conf->index), up,
-	    conf->eject_max_percent))
-		eject_do(s, row);
+	    conf->eject_max_percent)) {
+		s->eject.held = NULL;
+		eject_do(s, eject_row(s));
+		return;
+	}
+	eject_hold(s, up <= 1 ? "it is the last that is up" :
+	    "as many are out as may be (eject_max_percent)");
 }
 
 void

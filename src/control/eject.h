@@ -19,6 +19,8 @@ struct eject {
 	uint64_t     length; /* of the last, ms */
 	uint64_t     ended;  /* clock_ms() when it was over; 0: never was one */
 	uint64_t     count;  /* since the start */
+	const char  *held;   /* why it stays in for all that it refuses; NULL:
+				it need not go */
 };
 
 /* With a server that is there now, and before it goes. */
@@ -27,6 +29,10 @@ void eject_end(struct server *);
 
 /* It is over, for whatever reason: the failures that led to it are forgotten. */
 void eject_over(struct server *);
+
+/* Why it is not ejected although it refused so many; NULL: there is no reason to.
+ */
+const char *eject_held(const struct server *);
 
 /* Connects have failed: looks at the servers of all upstreams. */
 void eject_look(struct servers *, size_t nupstreams);

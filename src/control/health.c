@@ -41,19 +41,30 @@ watch_wait(struct watch *w, uint64_t ms)
 		    "more", w->server->upstream->name, w->server->line->name);
 }
 
-/* "connection refused (check tcp, 3 in a row)". */
+/* Another port than that of the server's name. */
+static uint64_t
+watch_port(const struct watch *w)
+{
+	return w->server->state->addr.sa.sa_family == AF_UNIX ? 0 :
+	    w->server->upstream->check_port;
+}
+
+/* "connection refused (check tcp on port 8008, 3 in a row)". */
 static void
 watch_change(struct watch *w, bool good)
 {
 	const struct upstream_conf *conf = w->server->upstream;
 	uint64_t row = good ? conf->check_rise : conf->check_fall;
-	char cause[SERVERS_CAUSE], times[32] = "";
+	char cause[SERVERS_CAUSE], times[32] = "", port[20] = "";
 
 	if (w->checks > 1 && row > 1)
 		snprintf(times, sizeof(times), ", %llu in a row",
 		    (unsigned long long)row);
-	snprintf(cause, sizeof(cause), "%s (check %s%s)",
-	    good ? "it answers" : w->why, check_word(conf), times);
+	if (watch_port(w) != 0)
+		snprintf(port, sizeof(port), " on port %u",
+		    (unsigned)(uint16_t)watch_port(w));
+	snprintf(cause, sizeof(cause), "%s (check %s%s%s)",
+	    good ? "it answers" : w->why, check_word(conf), port, times);
 	servers_change(w->server, good ? 0 : SERVER_FAILING,
 	    good ? SERVER_FAILING : 0, cause);
 }
@@ -145,7 +156,7 @@ health_get(const struct server *server, struct health *health)
 	if (w == NULL)
 		return false;
 	*health = (struct health){ .check = check_word(server->upstream),
-		.checks = w->checks, .failures = w->failures,
+		.port = watch_port(w), .checks = w->checks, .failures = w->failures,
 		.took_us = w->took_us, .why = w->why };
 	return true;
 }

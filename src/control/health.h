@@ -13,6 +13,7 @@ struct watch;
 /* What the checks of a server came to. */
 struct health {
 	const char *check;	/* static storage: "tcp" */
+	uint64_t    port;	/* that is asked; 0: the server's own */
 	uint64_t    checks;	/* since the start */
 	uint64_t    failures;
 	uint64_t    took_us;	/* the last that was good; 0: none */

@@ -184,7 +184,7 @@ server_failures(struct evbuffer *out, const struct server_state *s)
 static void
 server_state_cell(struct evbuffer *out, const struct server *s)
 {
-	char state[SERVERS_STATE], age[HUMAN_TEXT];
+	char state[SERVERS_STATE], age[HUMAN_TEXT], why[SERVERS_WHY];
 	bool up = server_state_usable(s->state);
 
 	cell(out, up ? "" : "bad", "state");
@@ -194,7 +194,7 @@ server_state_cell(struct evbuffer *out, const struct server *s)
 	if (up)
 		return;
 	evbuffer_add_printf(out, "<br><i>");
-	page_text(out, s->cause);
+	page_text(out, servers_why(s, why));
 	evbuffer_add_printf(out, "</i>");
 }
 

@@ -164,6 +164,26 @@ servers_state(unsigned out, char *text)
 	return text;
 }
 
+static const unsigned OUT_BITS[SERVERS_OUTS] = {
+	[OUT_BY_OPERATOR] = BY_OPERATOR,
+	[OUT_BY_CHECK] = SERVER_FAILING,
+	[OUT_BY_EJECTION] = SERVER_EJECTED,
+};
+
+const char *
+servers_why(const struct server *s, char *text)
+{
+	unsigned out = server_out(s);
+	char *end = text;
+
+	strcpy(text, out == 0 ? s->cause : "");
+	for (size_t i = 0; i < SERVERS_OUTS; i++)
+		if ((out & OUT_BITS[i]) != 0)
+			end += sprintf(end, "%s%s", end > text ? "; " : "",
+			    s->causes[i]);
+	return text;
+}
+
 const char *
 servers_name(const struct server *s, char *text)
 {
@@ -193,20 +213,23 @@ static void
 server_log(const struct server *s, unsigned set, unsigned out, uint64_t spell)
 {
 	char name[SERVERS_NAME], word[SERVERS_STATE], state[80];
-	char line[LOG_LINE], after[HUMAN_TEXT];
+	char line[LOG_LINE], after[HUMAN_TEXT], why[SERVERS_WHY] = "";
 	size_t all, up = servers_up(s->servers, s->upstream->index, &all);
+	bool stays = set == 0 && out != 0;
 
 	servers_state(set != 0 ? set : out, word);
-	if (set == 0 && out != 0)
+	if (stays)
+		servers_why(s, why);
+	if (stays)
 		snprintf(state, sizeof(state), "stays out (%s)", word);
 	else
 		snprintf(state, sizeof(state), "is %s after %s",
 		    set == SERVER_FAILING ? "down" :
 		    set == SERVER_DRAINING ? "drained" : word,
 		    server_spell(spell, after));
-	snprintf(line, sizeof(line), "upstream %s: server %s %s: %s; %zu of "
-	    "%zu are up", s->upstream->name, servers_name(s, name), state,
-	    s->cause, up, all);
+	snprintf(line, sizeof(line), "upstream %s: server %s %s: %s%s%s; %zu "
+	    "of %zu are up", s->upstream->name, servers_name(s, name), state,
+	    s->cause, stays ? ", but still: " : "", why, up, all);
 	if (set != 0)
 		log_warn(0, "%s", line);
 	else
@@ -259,6 +282,10 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 	if (out == 0 && s->servers->waits != NULL)
 		waitlist_wake(&s->servers->waits[s->upstream->index]);
 	snprintf(s->cause, sizeof(s->cause), "%s", cause);
+	for (size_t i = 0; i < SERVERS_OUTS; i++)
+		if ((out & ~old & OUT_BITS[i]) != 0)
+			snprintf(s->causes[i], sizeof(s->causes[i]), "%s",
+			    cause);
 	if ((old == 0) != (out == 0)) {
 		s->changes++;
 		s->since = now;
@@ -320,7 +347,8 @@ server_meet(struct servers *servers, struct endpoint_set *set,
 	TAILQ_INSERT_TAIL(&servers->upstreams[set->upstream], s, link);
 	said = server_said(s, CHANGE_STATE);
 	if (said != NULL)
-		snprintf(s->cause, sizeof(s->cause), "by %s", said->who);
+		snprintf(s->causes[OUT_BY_OPERATOR],
+		    sizeof(s->causes[OUT_BY_OPERATOR]), "by %s", said->who);
 	atomic_store_explicit(&s->state->out, said != NULL ? said->value : 0,
 	    memory_order_relaxed);
 	atomic_store_explicit(&s->state->row, 0, memory_order_relaxed);
@@ -382,6 +410,18 @@ servers_weight(const struct servers *servers,
 }
 
 /* --- what operators say */
+
+/* What he did is undone, and nothing to be told any more. */
+static void
+server_set_out(struct server *s, unsigned out, unsigned clear,
+    const char *cause)
+{
+	bool was = (server_out(s) & clear) != 0;
+
+	servers_change(s, out, clear, cause);
+	if (was && server_out(s) == 0)
+		s->cause[0] = '\0';
+}
 
 static bool
 upstream_has_line(const struct upstream_conf *upstream, const char *name)
@@ -469,7 +509,7 @@ servers_set_out(struct servers *servers, const struct upstream_conf *upstream,
 	snprintf(cause, sizeof(cause), "by %s", who);
 	while ((s = servers_next(servers, upstream->index, s)) != NULL)
 		if (server_is_named(s, name, line))
-			servers_change(s, out, clear, cause);
+			server_set_out(s, out, clear, cause);
 	return 0;
 }
 

@@ -19,8 +19,13 @@
 #include "eject.h"
 #include "proxy/endpoint.h"
 
-#define SERVERS_CAUSE 160
+#define SERVERS_CAUSE 200
+#define SERVERS_WHY   (SERVERS_OUTS * (SERVERS_CAUSE + 2))
 #define SERVERS_NAME  (ADDR_TEXT + 300) /* a host's has 253 bytes */
+
+/* Who may have taken a server out. */
+enum servers_out { OUT_BY_OPERATOR, OUT_BY_CHECK, OUT_BY_EJECTION };
+#define SERVERS_OUTS (OUT_BY_EJECTION + 1)
 
 struct doors;
 struct servers;
@@ -38,6 +43,7 @@ struct server {
 	uint64_t since;		/* clock_ms(): as it is, up or out */
 	uint64_t changes;	/* between the two, since the start */
 	char	 cause[SERVERS_CAUSE]; /* of the last one; "": none yet */
+	char	 causes[SERVERS_OUTS][SERVERS_CAUSE]; /* while it is out */
 	struct eject eject;
 	struct evict *evict;	/* its sessions are being ended; or NULL */
 	struct watch *watch;	/* of health.c; NULL: it is not checked */
@@ -88,6 +94,11 @@ void servers_change(struct server *, unsigned set, unsigned clear,
  * these with '+'.  Returns 'text' (SERVERS_STATE bytes). */
 #define SERVERS_STATE 40
 const char *servers_state(unsigned out, char *text);
+
+/* All that keeps it out, "by uid 0, pid 7; connection refused (check tcp)", or
+ * what made it come back; "" if there is nothing to say.  Returns 'text'
+ * (SERVERS_WHY bytes). */
+const char *servers_why(const struct server *, char *text);
 
 /* "db1", and the address behind it if that says more.  Returns 'text'
  * (SERVERS_NAME bytes). */

@@ -137,11 +137,11 @@ static void
 text_out(struct evbuffer *out, const struct server_state *s,
     const struct server *known)
 {
-	char state[SERVERS_STATE];
+	char state[SERVERS_STATE], why[SERVERS_WHY];
 
 	if (!server_state_usable(s) && known != NULL)
 		evbuffer_add_printf(out, ", %s: %s",
-		    servers_state(s->out, state), known->cause);
+		    servers_state(s->out, state), servers_why(known, why));
 	evbuffer_add(out, "\n", 1);
 }
 

@@ -1,5 +1,7 @@
 """Servers that refuse sessions are left out for a while, without a check."""
 
+import re
+
 import pytest
 
 from lib.admin import watched
@@ -8,6 +10,7 @@ from lib.scrape import scrape
 from lib.programs import fails_to_start
 from lib.timing import wait_for
 from test_health import mortals, states, wait_for_states
+from test_ctl import ctl
 from test_servers import row, shares
 
 
@@ -107,3 +110,34 @@ def test_what_makes_no_sense_is_an_error(stage, line, wrong):
                                "[upstream]\nserver = 127.0.0.1:9\n"
                                f"{line}\n")
     assert code == 1 and wrong in log, log
+
+
+@pytest.mark.parametrize("upstream, downs, why", [
+    ({}, (0, 1), "it is the last that is up"),
+    ({"eject_max_percent": "49"}, (0,), "as many are out as may be "
+     r"(eject_max_percent)"),
+], ids=["the last", "too many"])
+def test_who_is_not_ejected_for_a_reason_is_told(stage, upstream, downs, why):
+    servers = mortals(stage, 2)
+    proxy = watching(stage, servers, eject_time="30s", **upstream)
+    for n in downs:
+        servers[n].down()
+
+    def held():
+        stage.connect(proxy).close()
+        return [n for n in (0, 1) if row(proxy, n)["not_ejected"] == why]
+
+    wait_for(held, 10, "one that is held")
+    n, = held()
+    proxy.wait_for_line(
+        r"^warning: upstream default: server \S+:%d is not ejected after 3 "
+        r"failed connects in a row \(eject_after\): %s$" %
+        (servers[n].address[1], re.escape(why)))
+    assert f"refuses sessions, but is not ejected: {why}\n" in ctl(
+        "servers", "--socket", proxy.unix).stdout
+    for _ in range(5):
+        stage.connect(proxy).close()
+    assert proxy.log.count(" is not ejected after ") == 1
+    for n in downs:
+        servers[n].up()
+    wait_for(lambda: shares(stage, proxy, 4) and not held(), 10, "it serves")

@@ -345,6 +345,17 @@ def test_what_was_wrong_is_over_with_the_next_good_check(stage):
     assert not row(proxy, 0)["check"]["last_failure"]
 
 
+def test_the_port_that_was_checked_is_told(stage):
+    server, health = stage.server(), stage.keep(Mortal(b""))
+    health.down()
+    proxy = watched(stage, server, upstream={
+        "check": "tcp", "check_port": health.address[1], **FAST})
+    why = f"connection refused (check tcp on port {health.address[1]})"
+    proxy.wait_for_line(r"is down after \S+: " + re.escape(why))
+    state = rows(proxy)["%s:%d" % server.address]
+    assert (state["cause"], state["check"]["port"]) == (why, health.address[1])
+
+
 def test_a_unix_server_is_checked(stage):
     folder = stage.keep(Folder())
     server = stage.server()

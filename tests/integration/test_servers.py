@@ -144,6 +144,30 @@ def test_what_was_said_is_told_everywhere(stage):
     assert metrics.get("sluice_server_changes_total", **names) == 1
 
 
+def test_who_fails_its_check_is_not_up_by_a_word(stage):
+    """Both are told: the word, and what stands against it."""
+    server = stage.server(greeter(b"x"))
+    proxy = watched(stage, server, upstream={
+        "server": ["127.0.0.1:1 name=a", "%s:%d" % server.address],
+        "check": "tcp", "check_interval": "200ms"})
+    wait_for(lambda: [r["state"] for r in rows(proxy).values()] ==
+             ["failing", "up"], 5, "one is down")
+    order(proxy, "default/a", "down")
+    state = rows(proxy)["127.0.0.1:1"]
+    assert re.fullmatch(r"by uid \d+, pid \d+; connection refused "
+                        r"\(check tcp\)", state["cause"])
+    assert order(proxy, "default/a", "up") == (
+        "default/a: up by an operator, but failing: connection refused (check "
+        "tcp); 1 of 2 are up\n")
+    proxy.wait_for_line(r"server a .* stays out \(failing\): by uid \d+, pid "
+                        r"\d+, but still: connection refused \(check tcp\)")
+    line, = [line for line in ctl("servers", "--socket", proxy.unix)
+             .stdout.splitlines() if " a (" in line]
+    assert line.endswith(": connection refused (check tcp)"), line
+    status = ask(proxy.tcp, "/api/status").json["upstreams"][0]["servers"]
+    assert status[0]["cause"] == "connection refused (check tcp)"
+
+
 def test_the_same_again_is_no_change(stage):
     proxy = trio(stage)
     for _ in range(3):
@@ -151,16 +175,21 @@ def test_the_same_again_is_no_change(stage):
     assert row(proxy, 1)["changes"] == 1
     order(proxy, "default/b", "up")
     proxy.wait_for_line(r"server b .* is up after \S+: by uid 0")
+    assert row(proxy, 1)["cause"] is None
     assert proxy.log.count(" is drained ") == 1
 
 
 def test_what_is_wrong_is_said(stage):
     proxy = trio(stage)
     at = ["--socket", proxy.unix]
-    fails(1, "upstream default has no server 'x'", "server", *at,
-          "default/x", "up")
-    fails(1, "there is no upstream 'x'", "server", *at, "x/a", "up")
-    fails(1, "say UPSTREAM/SERVER", "server", *at, "default", "up")
+    fails(1, "upstream default has no server 'xyz'; 'sluice ctl servers' "
+          "lists them", "server", *at, "default/xyz", "up")
+    fails(1, "there is no upstream 'defualt'; did you mean default?",
+          "server", *at, "defualt/a", "up")
+    fails(1, "there is no upstream 'x'; there is only default", "server", *at,
+          "x/a", "up")
+    fails(1, "say UPSTREAM/SERVER, as in pg/db1, not 'default'", "server",
+          *at, "default", "up")
     fails(1, "state must be up, down or drain, not 'dwon'", "server", *at,
           "default/a", "dwon")
     for weight in ("0", "1001", "x", ""):

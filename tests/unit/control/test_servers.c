@@ -164,7 +164,8 @@ whoever_has_two_reasons_needs_both_gone(void **state)
 	assert_outs(&scene, 0, 0, SERVER_FAILING | SERVER_DRAINING);
 	servers_change(nth(&scene, 2), 0, SERVER_FAILING, "it answers");
 	assert_string_equal(heard(), "upstream pg: server db2 (10.0.0.3:5432) "
-	    "stays out (drain): it answers; 2 of 3 are up");
+	    "stays out (drain): it answers, but still: by uid 0; 2 of "
+	    "3 are up");
 	assert_int_equal(nth(&scene, 2)->changes, 1);
 	assert_int_equal(nth(&scene, 2)->state->up_since, 0);
 	assert_int_equal(say(&scene, "db2", 0), 0);
@@ -231,6 +232,7 @@ static void
 what_was_said_holds_for_who_comes_later(void **state)
 {
 	struct endpoint_set *again;
+	char why[SERVERS_WHY];
 	struct scene scene;
 
 	(void)state;
@@ -244,7 +246,45 @@ what_was_said_holds_for_who_comes_later(void **state)
 	scene.set = again;
 	assert_outs(&scene, SERVER_DRAINING, SERVER_DRAINING,
 	    SERVER_DISABLED);
-	assert_string_equal(nth(&scene, 0)->cause, "by uid 0");
+	assert_string_equal(servers_why(nth(&scene, 0), why), "by uid 0");
+	scene_close(&scene);
+}
+
+static void
+each_reason_is_told_while_it_holds(void **state)
+{
+	char why[SERVERS_WHY];
+	struct scene scene;
+	struct server *s;
+
+	(void)state;
+	scene_open(&scene);
+	s = nth(&scene, 2);
+	servers_change(s, SERVER_FAILING, 0, "it is mute (check tcp)");
+	assert_int_equal(say(&scene, "db2", SERVER_DISABLED), 0);
+	assert_string_equal(servers_why(s, why),
+	    "by uid 0; it is mute (check tcp)");
+	assert_int_equal(say(&scene, "db2", 0), 0);
+	assert_string_equal(servers_why(s, why), "it is mute (check tcp)");
+	assert_string_equal(heard(), "upstream pg: server db2 (10.0.0.3:5432) "
+	    "stays out (failing): by uid 0, but still: it is mute (check tcp); "
+	    "2 of 3 are up");
+	servers_change(s, 0, SERVER_FAILING, "it answers (check tcp)");
+	assert_string_equal(servers_why(s, why), "it answers (check tcp)");
+	scene_close(&scene);
+}
+
+static void
+what_was_taken_back_is_no_reason(void **state)
+{
+	char why[SERVERS_WHY];
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	assert_int_equal(say(&scene, "db2", SERVER_DRAINING), 0);
+	assert_int_equal(say(&scene, "db2", 0), 0);
+	assert_string_equal(servers_why(nth(&scene, 2), why), "");
 	scene_close(&scene);
 }
 
@@ -407,6 +447,8 @@ main(void)
 		cmocka_unit_test(a_name_is_all_its_addresses),
 		cmocka_unit_test(the_last_word_counts_whatever_the_name),
 		cmocka_unit_test(what_was_said_holds_for_who_comes_later),
+		cmocka_unit_test(each_reason_is_told_while_it_holds),
+		cmocka_unit_test(what_was_taken_back_is_no_reason),
 		cmocka_unit_test(weights_are_kept_until_they_are_taken_back),
 		cmocka_unit_test(so_many_failures_in_a_row_eject),
 		cmocka_unit_test(the_last_one_stays_and_all_come_back_for_none),
