@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/addr.h"
 #include "base/log.h"
@@ -76,6 +77,13 @@ struct server_conf {
 	bool	      backup;
 	struct origin origin;
 };
+
+/* Whether its name is that of name=, which has no colon. */
+static inline bool
+server_conf_is_named(const struct server_conf *server)
+{
+	return strchr(server->name, ':') == NULL;
+}
 
 /* Whether a server is told who the client is, by the PROXY protocol. */
 enum send_proxy { SEND_PROXY_OFF, SEND_PROXY_V1, SEND_PROXY_V2 };

@@ -59,6 +59,7 @@ struct closerecord {
 	char	      listener[CLOSERECORD_NAME];
 	char	      upstream[CLOSERECORD_NAME]; /* "" before ROUTE */
 	char	      server[ADDR_TEXT];	  /* "" before CONNECT */
+	char	      server_name[CLOSERECORD_NAME]; /* of name=; "" */
 	char	      detail[CLOSERECORD_DETAIL]; /* more words for the cause,
 						     as str_mask() leaves them */
 	char	      sni[CLIENT_HELLO_NAME]; /* "": none, or not heard */

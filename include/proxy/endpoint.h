@@ -12,6 +12,8 @@
 #include "base/line.h"
 #include "config/config.h"
 
+#define SERVER_NAME 33 /* bytes of a name= */
+
 struct maglev;
 
 /* Why a server gets no new sessions: any of these. */
@@ -40,6 +42,7 @@ struct server_state {
 	_Atomic uint64_t up_since;  /* clock_ms(); 0: from the start */
 	struct addr	 addr;	    /* from here on only read */
 	char		 text[ADDR_TEXT]; /* of the address */
+	char		 name[SERVER_NAME]; /* of name=; "": it has none */
 };
 
 /* Whether new sessions may go there. */
@@ -59,6 +62,10 @@ server_state_is_down(const struct server_state *server)
 
 /* One reference; NULL without memory. Any thread, as are the next two. */
 struct server_state *server_state_new(const struct addr *);
+
+/* Whose name= it has: before anybody else knows it. */
+void server_state_name(struct server_state *, const struct server_conf *);
+
 struct server_state *server_state_ref(struct server_state *);
 void server_state_unref(struct server_state *); /* NULL is fine */
 

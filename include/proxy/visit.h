@@ -36,7 +36,7 @@ enum visit_action {
 struct visit_filter {
 	char	      listener[CLOSERECORD_NAME]; /* "": any */
 	char	      upstream[CLOSERECORD_NAME];
-	char	      server[ADDR_TEXT];	  /* address as text */
+	char	      server[ADDR_TEXT];	  /* address as text, or name */
 	struct prefix client;
 	uint64_t      min_age_ms;
 	uint64_t      id; /* 0: any */
@@ -52,12 +52,15 @@ struct session_info {
 	char	    listener[CLOSERECORD_NAME];
 	char	    upstream[CLOSERECORD_NAME];
 	char	    server[ADDR_TEXT]; /* "" before CONNECT */
+	char	    server_name[CLOSERECORD_NAME]; /* of name=; "" */
 	struct peer client;
 	struct peer via; /* as in a closerecord */
 	char	    sni[CLIENT_HELLO_NAME]; /* "": none, or not heard */
 	char	    route[CLOSERECORD_ROUTE]; /* as in a closerecord */
 	const char *protocol; /* static storage; "": not known */
-	const char *phase; /* static storage */
+	const char *phase; /* static storage; "wait" while it waits */
+	const char *waits_for; /* static storage: "room", "server", "resume",
+				  "name"; NULL: it does not wait */
 	uint64_t    age_ms;
 	uint64_t    idle_ms; /* since bytes moved */
 	uint64_t    bytes_to_upstream;

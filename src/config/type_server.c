@@ -236,7 +236,7 @@ server_get(const struct option *option, const void *owner, size_t n,
 		    server->port);
 	else
 		addr_text(&server->addr, address);
-	named = strchr(server->name, ':') == NULL;
+	named = server_conf_is_named(server);
 	if (server->weight != 1)
 		snprintf(weight, sizeof(weight), " weight=%u",
 		    (unsigned)server->weight);

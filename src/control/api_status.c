@@ -194,6 +194,7 @@ server_object(struct json *j, const struct endpoint *e,
 		servers_why(known, why);
 	json_begin(j, NULL, '{');
 	json_text(j, "address", s->text);
+	json_text(j, "name", s->name[0] != '\0' ? s->name : NULL);
 	json_text(j, "state", servers_state(s->out, state));
 	json_text(j, "cause", why[0] != '\0' ? why : NULL);
 	json_number(j, "weight", e->weight);

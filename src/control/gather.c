@@ -30,11 +30,21 @@ gather_find(const struct endpoint_set *set, const struct addr *addr)
 	return NULL;
 }
 
+static struct server_state *
+gather_new(const struct server_conf *conf, const struct addr *addr)
+{
+	struct server_state *server = server_state_new(addr);
+
+	if (server != NULL)
+		server_state_name(server, conf);
+	return server;
+}
+
 /* An address keeps its counters, also when two names give it.  One that joins
  * others has come up just now. */
 static struct server_state *
 gather_server(const struct gathering *g, const struct endpoint_set *set,
-    const struct addr *addr)
+    const struct server_conf *conf, const struct addr *addr)
 {
 	struct server_state *known = gather_find(set, addr);
 
@@ -44,7 +54,7 @@ gather_server(const struct gathering *g, const struct endpoint_set *set,
 		return known;
 	known = attic_find(g->attic, addr);
 	known = known != NULL ? server_state_ref(known) :
-	    server_state_new(addr);
+	    gather_new(conf, addr);
 	if (known != NULL && g->set != NULL && g->set->count > 0)
 		known->up_since = clock_ms();
 	return known;
@@ -81,7 +91,7 @@ gather_add(const struct gathering *g, struct endpoint_set *set,
 		addr_set_port(&addr, share->port);
 		if (conf->host != NULL && gather_is_loop(g, &addr))
 			continue;
-		e->server = gather_server(g, set, &addr);
+		e->server = gather_server(g, set, conf, &addr);
 		if (e->server == NULL)
 			return -ENOMEM;
 		e->line = (uint32_t)(conf - g->conf->servers);

@@ -19,6 +19,8 @@ sample_begin(struct metrics *m, const char *name, const char *suffix)
 		promtext_label(line, "upstream", m->upstream);
 	if (m->server != NULL)
 		promtext_label(line, "server", m->server);
+	if (m->server != NULL && m->known->state->name[0] != '\0')
+		promtext_label(line, "name", m->known->state->name);
 	if (m->worker != NULL)
 		promtext_label(line, "worker", m->worker);
 }

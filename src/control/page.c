@@ -199,13 +199,26 @@ server_state_cell(struct evbuffer *out, const struct server *s)
 }
 
 static void
+server_name_cell(struct evbuffer *out, const struct server_state *s)
+{
+	bool named = s->name[0] != '\0';
+
+	cell_name(out, named ? s->name : s->text);
+	if (!named)
+		return;
+	evbuffer_add_printf(out, "<br><i>");
+	page_text(out, s->text);
+	evbuffer_add_printf(out, "</i>");
+}
+
+static void
 server_cells(struct report *r, const struct status_row *row)
 {
 	const struct endpoint *e = row->endpoint;
 	struct evbuffer *out = r->out;
 
 	upstream_cell(r, row);
-	cell_name(out, e->server->text);
+	server_name_cell(out, e->server);
 	evbuffer_add_printf(out, e->backup ? " <i>backup</i>" : "");
 	if (row->server != NULL)
 		server_state_cell(out, row->server);

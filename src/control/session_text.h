@@ -10,8 +10,10 @@ void session_json(struct json *, const struct session_info *);
 
 /* The table's columns are as wide as the configuration's names. */
 struct session_table {
-	int  listener, route; /* widths */
-	bool sni; /* some listener may hear it */
+	int  listener, server; /* widths */
+	bool sni;  /* some listener may hear it, */
+	bool rule; /* has rules, */
+	bool via;  /* or is told of clients by proxies */
 };
 void session_table_init(struct session_table *, const struct config *);
 void session_table_head(const struct session_table *, struct evbuffer *);

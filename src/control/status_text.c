@@ -148,7 +148,7 @@ text_out(struct evbuffer *out, const struct server_state *s,
 static bool
 text_server(struct report *r)
 {
-	char up[HUMAN_TEXT], down[HUMAN_TEXT];
+	char up[HUMAN_TEXT], down[HUMAN_TEXT], name[SERVERS_NAME];
 	const struct server_state *s;
 	struct status_row row;
 	const char *error;
@@ -167,7 +167,8 @@ text_server(struct report *r)
 	    (unsigned long long)s->sessions, (unsigned long long)s->failures,
 	    (unsigned long long)s->connects,
 	    human_bytes(s->bytes_to_upstream, up),
-	    human_bytes(s->bytes_to_client, down), s->text,
+	    human_bytes(s->bytes_to_client, down),
+	    row.server != NULL ? servers_name(row.server, name) : s->text,
 	    row.endpoint->backup ? " (backup)" : "",
 	    error != NULL ? ", last failure: " : "",
 	    error != NULL ? error : "");

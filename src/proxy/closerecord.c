@@ -126,6 +126,8 @@ closerecord_add_peers(struct fields *f, const struct closerecord *r)
 	if (r->server[0] != '\0')
 		strcpy(stpcpy(end, "/"), r->server);
 	fields_word(f, "upstream", server);
+	if (r->server_name[0] != '\0')
+		fields_word(f, "server", r->server_name);
 }
 
 /* What PEEK heard, and which rule it found. */

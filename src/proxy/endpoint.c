@@ -1,6 +1,7 @@
 #include "proxy/endpoint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct server_state *
@@ -14,6 +15,13 @@ server_state_new(const struct addr *addr)
 	server->addr = *addr;
 	addr_text(addr, server->text);
 	return server;
+}
+
+void
+server_state_name(struct server_state *server, const struct server_conf *conf)
+{
+	if (server_conf_is_named(conf))
+		snprintf(server->name, sizeof(server->name), "%s", conf->name);
 }
 
 struct server_state *

@@ -65,8 +65,11 @@ record_names(const struct session *s, struct closerecord *r)
 	record_copy(r->listener, sizeof(r->listener), s->listener->name);
 	record_copy(r->upstream, sizeof(r->upstream),
 	    s->target->name);
-	if (s->server != NULL)
+	if (s->server != NULL) {
 		record_copy(r->server, sizeof(r->server), s->server->text);
+		record_copy(r->server_name, sizeof(r->server_name),
+		    s->server->name);
+	}
 	r->client = s->peer;
 	if (early_via(s) != NULL)
 		r->via = *early_via(s);

@@ -131,6 +131,11 @@ struct listener_stats *session_stats(const struct session *);
 /* The name of the phase, as records have it. */
 const char *session_phase(const struct session *);
 
+/* What it waits for before it gets a server: "room" in one that is full, a
+ * "server" that is up, the upstream's "resume", or the answer for a "name"; NULL:
+ * it does not wait. */
+const char *session_waits_for(const struct session *);
+
 /* An event of the upstream's connection; who opens one names it. */
 void session_hears_upstream(evutil_socket_t, short what, void *session);
 

@@ -36,6 +36,14 @@ visit_matches_text(const char *wanted, const char *text)
 	return wanted[0] == '\0' || strcmp(wanted, text) == 0;
 }
 
+/* By its address or its name. */
+static bool
+visit_matches_server(const char *wanted, const struct server_state *server)
+{
+	return visit_matches_text(wanted, server == NULL ? "" : server->text) ||
+	    (server != NULL && strcmp(wanted, server->name) == 0);
+}
+
 static bool
 visit_matches(const struct visit *v, const struct session *s)
 {
@@ -53,8 +61,7 @@ visit_matches(const struct visit *v, const struct session *s)
 	    prefix_has(&f->client, &s->peer) &&
 	    visit_matches_text(f->listener, s->listener->name) &&
 	    visit_matches_text(f->upstream, s->target->name) &&
-	    visit_matches_text(f->server, s->server != NULL ?
-	    s->server->text : "");
+	    visit_matches_server(f->server, s->server);
 }
 
 static void
@@ -86,11 +93,14 @@ visit_list(struct visit *v, const struct session *s)
 	    s->target->name);
 	visit_copy(info->server, sizeof(info->server),
 	    s->server != NULL ? s->server->text : "");
+	visit_copy(info->server_name, sizeof(info->server_name),
+	    s->server != NULL ? s->server->name : "");
 	info->client = s->peer;
 	info->via = early_via(s) == NULL ? (struct peer){ 0 } : *early_via(s);
 	record_route(s->route, info->route);
 	visit_heard(info, s->early);
-	info->phase = session_phase(s);
+	info->waits_for = session_waits_for(s);
+	info->phase = info->waits_for != NULL ? "wait" : session_phase(s);
 	info->age_ms = now - s->started;
 	info->idle_ms = now - s->active;
 	info->bytes_to_upstream = relay_delivered(&s->to_upstream);

@@ -139,6 +139,9 @@ def test_the_pause_is_told_wherever_one_looks(stage):
         assert re.search(line, order(proxy, command), re.M), command
     assert re.search(r"^default paused, \S+Z, by uid \d+, pid \d+$",
                      order(proxy, "servers"), re.M)
+    assert " wait:resume " in order(proxy, "sessions")
+    session, = ask(proxy.unix, "/api/sessions").json["sessions"]
+    assert (session["phase"], session["waits_for"]) == ("wait", "resume")
     page = ask(proxy.tcp, "/").body
     assert re.search(r"PAUSED</b> <i>\S+, since \S+Z, by uid \d+, pid", page)
     assert "<i>1 waits</i>" in page
@@ -151,6 +154,8 @@ def test_the_pause_is_told_wherever_one_looks(stage):
 
     assert ", 1 let go on\n" in order(proxy, "resume")
     assert client.recv_exact(1) == b"x"
+    session, = ask(proxy.unix, "/api/sessions").json["sessions"]
+    assert (session["phase"], session["waits_for"]) == ("relay", None)
     for command in ("status", "servers", "sessions"):
         assert "PAUSED" not in order(proxy, command)
     assert "PAUSED" not in ask(proxy.tcp, "/").body

@@ -552,6 +552,8 @@ def test_the_carried_address_is_shown(stage):
     server.accept()
     found, = json.loads(ask(proxy.tcp, "/api/sessions").body)["sessions"]
     assert found["client"] == NAME6 and found["via"] == client.name
+    text = ask(proxy.tcp, "/api/sessions?format=text").body
+    assert text.split("\n")[0].split()[-1] == "VIA" and client.name in text
     found = json.loads(ask(
         proxy.tcp, "/api/sessions?client=2001:db8::/32").body)["sessions"]
     assert len(found) == 1

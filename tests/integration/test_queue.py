@@ -420,3 +420,25 @@ def test_an_address_that_comes_back_has_its_sessions_still(stage, names):
     assert upstream.read_to_end().ending == RST
     assert first.accept().recv_exact(1) == b"y"
     assert other.accepted > 0
+
+
+def test_what_they_wait_for_is_told(stage):
+    """As the phase of a session: the place that it stands at."""
+    server = stage.server()
+    proxy = watched(stage, server, upstream={
+        "server": f"127.0.0.1:{server.port} name=a",
+        "server_max_sessions": 1, "on_no_server": "hold 30s"})
+    enter(stage, server, proxy, 1)
+
+    def told():
+        rows = ask(proxy.unix, "/api/sessions").json["sessions"]
+        return [(row["phase"], row["waits_for"]) for row in rows]
+
+    stage.connect(proxy)
+    wait_for(lambda: told() == [("wait", "room"), ("relay", None)], 5, "room")
+    text = ctl("sessions", "--socket", proxy.unix).stdout
+    assert " wait:room " in text and " relay " in text
+    assert ctl("server", "--socket", proxy.unix, "default/a",
+               "down").returncode == 0
+    stage.connect(proxy)
+    wait_for(lambda: told()[0] == ("wait", "server"), 5, "a server")

@@ -139,7 +139,7 @@ def test_what_was_said_is_told_everywhere(stage):
     assert ", drain: by uid 0" in ctl("status", "--socket", proxy.unix).stdout
     assert "drain <i>" in ask(proxy.tcp, "/").body
     metrics = scrape(proxy.tcp)
-    names = {"upstream": "default", "server": address}
+    names = {"upstream": "default", "server": address, "name": "b"}
     assert metrics.get("sluice_server_up", **names) == 0
     assert metrics.get("sluice_server_changes_total", **names) == 1
 
@@ -166,6 +166,40 @@ def test_who_fails_its_check_is_not_up_by_a_word(stage):
     assert line.endswith(": connection refused (check tcp)"), line
     status = ask(proxy.tcp, "/api/status").json["upstreams"][0]["servers"]
     assert status[0]["cause"] == "connection refused (check tcp)"
+
+
+def listed(proxy, query=""):
+    return ask(proxy.unix, "/api/sessions" + query).json["sessions"]
+
+
+def test_a_name_stands_wherever_the_address_does(stage):
+    servers = [stage.server() for _ in range(2)]
+    proxy = watched(stage, servers, upstream={
+        "server": ["%s:%d name=db1" % servers[0].address,
+                   "%s:%d" % servers[1].address], "balance": "first"})
+    client, upstream = stage.session(proxy, servers[0])
+    address = "%s:%d" % servers[0].address
+    session, = listed(proxy, "?server=db1")
+    assert (session["server"], session["server_name"]) == (address, "db1")
+    assert len(listed(proxy, f"?server={address}")) == 1
+    assert listed(proxy, "?server=db2") == []
+    assert f" default/db1 ({address}) " in ctl(
+        "sessions", "--socket", proxy.unix).stdout
+    assert f"  db1 ({address})\n" in ctl(
+        "status", "--socket", proxy.unix).stdout
+    status = ask(proxy.tcp, "/api/status").json["upstreams"][0]["servers"]
+    assert [s["name"] for s in status] == ["db1", None]
+    assert f"db1<br><i>{address}</i>" in ask(proxy.tcp, "/").body
+    metrics = scrape(proxy.tcp)
+    assert metrics.get("sluice_server_sessions", upstream="default",
+                       server=address, name="db1") == 1
+    assert metrics.get("sluice_server_sessions", upstream="default",
+                       server="%s:%d" % servers[1].address) == 0
+    killed = ctl("kill", "--socket", proxy.unix, "server=db1").stdout
+    assert killed == "killed 1 session\n"
+    record = proxy.wait_for_records(1)[0]
+    assert record["upstream"] == f"default/{address}"
+    assert record["server"] == "db1"
 
 
 def test_the_same_again_is_no_change(stage):

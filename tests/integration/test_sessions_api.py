@@ -79,7 +79,8 @@ def test_what_a_session_is(stage):
     assert found == {
         "listener": "default", "client": client.name,
         "via": None, "upstream": "default",
-        "server": f"127.0.0.1:{server.port}", "phase": "relay",
+        "server": f"127.0.0.1:{server.port}", "server_name": None,
+        "phase": "relay", "waits_for": None,
         "protocol": None, "sni": None, "route": None,
         "bytes_to_upstream": 5, "bytes_to_client": 2, "client_fin": False,
         "upstream_fin": False, "attempts": 1}

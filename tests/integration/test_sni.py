@@ -449,9 +449,10 @@ def test_sessions_and_metrics_tell_it(stage):
         "sni a.example", "alpn h2", None, None]
     assert [row["phase"] for row in rows] == ["relay"] * 3 + ["peek"]
     text = ask(("127.0.0.1", admin), "/api/sessions?format=text").body
-    assert text.splitlines()[0].split()[-2:] == ["CLOSED", "SNI"]
+    assert text.splitlines()[0].split()[-3:] == ["CLOSED", "ROUTE", "SNI"]
     assert sorted(line.split()[-1] for line in text.splitlines()[1:]) == [
         "-", "-", "-", "a.example"]
+    assert " sni a.example " in text and " alpn h2 " in text
     metrics = Metrics(ask(("127.0.0.1", admin), "/metrics").body)
     assert {rule: metrics.get("sluice_listener_routed_total", rule=rule,
                               listener="default")

@@ -28,17 +28,17 @@ class Metrics:
             assert key not in self.samples, f"twice: {line}"
             self.samples[key] = float(value)
 
-    def get(self, name, **labels):
+    def get(self, name, /, **labels):
         """The one sample with exactly these labels."""
         return self.samples[name, frozenset(labels.items())]
 
-    def all(self, name, **labels):
+    def all(self, name, /, **labels):
         """Those with these labels and any others: labels -> value."""
         wanted = set(labels.items())
         return {key: value for (n, key), value in self.samples.items()
                 if n == name and wanted <= key}
 
-    def sum(self, name, **labels):
+    def sum(self, name, /, **labels):
         found = self.all(name, **labels)
         assert found, f"no sample of {name} with {labels}"
         return sum(found.values())
