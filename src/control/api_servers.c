@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "health.h"
+#include "name_text.h"
 #include "pauses.h"
 #include "report.h"
 #include "status.h"
@@ -78,6 +79,40 @@ server_row(struct report *r)
 }
 
 static void
+name_object(struct json *j, const struct upstream_conf *upstream,
+    const struct name *name)
+{
+	uint64_t now = clock_ms();
+
+	json_begin(j, NULL, '{');
+	json_text(j, "upstream", upstream->name);
+	json_text(j, "name", name->host);
+	json_text(j, "state", name_state_text(name_state(name)));
+	json_number(j, "for_ms", name_age(name, now));
+	json_text(j, "error", name->why);
+	json_number(j, "gave", name->naddrs + name->nservices);
+	json_end(j, '}');
+	evbuffer_add(j->out, "\n", 1);
+}
+
+static void
+names_array(struct report *r)
+{
+	const struct config *config = r->view->config;
+	const struct name *name;
+
+	json_begin(&r->json, "names", '[');
+	for (size_t i = 0; i < config->nupstreams; i++) {
+		const struct names *names = resolver_names(r->view->resolver,
+		    i);
+
+		for (size_t n = 0; (name = names_at(names, n)) != NULL; n++)
+			name_object(&r->json, &config->upstreams[i], name);
+	}
+	json_end(&r->json, ']');
+}
+
+static void
 change_object(struct json *j, const struct change *c)
 {
 	char at[CLOCK_TEXT], state[SERVERS_STATE];
@@ -107,6 +142,7 @@ servers_end(struct report *r)
 	const struct change *c;
 
 	json_end(&r->json, ']');
+	names_array(r);
 	json_begin(&r->json, "changes", '[');
 	TAILQ_FOREACH(c, servers_changes(r->view->servers), link)
 		change_object(&r->json, c);
@@ -155,6 +191,37 @@ text_server(struct report *r, const struct server *s, const struct endpoint *e)
 	    held != NULL ? held : "");
 }
 
+static void
+text_line(struct report *r, const struct upstream_conf *upstream,
+    const char *state, const char *age, const char *words)
+{
+	evbuffer_add_printf(r->out, "%-*s %-10s %8s %7s %8s %8s %8s  %s\n",
+	    r->width, upstream->name, state, age, "-", "-", "-", "-", words);
+}
+
+/* What gives no address, or none that is new. */
+static void
+text_names(struct report *r, const struct status_row *row)
+{
+	const struct names *names = resolver_names(r->view->resolver,
+	    row->upstream->index);
+	char age[HUMAN_TEXT], why[NAME_WORDS], text[NAME_WORDS + 300];
+	const struct name *name;
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++) {
+		if (name_state(name) == NAME_GOOD)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s", name->host,
+		    name_words(name, now, why));
+		text_line(r, row->upstream, name_state_text(name_state(name)),
+		    human_duration(name_age(name, now), age), text);
+	}
+	if (names_failing(names) == 0 && row->set != NULL &&
+	    row->set->count == 0)
+		text_line(r, row->upstream, "-", "-", "no address");
+}
+
 static bool
 text_row(struct report *r)
 {
@@ -164,6 +231,8 @@ text_row(struct report *r)
 		return false;
 	if (row.server != NULL)
 		text_server(r, row.server, row.endpoint);
+	if (row.last)
+		text_names(r, &row);
 	return true;
 }
 

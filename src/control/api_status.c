@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "control/version.h"
+#include "name_text.h"
 #include "pauses.h"
 #include "report.h"
 #include "status.h"
@@ -133,6 +134,8 @@ name_object(struct json *j, const struct name *name)
 	else
 		json_text(j, "age_ms", NULL);
 	json_number(j, "asked_again_in_ms", freshness_left(&name->fresh, now));
+	json_text(j, "state", name_state_text(name_state(name)));
+	json_number(j, "for_ms", name_age(name, now));
 	json_text(j, "error", name->why);
 	json_end(j, '}');
 }

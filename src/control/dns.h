@@ -17,6 +17,9 @@ enum dns_kind {
 /* Families of addresses. */
 enum { DNS_V4 = 1, DNS_V6 = 2, DNS_BOTH = DNS_V4 | DNS_V6 };
 
+/* An answer all the same: it does not exist. */
+#define DNS_NO_NAME "no such name"
+
 struct dns_reply {
 	const char	   *why;     /* it failed, in words; NULL: it did not */
 	bool		    has_ttl; /* not so: of /etc/hosts, or unknown */

@@ -6,6 +6,7 @@
 
 #include "health.h"
 #include "logwriter.h"
+#include "name_text.h"
 #include "proxy/waitlist.h"
 
 #define PIECE 16384 /* of the page, between two turns of the loop */
@@ -139,6 +140,19 @@ static uint64_t
 value_upstream_names_failing(const struct metrics *m)
 {
 	return names_failing(resolver_names(m->view->resolver, m->index));
+}
+
+static uint64_t
+value_upstream_names_stale(const struct metrics *m)
+{
+	return names_stale(resolver_names(m->view->resolver, m->index));
+}
+
+static uint64_t
+value_upstream_stale_us(const struct metrics *m)
+{
+	return 1000 * names_stale_ms(resolver_names(m->view->resolver,
+	    m->index), clock_ms());
 }
 
 static uint64_t
@@ -298,6 +312,13 @@ static const struct family FAMILIES[] = {
 	    "Names that were not resolved when they were last asked for; what "
 	    "they gave before is used for an hour.",
 	    .write = write_value, .value = value_upstream_names_failing },
+	{ SCOPE_UPSTREAM, "sluice_upstream_names_stale", GAUGE,
+	    "Those of them whose addresses of before are in use.",
+	    .write = write_value, .value = value_upstream_names_stale },
+	{ SCOPE_UPSTREAM, "sluice_upstream_names_stale_seconds", GAUGE,
+	    "For how long the name has failed that is stale the longest; 0: "
+	    "none is.",
+	    .write = write_seconds, .value = value_upstream_stale_us },
 	{ SCOPE_UPSTREAM, "sluice_upstream_connect_duration_seconds", HISTOGRAM,
 	    "How long the attempts that succeeded took.",
 	    .write = write_times, IN_UPSTREAM(connecting) },

@@ -67,16 +67,26 @@ names_failing(const struct names *names)
 	return count;
 }
 
+/* That it does not exist is another story than a name server that is away. */
+static bool
+entry_is_news(const struct entry *e, const char *why)
+{
+	return e->name.why == NULL || (strcmp(why, DNS_NO_NAME) == 0 &&
+	    strcmp(e->name.why, DNS_NO_NAME) != 0);
+}
+
 static void
 entry_say_bad(const struct entry *e, const char *why)
 {
 	const struct names *names = e->names;
+	bool gave = e->name.naddrs + e->name.nservices > 0;
 	char place[CONFIG_PLACE];
 
-	if (!names->quiet && e->name.why == NULL)
+	if (!names->quiet && entry_is_news(e, why))
 		log_warn(0, "%s: upstream %s: cannot resolve '%s': %s; trying "
-		    "again", config_place(names->config, e->origin, place),
-		    names->conf->name, e->host, why);
+		    "again%s", config_place(names->config, e->origin, place),
+		    names->conf->name, e->host, why, gave ? ", what it gave "
+		    "last is used for an hour" : "");
 }
 
 static void

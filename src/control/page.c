@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "control/version.h"
+#include "name_text.h"
 #include "pauses.h"
 #include "status.h"
 
@@ -230,6 +231,31 @@ server_cells(struct report *r, const struct status_row *row)
 	server_failures(out, e->server);
 }
 
+/* Names that give no address, or none that is new. */
+static void
+server_names(struct report *r, const struct status_row *row)
+{
+	const struct names *names = resolver_names(r->view->resolver,
+	    row->upstream->index);
+	char age[HUMAN_TEXT], words[NAME_WORDS];
+	const struct name *name;
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++) {
+		if (name_state(name) == NAME_GOOD)
+			continue;
+		evbuffer_add_printf(r->out, "<tr>");
+		cell_name(r->out, "");
+		cell_name(r->out, name->host);
+		evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=5>"
+		    "%s <i>%s</i><br><i>",
+		    name_state_text(name_state(name)),
+		    human_duration(name_age(name, now), age));
+		page_text(r->out, name_words(name, now, words));
+		evbuffer_add_printf(r->out, "</i></tr>\n");
+	}
+}
+
 static bool
 server_row(struct report *r)
 {
@@ -244,6 +270,8 @@ server_row(struct report *r)
 	} else if (row.first) {
 		server_none(r, &row);
 	}
+	if (row.last)
+		server_names(r, &row);
 	return true;
 }
 

@@ -12,7 +12,7 @@ reply_why(int status, enum dns_kind kind)
 		return kind == DNS_SERVICES ? "it has no SRV records" :
 		    "it has no address";
 	case ARES_ENOTFOUND:
-		return "no such name";
+		return DNS_NO_NAME;
 	case ARES_ESERVFAIL:
 		return "the name server failed";
 	case ARES_EREFUSED:

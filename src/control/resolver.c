@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "filewatch.h"
 #include "gather.h"
+#include "moves.h"
 #include "names.h"
 #include "proxy/waitlist.h"
 
@@ -95,6 +96,15 @@ resolver_seen(const struct endpoint_set *set)
 	return seen;
 }
 
+static void
+resolver_say(const struct resolving *u, const struct endpoint_set *set)
+{
+	char moves[MOVES_TEXT];
+
+	log_info("upstream %s: now %zu address%s%s", u->conf->name, set->count,
+	    set->count == 1 ? "" : "es", moves_text(u->set, set, moves));
+}
+
 /* 0, or -ENOMEM: nobody was told, try again. */
 static int
 resolver_publish(struct resolving *u)
@@ -120,8 +130,7 @@ resolver_publish(struct resolving *u)
 	u->seen = seen;
 	u->asked = false;
 	if (u->set != NULL && set->count > 0 && endpoint_set_moved(u->set, set))
-		log_info("upstream %s: now %zu address%s", u->conf->name,
-		    set->count, set->count == 1 ? "" : "es");
+		resolver_say(u, set);
 	attic_follow(&u->attic, u->set, set);
 	endpoint_set_unref(u->set);
 	u->set = set;

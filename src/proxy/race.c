@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "early.h"
 #include "net/sock.h"
 #include "race-internal.h"
@@ -127,15 +128,29 @@ race_may_try(const struct session *s)
 	    worker_now(s->worker) < race_until(s);
 }
 
+/* Nobody gives up before that is over. */
+static bool
+race_was_held(const struct session *s)
+{
+	return race_conf(s)->absence.how == ABSENCE_HOLD;
+}
+
 static void
 race_time_out(struct session *s)
 {
 	char *hint = (char *)s->worker->scratch, ip[ADDR_TEXT];
+	char time[UNITS_TEXT];
 	const struct upstream_conf *conf = race_conf(s);
 
 	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
 		.cause = "connect", .rule = "connect_timeout",
 		.of_upstream = true, .limit_ms = conf->connect_timeout };
+	if (race_was_held(s))
+		s->ending.detail = hint;
+	if (race_was_held(s))
+		snprintf(hint, WORKER_SCRATCH, "tried again until on_no_server "
+		    "= hold %s was over", duration_text(conf->absence.hold,
+		    time));
 	if (!conf->source_client)
 		return;
 	snprintf(hint, WORKER_SCRATCH, "source = client: do the server's "
@@ -155,6 +170,11 @@ race_lose(struct session *s)
 		s->ending.cause = "the server has no address of the client's "
 		    "family";
 		s->ending.rule = "source";
+		s->ending.of_upstream = true;
+	} else if (race_was_held(s)) {
+		s->ending.cause = "connect failed for";
+		s->ending.limit_ms = conf->absence.hold;
+		s->ending.rule = "on_no_server";
 		s->ending.of_upstream = true;
 	}
 	if (race->timed_out)

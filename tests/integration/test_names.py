@@ -195,7 +195,7 @@ def test_addresses_are_followed(stage, names):
     assert live.recv_exact(3) == b"old"
 
     book.set(moves="127.0.0.3", stays="127.0.0.2")
-    proxy.wait_for_line("upstream moves: now 1 address$", 35)
+    proxy.wait_for_line(r"upstream moves: now 1 address; came 127.0.0.3:\d+; went 127.0.0.2:\d+$", 35)
     proxy.wait_for_line("upstream goes: cannot resolve 'goes.test'", 35)
     wait_for(lambda: greeting(stage, lists["moves"]) == "new", 1, "the new one")
     assert greeting(stage, lists["goes"]) == "old"

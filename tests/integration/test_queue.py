@@ -322,7 +322,21 @@ def test_nobody_is_kept_for_ever(stage):
     client = stage.connect(proxy)
     assert client.read_all() == (b"", RST)
     assert watch.seconds > 0.35
-    assert proxy.record(client).end == "upstream error"
+    record = proxy.record(client)
+    assert record.end == "upstream error"
+    assert record.cause == "connect failed for 400ms (on_no_server of " \
+        "upstream default)"
+
+
+def test_silence_until_its_time_is_up_is_told(stage):
+    """Both rules: that of the last attempt, and what there were many for."""
+    proxy = held(stage, stage.keep(BusyServer()).port, "300ms",
+                 connect_timeout="200ms")
+    client = stage.connect(proxy)
+    assert client.read_all() == (b"", RST)
+    assert proxy.record(client).cause == (
+        "connect 200ms: tried again until on_no_server = hold 300ms was over "
+        "(connect_timeout of upstream default)")
 
 
 def test_nobody_is_kept_by_default(stage):

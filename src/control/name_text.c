@@ -1,0 +1,108 @@
+#include "name_text.h"
+
+#include <stdio.h>
+
+#include "base/human.h"
+
+static size_t
+name_gave(const struct name *name)
+{
+	return name->naddrs + name->nservices;
+}
+
+enum name_state
+name_state(const struct name *name)
+{
+	if (name->why != NULL)
+		return name_gave(name) > 0 ? NAME_STALE : NAME_UNRESOLVED;
+	return freshness_is_settled(&name->fresh) ? NAME_GOOD : NAME_ASKED;
+}
+
+const char *
+name_state_text(enum name_state state)
+{
+	static const char *const words[] = {
+		[NAME_ASKED] = "asked",
+		[NAME_GOOD] = "good",
+		[NAME_STALE] = "stale",
+		[NAME_UNRESOLVED] = "unresolved",
+	};
+
+	return words[state];
+}
+
+uint64_t
+name_age(const struct name *name, uint64_t now)
+{
+	const struct freshness *f = &name->fresh;
+
+	switch (name_state(name)) {
+	case NAME_ASKED:
+		return now - f->asked_at;
+	case NAME_GOOD:
+		return now - f->good_at;
+	case NAME_STALE:
+	case NAME_UNRESOLVED:
+		break;
+	}
+	return now - f->failing_since;
+}
+
+static void
+name_words_stale(const struct name *name, uint64_t now, char *text)
+{
+	uint64_t age = name_age(name, now);
+	char left[HUMAN_TEXT];
+
+	human_duration(age < FRESHNESS_STALE_MS ? FRESHNESS_STALE_MS - age : 0,
+	    left);
+	snprintf(text, NAME_WORDS, "%.80s; what it gave last, %zu %s%s, is "
+	    "used for at most %s more", name->why, name_gave(name),
+	    name->kind == DNS_SERVICES ? "server" : "address",
+	    name_gave(name) == 1 ? "" : name->kind == DNS_SERVICES ? "s" :
+	    "es", left);
+}
+
+const char *
+name_words(const struct name *name, uint64_t now, char *text)
+{
+	switch (name_state(name)) {
+	case NAME_ASKED:
+		snprintf(text, NAME_WORDS, "no answer yet");
+		break;
+	case NAME_GOOD:
+		text[0] = '\0';
+		break;
+	case NAME_STALE:
+		name_words_stale(name, now, text);
+		break;
+	case NAME_UNRESOLVED:
+		snprintf(text, NAME_WORDS, "%s", name->why);
+		break;
+	}
+	return text;
+}
+
+size_t
+names_stale(const struct names *names)
+{
+	const struct name *name;
+	size_t count = 0;
+
+	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++)
+		count += name_state(name) == NAME_STALE;
+	return count;
+}
+
+uint64_t
+names_stale_ms(const struct names *names, uint64_t now)
+{
+	const struct name *name;
+	uint64_t most = 0;
+
+	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++)
+		if (name_state(name) == NAME_STALE &&
+		    name_age(name, now) > most)
+			most = name_age(name, now);
+	return most;
+}

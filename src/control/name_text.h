@@ -1,0 +1,32 @@
+/* What there is to say of a name, to people and to programs. */
+#ifndef SLUICE_CONTROL_NAME_TEXT_H
+#define SLUICE_CONTROL_NAME_TEXT_H
+
+#include "names.h"
+
+enum name_state {
+	NAME_ASKED,	 /* there was no answer yet */
+	NAME_GOOD,	 /* its last answer was one */
+	NAME_STALE,	 /* it was none: that before is still in use */
+	NAME_UNRESOLVED, /* nor is there another */
+};
+
+enum name_state name_state(const struct name *);
+
+/* "asked", "good", "stale", "unresolved". */
+const char *name_state_text(enum name_state);
+
+/* For how long it has been as it is, ms; of a good one, since its answer. */
+uint64_t name_age(const struct name *, uint64_t now);
+
+/* Why it is so, and what of it: "no such name; what it gave last, 2 addresses, is
+ * used for at most 52m10s more".  Returns 'text' (NAME_WORDS bytes). */
+#define NAME_WORDS 192
+const char *name_words(const struct name *, uint64_t now, char *text);
+
+/* How many of an upstream's are stale (NULL has none), and for how long the one
+ * that is the longest, ms. */
+size_t	 names_stale(const struct names *);
+uint64_t names_stale_ms(const struct names *, uint64_t now);
+
+#endif
