@@ -57,7 +57,10 @@ admin_upstream(struct admin_request *req, const char *name)
 	if (found != NULL)
 		return found;
 	str_escape(shown, sizeof(shown), name, strlen(name));
-	if (guess.word != NULL)
+	if (strchr(name, '/') != NULL)
+		admin_fail(req, 404, "there is no upstream '%s': say but the "
+		    "upstream, without a server", shown);
+	else if (guess.word != NULL)
 		admin_fail(req, 404, "there is no upstream '%s'; did you mean "
 		    "%s?", shown, guess.word);
 	else

@@ -47,6 +47,8 @@ order_target(struct admin_request *req, struct order *o)
 static bool
 order_state(struct admin_request *req, struct order *o)
 {
+	struct str_guess guess = { 0 };
+
 	o->state = admin_query(req, "state");
 	if (o->state == NULL || strcmp(o->state, "up") == 0)
 		o->out = 0;
@@ -55,8 +57,13 @@ order_state(struct admin_request *req, struct order *o)
 	else if (strcmp(o->state, "drain") == 0)
 		o->out = SERVER_DRAINING;
 	else {
+		str_guess_offer(&guess, o->state, "up");
+		str_guess_offer(&guess, o->state, "down");
+		str_guess_offer(&guess, o->state, "drain");
 		admin_fail(req, 400, "state must be up, down or drain, not "
-		    "'%s'", o->state);
+		    "'%s'%s%s%s", o->state, guess.word != NULL ?
+		    "; did you mean " : "", guess.word != NULL ? guess.word :
+		    "", guess.word != NULL ? "?" : "");
 		return false;
 	}
 	return true;

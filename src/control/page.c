@@ -130,8 +130,8 @@ upstream_paused(struct evbuffer *out, const struct change *pause)
 {
 	char age[HUMAN_TEXT], at[CLOCK_TEXT];
 
-	evbuffer_add_printf(out, "<br><b class=bad>PAUSED</b> <i>%s, since "
-	    "%.19sZ, by %s</i>", human_duration(clock_ms() - pause->since,
+	evbuffer_add_printf(out, "<br><b class=bad>PAUSED</b> <i>%s<br>since "
+	    "%.19sZ<br>by %s</i>", human_duration(clock_ms() - pause->since,
 	    age), clock_text(pause->at, at), pause->who);
 }
 
@@ -156,18 +156,39 @@ upstream_cell(struct report *r, const struct status_row *row)
 		    (uintmax_t)waiting, waiting == 1 ? "s" : "");
 }
 
+/* Why so is said of its names. */
 static void
 server_none(struct report *r, const struct status_row *row)
 {
 	evbuffer_add_printf(r->out, "<tr>");
 	upstream_cell(r, row);
 	evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=6>no address "
-	    "yet");
-	if (row->set != NULL && row->set->why[0] != '\0') {
-		evbuffer_add_printf(r->out, ": ");
-		page_text(r->out, row->set->why);
+	    "yet</tr>\n");
+}
+
+/* Names that give no address, or none that is new. */
+static void
+server_names(struct report *r, const struct status_row *row)
+{
+	const struct names *names = resolver_names(r->view->resolver,
+	    row->upstream->index);
+	char age[HUMAN_TEXT], words[NAME_WORDS];
+	const struct name *name;
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++) {
+		if (name_state(name) == NAME_GOOD)
+			continue;
+		evbuffer_add_printf(r->out, "<tr>");
+		cell_name(r->out, "");
+		cell_name(r->out, name->host);
+		evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=5>"
+		    "%s <i>%s</i><br><i>",
+		    name_state_text(name_state(name)),
+		    human_duration(name_age(name, now), age));
+		page_text(r->out, name_words(name, now, words));
+		evbuffer_add_printf(r->out, "</i></tr>\n");
 	}
-	evbuffer_add_printf(r->out, "</tr>\n");
 }
 
 static void
@@ -188,7 +209,7 @@ server_state_cell(struct evbuffer *out, const struct server *s)
 	char state[SERVERS_STATE], age[HUMAN_TEXT], why[SERVERS_WHY];
 	bool up = server_state_usable(s->state);
 
-	cell(out, up ? "" : "bad", "state");
+	cell(out, up ? "" : "h bad", "state");
 	evbuffer_add_printf(out, "%s <i>%s</i>",
 	    servers_state(s->state->out, state),
 	    human_duration(clock_ms() - s->since, age));
@@ -229,31 +250,6 @@ server_cells(struct report *r, const struct status_row *row)
 	cell_number(out, "sessions", e->server->sessions);
 	cell_number(out, "connects", e->server->connects);
 	server_failures(out, e->server);
-}
-
-/* Names that give no address, or none that is new. */
-static void
-server_names(struct report *r, const struct status_row *row)
-{
-	const struct names *names = resolver_names(r->view->resolver,
-	    row->upstream->index);
-	char age[HUMAN_TEXT], words[NAME_WORDS];
-	const struct name *name;
-	uint64_t now = clock_ms();
-
-	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++) {
-		if (name_state(name) == NAME_GOOD)
-			continue;
-		evbuffer_add_printf(r->out, "<tr>");
-		cell_name(r->out, "");
-		cell_name(r->out, name->host);
-		evbuffer_add_printf(r->out, "<td class=\"h bad\" colspan=5>"
-		    "%s <i>%s</i><br><i>",
-		    name_state_text(name_state(name)),
-		    human_duration(name_age(name, now), age));
-		page_text(r->out, name_words(name, now, words));
-		evbuffer_add_printf(r->out, "</i></tr>\n");
-	}
 }
 
 static bool

@@ -98,16 +98,22 @@ static void
 table_line(const struct session_table *table, struct evbuffer *out,
     const struct cells *c)
 {
+	bool sni = table->sni, rule = table->rule, via = table->via;
+
 	evbuffer_add_printf(out, "%-18s %-*s %-*s %-*s %-11s %8s %8s %8s %8s "
-	    "%-8s", c->id, table->listener, c->listener, CLIENT_WIDTH,
+	    "%-*s", c->id, table->listener, c->listener, CLIENT_WIDTH,
 	    c->client, table->server, c->server, c->phase, c->age, c->idle,
-	    c->to_upstream, c->to_client, c->closed);
-	if (table->via)
-		evbuffer_add_printf(out, " %-*s", CLIENT_WIDTH, c->via);
-	if (table->rule)
-		evbuffer_add_printf(out, " %-*s", RULE_WIDTH, c->rule);
-	evbuffer_add_printf(out, "%s%s\n", table->sni ? " " : "",
-	    table->sni ? c->sni : "");
+	    c->to_upstream, c->to_client, via || rule || sni ? 8 : 0,
+	    c->closed);
+	if (via)
+		evbuffer_add_printf(out, " %-*s", rule || sni ? CLIENT_WIDTH :
+		    0, c->via);
+	if (rule)
+		evbuffer_add_printf(out, " %-*s", sni ? RULE_WIDTH : 0,
+		    c->rule);
+	if (sni)
+		evbuffer_add_printf(out, " %s", c->sni);
+	evbuffer_add(out, "\n", 1);
 }
 
 void

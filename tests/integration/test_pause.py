@@ -143,7 +143,7 @@ def test_the_pause_is_told_wherever_one_looks(stage):
     session, = ask(proxy.unix, "/api/sessions").json["sessions"]
     assert (session["phase"], session["waits_for"]) == ("wait", "resume")
     page = ask(proxy.tcp, "/").body
-    assert re.search(r"PAUSED</b> <i>\S+, since \S+Z, by uid \d+, pid", page)
+    assert re.search(r"PAUSED</b> <i>\S+<br>since \S+Z<br>by uid \d+, pid", page)
     assert "<i>1 waits</i>" in page
     upstream, = ask(proxy.tcp, "/api/status").json["upstreams"]
     assert re.fullmatch(r"uid \d+, pid \d+", upstream["paused_by"])

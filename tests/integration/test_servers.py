@@ -224,8 +224,10 @@ def test_what_is_wrong_is_said(stage):
           "x/a", "up")
     fails(1, "say UPSTREAM/SERVER, as in pg/db1, not 'default'", "server",
           *at, "default", "up")
-    fails(1, "state must be up, down or drain, not 'dwon'", "server", *at,
-          "default/a", "dwon")
+    fails(1, "state must be up, down or drain, not 'dwon'; did you mean "
+          "down?", "server", *at, "default/a", "dwon")
+    fails(1, "there is no upstream 'default/a': say but the upstream",
+          "pause", *at, "default/a")
     for weight in ("0", "1001", "x", ""):
         fails(1, "weight must be a number from 1 to 1000 or default", "server",
               *at, "default/a", "weight", weight)
