@@ -129,7 +129,9 @@ def test_a_server_that_fails_is_seen_with_why(stage):
 def test_a_name_that_does_not_resolve_is_seen(stage):
     proxy = watched(stage, ("nothere.invalid", 80))
     proxy.wait_for_line("cannot resolve")
-    assert "nothere.invalid: " in ask(proxy.tcp).body
+    page = ask(proxy.tcp).body
+    assert ">no address yet</tr>" in page
+    assert ">nothere.invalid<td " in page and ">unresolved <i>" in page
     upstream, = ask(proxy.tcp, "/api/status").json["upstreams"]
     assert upstream["servers"] == []
 
