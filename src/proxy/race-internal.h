@@ -1,6 +1,6 @@
 /* Inside a race: who drives it (race.c), makes its sockets (race_connect.c), tries
- * the other family beside (race_rival.c) and waits for a server that takes it
- * (race_wait.c). */
+ * the other family beside (race_rival.c), waits for a server that takes it
+ * (race_wait.c) and says why it is lost (race_lose.c). */
 #ifndef SLUICE_PROXY_RACE_INTERNAL_H
 #define SLUICE_PROXY_RACE_INTERNAL_H
 
@@ -100,6 +100,9 @@ struct balance_ask race_ask(const struct session *);
 /* The addresses that are known now, none of them tried; without memory those
  * that it had. */
 bool race_enter_pool(struct race *, struct pool *);
+
+/* Nothing is left to be tried: RACE_LOST, and s->ending is set. */
+enum race_result race_lose(struct session *);
 
 /* Whether those who came before go first, or nobody may go on. */
 bool race_must_queue(const struct session *);

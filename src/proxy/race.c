@@ -1,12 +1,10 @@
 #include "race.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/units.h"
 #include "early.h"
 #include "net/sock.h"
 #include "race-internal.h"
@@ -126,60 +124,6 @@ race_may_try(const struct session *s)
 		attempts = s->race->pool->set->count;
 	return (s->attempts < attempts || race_holds(s)) &&
 	    worker_now(s->worker) < race_until(s);
-}
-
-/* Nobody gives up before that is over. */
-static bool
-race_was_held(const struct session *s)
-{
-	return race_conf(s)->absence.how == ABSENCE_HOLD;
-}
-
-static void
-race_time_out(struct session *s)
-{
-	char *hint = (char *)s->worker->scratch, ip[ADDR_TEXT];
-	char time[UNITS_TEXT];
-	const struct upstream_conf *conf = race_conf(s);
-
-	s->ending = (struct ending){ .by = BY_PROXY, .how = HOW_TIMEOUT,
-		.cause = "connect", .rule = "connect_timeout",
-		.of_upstream = true, .limit_ms = conf->connect_timeout };
-	if (race_was_held(s))
-		s->ending.detail = hint;
-	if (race_was_held(s))
-		snprintf(hint, WORKER_SCRATCH, "tried again until on_no_server "
-		    "= hold %s was over", duration_text(conf->absence.hold,
-		    time));
-	if (!conf->source_client)
-		return;
-	snprintf(hint, WORKER_SCRATCH, "source = client: do the server's "
-	    "answers to %s come back here?", peer_ip_text(&s->peer, ip));
-	s->ending.detail = hint;
-}
-
-static enum race_result
-race_lose(struct session *s)
-{
-	const struct upstream_conf *conf = race_conf(s);
-	struct race *race = s->race;
-
-	s->ending = (struct ending){ .by = BY_UPSTREAM, .how = HOW_ERROR,
-		.error = race->error, .cause = "connect failed" };
-	if (conf->source_client && race->error == -EAFNOSUPPORT) {
-		s->ending.cause = "the server has no address of the client's "
-		    "family";
-		s->ending.rule = "source";
-		s->ending.of_upstream = true;
-	} else if (race_was_held(s)) {
-		s->ending.cause = "connect failed for";
-		s->ending.limit_ms = conf->absence.hold;
-		s->ending.rule = "on_no_server";
-		s->ending.of_upstream = true;
-	}
-	if (race->timed_out)
-		race_time_out(s);
-	return RACE_LOST;
 }
 
 static bool

@@ -400,7 +400,8 @@ no_server_is_no_match(void **state)
 	assert_int_equal(found_by(view, &(struct visit_filter){
 	    .upstream = "api" }), 1);
 	assert_string_equal(view->visit.infos[0].server, "");
-	assert_string_equal(view->visit.infos[0].phase, "route");
+	assert_string_equal(view->visit.infos[0].phase, "wait");
+	assert_string_equal(view->visit.infos[0].waits_for, "name");
 	view_free(view);
 }
 
