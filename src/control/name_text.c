@@ -45,7 +45,18 @@ name_age(const struct name *name, uint64_t now)
 	case NAME_UNRESOLVED:
 		break;
 	}
-	return now - f->failing_since;
+	return now - (f->failing_since > 0 ? f->failing_since : f->half_since);
+}
+
+/* One family is answered, so that what it has of the other is not counted. */
+static void
+name_words_half(const struct name *name, uint64_t now, char *text)
+{
+	bool kept = name_age(name, now) < FRESHNESS_STALE_MS;
+
+	snprintf(text, NAME_WORDS, "%.80s, for one family of addresses; what "
+	    "it gave last of that is %s", name->why, kept ?
+	    "used for an hour" : "no longer used");
 }
 
 static void
@@ -74,13 +85,27 @@ name_words(const struct name *name, uint64_t now, char *text)
 		text[0] = '\0';
 		break;
 	case NAME_STALE:
-		name_words_stale(name, now, text);
+		if (name->fresh.failing_since > 0)
+			name_words_stale(name, now, text);
+		else
+			name_words_half(name, now, text);
 		break;
 	case NAME_UNRESOLVED:
 		snprintf(text, NAME_WORDS, "%s", name->why);
 		break;
 	}
 	return text;
+}
+
+size_t
+names_failing(const struct names *names)
+{
+	const struct name *name;
+	size_t count = 0;
+
+	for (size_t i = 0; (name = names_at(names, i)) != NULL; i++)
+		count += name->why != NULL;
+	return count;
 }
 
 size_t

@@ -7,7 +7,8 @@
 enum name_state {
 	NAME_ASKED,	 /* there was no answer yet */
 	NAME_GOOD,	 /* its last answer was one */
-	NAME_STALE,	 /* it was none: that before is still in use */
+	NAME_STALE,	 /* it was none, or half of one: what was known
+			    before of the rest is still in use */
 	NAME_UNRESOLVED, /* nor is there another */
 };
 
@@ -23,6 +24,9 @@ uint64_t name_age(const struct name *, uint64_t now);
  * used for at most 52m10s more".  Returns 'text' (NAME_WORDS bytes). */
 #define NAME_WORDS 192
 const char *name_words(const struct name *, uint64_t now, char *text);
+
+/* Those whose last question failed, whatever they gave before.  NULL has none. */
+size_t names_failing(const struct names *);
 
 /* How many of an upstream's are stale (NULL has none), and for how long the one
  * that is the longest, ms. */

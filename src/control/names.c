@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/option.h"
+#include "name_text.h"
 
 struct entry {
 	TAILQ_ENTRY(entry) link;
@@ -53,19 +54,6 @@ server_kind(const struct server_conf *server)
 }
 
 /* --- what becomes of a question */
-
-size_t
-names_failing(const struct names *names)
-{
-	const struct entry *e;
-	size_t count = 0;
-
-	if (names == NULL)
-		return 0;
-	TAILQ_FOREACH(e, &names->list, link)
-		count += e->name.why != NULL;
-	return count;
-}
 
 /* That it does not exist is another story than a name server that is away. */
 static bool

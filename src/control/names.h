@@ -51,9 +51,6 @@ void names_renew(struct names *);
 void names_owe(struct names *);
 bool names_are_owed(const struct names *);
 
-/* Those whose last question failed, whatever they gave before.  NULL has none. */
-size_t names_failing(const struct names *);
-
 /* The nth, for those who want to see them all; NULL: there are no more. */
 const struct name *names_at(const struct names *, size_t n);
 

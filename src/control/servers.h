@@ -95,6 +95,14 @@ void servers_change(struct server *, unsigned set, unsigned clear,
 #define SERVERS_STATE 40
 const char *servers_state(unsigned out, char *text);
 
+/* enum server_out: what stands for that. */
+unsigned servers_out_bits(enum servers_out);
+
+/* Logs that it "is down after 3h07m", or "stays out (drain)", with the cause:
+ * which bits were set, which it has now, how long it was as it was. */
+void server_log(const struct server *, unsigned set, unsigned out,
+    uint64_t spell);
+
 /* All that keeps it out, "by uid 0, pid 7; connection refused (check tcp)", or
  * what made it come back; "" if there is nothing to say.  Returns 'text'
  * (SERVERS_WHY bytes). */
