@@ -1,8 +1,11 @@
 #include "name_text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/human.h"
+#include "base/log.h"
+#include "config/option.h"
 
 static size_t
 name_gave(const struct name *name)
@@ -29,6 +32,42 @@ name_state_text(enum name_state state)
 	};
 
 	return words[state];
+}
+
+/* That it does not exist is another story than a name server that is away. */
+static bool
+name_is_news(const struct name *name, const char *why)
+{
+	return name->why == NULL || (strcmp(why, DNS_NO_NAME) == 0 &&
+	    strcmp(name->why, DNS_NO_NAME) != 0);
+}
+
+void
+name_log_bad(const struct name *name, const struct config *config,
+    struct origin origin, const struct upstream_conf *upstream,
+    const char *why)
+{
+	char place[CONFIG_PLACE];
+
+	if (name_is_news(name, why))
+		log_warn(0, "%s: upstream %s: cannot resolve '%s': %s; trying "
+		    "again%s", config_place(config, origin, place),
+		    upstream->name, name->host, why, name_gave(name) > 0 ?
+		    ", what it gave last is used for an hour" : "");
+}
+
+void
+name_log_half(const struct name *name, const struct config *config,
+    struct origin origin, const struct upstream_conf *upstream,
+    const struct dns_reply *reply)
+{
+	char place[CONFIG_PLACE];
+
+	if (name->why == NULL)
+		log_warn(0, "%s: upstream %s: cannot resolve '%s' to IPv%c "
+		    "addresses: %s; trying again", config_place(config, origin,
+		    place), upstream->name, name->host,
+		    reply->lost == DNS_V4 ? '4' : '6', reply->lost_why);
 }
 
 uint64_t

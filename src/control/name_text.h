@@ -17,6 +17,13 @@ enum name_state name_state(const struct name *);
 /* "asked", "good", "stale", "unresolved". */
 const char *name_state_text(enum name_state);
 
+/* Logs that its question failed, or was answered for one family only, which the
+ * name does not know yet; what was logged before is not said again. */
+void name_log_bad(const struct name *, const struct config *, struct origin,
+    const struct upstream_conf *, const char *why);
+void name_log_half(const struct name *, const struct config *, struct origin,
+    const struct upstream_conf *, const struct dns_reply *);
+
 /* For how long it has been as it is, ms; of a good one, since its answer. */
 uint64_t name_age(const struct name *, uint64_t now);
 

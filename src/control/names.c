@@ -55,28 +55,6 @@ server_kind(const struct server_conf *server)
 
 /* --- what becomes of a question */
 
-/* That it does not exist is another story than a name server that is away. */
-static bool
-entry_is_news(const struct entry *e, const char *why)
-{
-	return e->name.why == NULL || (strcmp(why, DNS_NO_NAME) == 0 &&
-	    strcmp(e->name.why, DNS_NO_NAME) != 0);
-}
-
-static void
-entry_say_bad(const struct entry *e, const char *why)
-{
-	const struct names *names = e->names;
-	bool gave = e->name.naddrs + e->name.nservices > 0;
-	char place[CONFIG_PLACE];
-
-	if (!names->quiet && entry_is_news(e, why))
-		log_warn(0, "%s: upstream %s: cannot resolve '%s': %s; trying "
-		    "again%s", config_place(names->config, e->origin, place),
-		    names->conf->name, e->host, why, gave ? ", what it gave "
-		    "last is used for an hour" : "");
-}
-
 static void
 entry_forget(struct entry *e)
 {
@@ -95,7 +73,9 @@ entry_bad(struct entry *e, const char *why)
 {
 	struct names *names = e->names;
 
-	entry_say_bad(e, why);
+	if (!names->quiet)
+		name_log_bad(&e->name, names->config, e->origin, names->conf,
+		    why);
 	e->name.why = why;
 	if (freshness_bad(&e->name.fresh, clock_ms()) ||
 	    e->name.naddrs + e->name.nservices == 0)
@@ -109,13 +89,10 @@ static void
 entry_say_half(const struct entry *e, const struct dns_reply *reply)
 {
 	const struct names *names = e->names;
-	char place[CONFIG_PLACE];
 
-	if (!names->quiet && e->name.why == NULL)
-		log_warn(0, "%s: upstream %s: cannot resolve '%s' to IPv%c "
-		    "addresses: %s; trying again", config_place(names->config,
-		    e->origin, place), names->conf->name, e->host,
-		    reply->lost == DNS_V4 ? '4' : '6', reply->lost_why);
+	if (!names->quiet)
+		name_log_half(&e->name, names->config, e->origin, names->conf,
+		    reply);
 }
 
 static void

@@ -17,13 +17,14 @@ race_waits(const struct session *s)
 	return "resume";
 }
 
-/* An address of its upstream: the first answer, or a better one. */
+/* The next answer, or with on_no_server = hold any that is a better one. */
 static const char *
 route_waits(const struct session *s)
 {
 	if (!s->is_waiting)
 		return NULL;
-	return s->worker->pools[s->target->index] == NULL ? "name" : "server";
+	return s->worker->pools[s->target->index] != NULL &&
+	    s->target->absence.how == ABSENCE_HOLD ? "server" : "name";
 }
 
 const char *
