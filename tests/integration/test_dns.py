@@ -170,6 +170,43 @@ def test_49_nothing_at_all_is_heard(stage, dns):
                         "server answered in time", 10)
 
 
+@with_cares
+def test_49_a_second_name_server_is_asked(stage, dns):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = "127.0.0.1:%d" % closed.getsockname()[1]
+    server = stage.server(echo)
+    dns.set("a.test", "A", "127.0.0.1")
+    proxy = stage.sluice(
+        section("global", {"dns_server": [dead, dns.address]}) +
+        section("listener", {"bind": "127.0.0.1:0"}) +
+        section("upstream", {"server": f"a.test:{server.port}",
+                             "connect_timeout": "10s"}))
+    assert echoes(stage, proxy)
+
+
+@with_cares
+def test_dns_server_is_asked_whatever_nsswitch_says(stage, dns, names):
+    server = stage.server(echo)
+    dns.set("a.test", "A", "127.0.0.1")
+    proxy = start(stage, dns, f"a.test:{server.port}",
+                  prefix=names(sources="files").prefix)
+    assert echoes(stage, proxy)
+
+
+@with_cares
+def test_who_joins_starts_slowly(stage, dns):
+    servers = greeters(stage, 2)
+    dns.set("a.test", "A", "127.0.0.2")
+    proxy = start(stage, dns, f"a.test:{servers[0].port}", slow_start="1h",
+                  dns_ttl_max="1s")
+    assert greeting(stage, proxy) == "2"
+    dns.set("a.test", "A", "127.0.0.2", "127.0.0.3")
+    wait_for_servers(proxy, *(f"127.0.0.{n}:{servers[0].port}" for n in (2, 3)))
+    said = [greeting(stage, proxy) for _ in range(40)]
+    assert 1 <= said.count("3") <= 10
+
+
 # 50 and 51
 
 @with_cares

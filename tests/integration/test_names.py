@@ -8,6 +8,8 @@ import pytest
 
 from lib import netns
 from lib.peers import FIN, RST, echo, greeter
+from lib.programs import free_port
+from lib.stage import section
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 
@@ -95,6 +97,23 @@ def test_a_name_that_nobody_knows_does_not_stop_the_daemon(stage, names):
     # Said once, however often it is tried.
     nothing_happens_for(2.5, lambda: proxy.log.count("cannot resolve") > 1,
                         "it is said again")
+
+
+def test_a_name_that_is_ourselves_is_not_used(stage, names):
+    """Every session would be forwarded to us again, and again."""
+    port = free_port()
+    proxy = stage.sluice(
+        section("listener", {"bind": f"127.0.0.1:{port}"}) +
+        section("upstream", {"server": f"me.test:{port}"}),
+        prefix=names(me="127.0.0.1").prefix)
+    proxy.may_log_errors = True
+    proxy.wait_for_line(f"upstream default: 127.0.0.1:{port} is our own "
+                        "listener default, not used")
+    with pytest.raises(ConnectionResetError):
+        stage.connect(("127.0.0.1", port)).recv_exact(1)
+    proxy.wait_until_idle()
+    proxy.wait_for_records(1)
+    assert len(proxy.records) == 1
 
 
 def test_a_name_that_appears_is_used_soon(stage, names):

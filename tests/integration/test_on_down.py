@@ -3,10 +3,11 @@
 import collections
 import datetime
 
-from lib.admin import ask, watched
+from lib.admin import Folder, ask, find_doors, watched
 from lib.marks import both_crews
 from lib.mortal import Mortal
 from lib.peers import FIN, RST, echo
+from lib.stage import section
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 from test_health import FAST, states, wait_for_states
 from test_servers import rows
@@ -140,6 +141,41 @@ def test_by_hand(stage):
         assert client.read_all() == (b"", RST)
     for client in found[1]:
         assert works(client)
+
+
+def test_sessions_of_other_upstreams_stay(stage):
+    """Though they are with the same server."""
+    server = stage.server(echo)
+    at = f"127.0.0.1:{server.port} name=a"
+    proxy = find_doors(stage.sluice(
+        section("global", {"admin_socket": stage.keep(Folder()) / "ctl.sock",
+                           "drain_timeout": "1s"}) +
+        section("upstream u", {"server": at, "on_down": "kill"}) +
+        section("upstream v", {"server": at, "on_down": "kill"}) +
+        section("listener u", {"bind": "127.0.0.1:0"}) +
+        section("listener v", {"bind": "127.0.0.1:0"})))
+    clients = [stage.connect(proxy.address(name)) for name in "uv"]
+    assert all(works(client) for client in clients)
+    assert ask(proxy.unix, "/api/servers/u/a?state=down",
+               "POST").status == 200
+    assert clients[0].read_all() == (b"", RST)
+    nothing_happens_for(0.3, lambda: clients[1].events(), "an end")
+    assert works(clients[1])
+
+
+def test_who_is_ejected_keeps_its_sessions(stage):
+    """They may fare well: it refuses others."""
+    servers = [stage.keep(Mortal(b"%d" % i, echo)) for i in range(2)]
+    proxy = watched(stage, servers, upstream={
+        "eject_after": 1, "eject_time": "60s", "on_down": "kill"})
+    proxy.servers = servers
+    clients = [stage.connect(proxy) for _ in range(2)]
+    mine, = [c for c in clients if c.recv_exact(1) == b"0"]
+    servers[0].refuse()
+    wait_for(lambda: stage.connect(proxy).recv_exact(1) == b"1" and
+             states(proxy) == ["ejected", "up"], 5, "ejected")
+    nothing_happens_for(0.3, lambda: mine.events(), "an end")
+    assert works(mine)
 
 
 def test_thousands_are_no_long_turn(stage):

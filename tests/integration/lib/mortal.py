@@ -67,6 +67,12 @@ class Mortal:
         for peer in peers:
             cut(peer.sock)
 
+    def refuse(self):
+        """Who is there already stays."""
+        with self.lock:
+            self.listens = self.speaks = False
+            self.sock.shutdown(socket.SHUT_RD)
+
     def _serve(self):
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)

@@ -366,6 +366,47 @@ so_many_failures_in_a_row_eject(void **state)
 	scene_close(&scene);
 }
 
+/* Longer each time, but not for one that was in for as long as it was out. */
+static void
+a_while_without_ejection_begins_anew(void **state)
+{
+	const struct timeval pause = { .tv_usec = 60000 };
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	set_ejection(1, 20, 50);
+	refuse(&scene, 0, 1);
+	event_base_loop(scene.base, EVLOOP_ONCE);
+	refuse(&scene, 0, 1);
+	assert_non_null(strstr(heard(), "; for 40ms;"));
+	event_base_loop(scene.base, EVLOOP_ONCE);
+	assert_outs(&scene, 0, 0, 0);
+	event_base_loopexit(scene.base, &pause);
+	event_base_dispatch(scene.base);
+	refuse(&scene, 0, 1);
+	assert_non_null(strstr(heard(), "; for 20ms;"));
+	set_ejection(0, 0, 0);
+	scene_close(&scene);
+}
+
+/* What was found out of a server is over once it has been away. */
+static void
+who_comes_back_has_failed_in_no_row(void **state)
+{
+	struct endpoint_set *none = endpoint_set_new(0, 0);
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	scene.set->endpoints[0].server->row = 7;
+	assert_int_equal(servers_follow(scene.servers, none), 0);
+	assert_int_equal(servers_follow(scene.servers, scene.set), 0);
+	assert_int_equal(scene.set->endpoints[0].server->row, 0);
+	endpoint_set_unref(none);
+	scene_close(&scene);
+}
+
 static void
 the_last_one_stays_and_all_come_back_for_none(void **state)
 {
@@ -451,6 +492,8 @@ main(void)
 		cmocka_unit_test(what_was_taken_back_is_no_reason),
 		cmocka_unit_test(weights_are_kept_until_they_are_taken_back),
 		cmocka_unit_test(so_many_failures_in_a_row_eject),
+		cmocka_unit_test(a_while_without_ejection_begins_anew),
+		cmocka_unit_test(who_comes_back_has_failed_in_no_row),
 		cmocka_unit_test(the_last_one_stays_and_all_come_back_for_none),
 		cmocka_unit_test(an_operator_ends_it),
 		cmocka_unit_test(how_many_and_for_how_long),
