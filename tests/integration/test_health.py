@@ -177,7 +177,7 @@ def test_a_flapping_server_is_told_line_by_line(stage):
     assert told[:2] == ["is down", "is up"] and set(told) == set(told[:2])
     metrics = scrape(proxy.tcp)
     names = {"upstream": "default",
-             "server": "%s:%d" % servers[0].address}
+             "server": "%s:%d" % servers[0].address, "name": "a"}
     assert metrics.get("sluice_server_changes_total", **names) == 8
     assert metrics.get("sluice_server_up", **names) == 1
     assert metrics.get("sluice_server_checks_total", **names) >= 8
