@@ -57,7 +57,7 @@ load_and_act(const struct cli *cli)
 	if (config == NULL)
 		return EXIT_WRONG;
 	if (cli->action == CLI_RUN)
-		return control_run(config, cli->background);
+		return control_run(config, &cli->source, cli->background);
 	if (cli->action == CLI_DUMP) {
 		config_print(stdout, config, control_workers(config));
 	} else {
@@ -65,6 +65,10 @@ load_and_act(const struct cli *cli)
 		code = cli->resolve ? trial_run(stdout, config) : EXIT_FINE;
 		if (code == EXIT_FINE)
 			print_summary(config);
+		if (code == EXIT_FINE && cli->diff) {
+			fflush(stdout);
+			code = client_diff(config);
+		}
 	}
 	config_free(config);
 	return code;

@@ -78,7 +78,7 @@ _sluice_ctl_words()
 	local cur=$1 prev=$2
 
 	case $(_sluice_command) in
-	"")		_sluice_words "status sessions kill servers server pause resume events" "$cur" ;;
+	"")		_sluice_words "status sessions kill servers server pause resume reload events" "$cur" ;;
 	sessions)	_sluice_keys "$cur" ;;
 	pause | resume)	_sluice_words "$(_sluice_names UPSTREAM)" "$cur" ;;
 	kill)
@@ -110,7 +110,7 @@ _sluice_ctl()
 	elif [[ $prev == --filter ]]; then
 		_sluice_keys "$cur"
 	elif [[ $cur == -* ]]; then
-		_sluice_words "-c --config --socket --filter --json -h --help" \
+		_sluice_words "-c --config --socket --filter --json --dry-run -h --help" \
 		    "$cur"
 	else
 		_sluice_ctl_words "$cur" "$prev"
@@ -130,8 +130,8 @@ _sluice_daemon()
 		    awk '/^    [a-z]/ { print $1 }' | sort -u)" "$cur"
 		;;
 	*)
-		_sluice_words "-c --config -L --forward -t --test --resolve -T
-		    --dump --set -d --daemon -p --pid-file -u --user -V
+		_sluice_words "-c --config -L --forward -t --test --resolve --diff
+		    -T --dump --set -d --daemon -p --pid-file -u --user -V
 		    --version -h --help --help-config" "$cur"
 		test "$COMP_CWORD" -ne 1 || _sluice_words ctl "$cur"
 		;;

@@ -198,6 +198,7 @@ struct access_conf {
 	bool			   rest;   /* no range: may come in */
 	const struct access_range *ranges; /* in the order of the rules */
 	size_t			   nranges;
+	uint64_t		   digest; /* of them; equal: the same */
 	const struct prefix_map	  *map; /* to places in ranges; NULL: no rules */
 };
 
@@ -315,7 +316,7 @@ struct config {
 	size_t		      nlisteners;
 	struct upstream_conf *upstreams;
 	size_t		      nupstreams;
-	size_t		      listener_places; /* all are below */
+	size_t		      listener_places; /* all 'index' are below */
 	size_t		      upstream_places;
 };
 

@@ -13,7 +13,10 @@
 int config_places(struct config *, const struct config *const *live,
     size_t nlive, size_t room);
 
-/* The upstream of that place, or NULL: this configuration has none there. */
+/* The listener or upstream of that place, or NULL: this configuration has none
+ * there. */
+const struct listener_conf *config_listener_at(const struct config *,
+    size_t place);
 const struct upstream_conf *config_upstream_at(const struct config *,
     size_t place);
 

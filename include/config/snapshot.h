@@ -14,6 +14,10 @@ struct snapshot *snapshot_new(struct config *);
 /* Any thread. */
 struct snapshot	    *snapshot_ref(struct snapshot *);
 void		     snapshot_unref(struct snapshot *); /* NULL is fine */
+
+/* Whether the caller's reference is the last one: what others did with the config
+ * has happened. */
+bool snapshot_is_ours_alone(const struct snapshot *);
 const struct config *snapshot_config(const struct snapshot *);
 
 #endif

@@ -23,6 +23,7 @@ struct cli {
 	struct config_source source;	 /* texts are argv's or the environment's */
 	bool		     background; /* -d */
 	bool		     resolve;	 /* --resolve, with -t */
+	bool		     diff;	 /* --diff, with -t */
 	const char	    *key;	 /* --help-config KEY, or NULL: all */
 	const char	   **sets;	 /* owned, as are ... */
 	const char	   **forwards;	 /* ... these */

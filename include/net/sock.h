@@ -56,6 +56,10 @@ int sock_bound(const struct addr *, const struct sock_listen *);
 /* A bound and listening socket, or -errno. */
 int sock_listen(const struct addr *, const struct sock_listen *);
 
+/* Sets the options of a listening socket anew that may change while it is bound;
+ * one that refuses clients (shutdown(2)) still does.  0 or -errno. */
+int sock_retune(int fd, const struct sock_listen *);
+
 /* Of a listening TCP socket: takes no new client any more, as if their first
  * segment had been lost, so that they try again in a second and find it closed;
  * those whose handshake has begun still come.  False: it cannot be told so.

@@ -6,6 +6,7 @@
 #include "range.h"
 #include "reader.h"
 
+#include "base/hash.h"
 #include "base/str.h"
 #include "config/option.h"
 
@@ -21,6 +22,7 @@ struct ranges {
 	struct prefix_entry *prefixes;
 	struct access_range *ranges;
 	uint32_t	     count;
+	uint64_t	     digest;
 };
 
 static void
@@ -39,6 +41,9 @@ ranges_add(struct ranges *to, const struct prefix *prefix, uint32_t rule,
 	to->prefixes = prefixes;
 	to->ranges = ranges;
 	to->count++;
+	to->digest = hash_bytes(prefix->ip, sizeof(prefix->ip), hash_mix(
+	    to->digest ^ rule ^ (uint64_t)prefix->family << 32 ^
+	    (uint64_t)prefix->bits << 48));
 }
 
 /* The range of a line, which may have a comment behind it that begins as in
@@ -217,6 +222,7 @@ access_build(struct access_conf *access, struct arena *arena,
 	access->rest = access_rest(access);
 	access->ranges = ranges;
 	access->nranges = read.count;
+	access->digest = read.digest;
 	access->map = prefix_map_build(map, read.prefixes, read.count);
 }
 

@@ -9,6 +9,9 @@
 #define FOREVER DAYS(3650)
 #define BANDWIDTH_MAX (UINT64_C(100) << 30)
 
+/* Of .restart. */
+#define RESTARTS "A change takes a restart."
+
 #define GLOBAL(field)	offsetof(struct global_conf, field)
 #define LISTENER(field) offsetof(struct listener_conf, field)
 #define UPSTREAM(field) offsetof(struct upstream_conf, field)
@@ -120,9 +123,11 @@ static const char *const RELAY_WORDS[] = {
 
 const struct option OPTIONS[] = {
 	{ SECTION_GLOBAL, "workers", &TYPE_NUMBER, GLOBAL(workers), "auto",
+	    .restart = true,
 	    .min = 1, .max = 256, .zero = "auto",
 	    .doc = "Threads that forward; auto is one for each CPU that the "
-		   "daemon may use." },
+		   "daemon may use. "
+		   RESTARTS },
 	{ SECTION_GLOBAL, "max_sessions", &TYPE_NUMBER, GLOBAL(max_sessions),
 	    "auto", .min = 1, .max = 10000000, .zero = "auto",
 	    .doc = "Sessions at a time, of all listeners; further clients "
@@ -147,17 +152,23 @@ const struct option OPTIONS[] = {
 		   "which would wait for them. 100 gives all that is left to "
 		   "transfers." },
 	{ SECTION_GLOBAL, "user", &TYPE_ACCOUNT, GLOBAL(user), NULL,
+	    .restart = true,
 	    .example = "sluice",
 	    .doc = "Who the daemon is once its ports are bound, if it was "
 		   "started as root. Without it: sluice where there is such "
-		   "a user, else nobody; root stays root." },
+		   "a user, else nobody; root stays root. "
+		   RESTARTS },
 	{ SECTION_GLOBAL, "group", &TYPE_ACCOUNT, GLOBAL(group), NULL,
+	    .restart = true,
 	    .example = "sluice",
 	    .doc = "The group that goes with user, instead of the user's "
-		   "own." },
+		   "own. "
+		   RESTARTS },
 	{ SECTION_GLOBAL, "pid_file", &TYPE_PATH, GLOBAL(pid_file), "off",
+	    .restart = true,
 	    .doc = "Holds the process id while the daemon runs, and keeps a "
-		   "second one from starting with the same file." },
+		   "second one from starting with the same file. "
+		   RESTARTS },
 	{ SECTION_GLOBAL, "log", &TYPE_LOG, GLOBAL(log), "stderr",
 	    .doc = "Where messages go; with -d to syslog unless this is set. "
 		   "USR1 and HUP open a file anew." },
@@ -183,21 +194,27 @@ const struct option OPTIONS[] = {
 	    .doc = "Log a line for each session also when its server has "
 		   "been connected." },
 	{ SECTION_GLOBAL, "admin", &TYPE_ADMIN, GLOBAL(admin), "off",
+	    .restart = true,
 	    .doc = "Where the daemon shows its status page, read-only, over "
-		   "HTTP." },
+		   "HTTP. "
+		   RESTARTS },
 	{ SECTION_GLOBAL, "admin_socket", &TYPE_PATH, GLOBAL(admin_socket),
 	    "auto", .zero = "auto",
+	    .restart = true,
 	    .doc = "The Unix socket of 'sluice ctl'. auto is "
 		   "/run/sluice/sluice.sock for root, else sluice.sock in "
 		   "$RUNTIME_DIRECTORY or $XDG_RUNTIME_DIR; where that is "
-		   "taken or cannot be made, the daemon runs without." },
+		   "taken or cannot be made, the daemon runs without. "
+		   RESTARTS },
 	{ SECTION_GLOBAL, "admin_group", &TYPE_ACCOUNT, GLOBAL(admin_group),
 	    NULL,
+	    .restart = true,
 	    .example = "adm",
 	    .doc = "The group that may use admin_socket, besides the user "
 		   "the daemon runs as and root. To give it the socket, a daemon "
 		   "that is not started as root has to be a member: for the "
-		   "service, usermod -aG GROUP sluice." },
+		   "service, usermod -aG GROUP sluice. "
+		   RESTARTS },
 	{ SECTION_GLOBAL, "include", &TYPE_INCLUDE, 0, NULL,
 	    .example = "conf.d/*.ini", .list = true,
 	    .doc = "More files, read behind this one in the order of their "

@@ -128,6 +128,15 @@ config_places(struct config *config, const struct config *const *live,
 	    live, nlive, room, &config->upstream_places);
 }
 
+const struct listener_conf *
+config_listener_at(const struct config *config, size_t place)
+{
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (config->listeners[i].index == place)
+			return &config->listeners[i];
+	return NULL;
+}
+
 const struct upstream_conf *
 config_upstream_at(const struct config *config, size_t place)
 {

@@ -51,6 +51,7 @@ struct option {
 	const char		 *beside; /* the other key of its list, so that
 					     the order of both is kept */
 	bool			  shared; /* may stand in [defaults] */
+	bool			  restart; /* a reload does not change it */
 	const char		 *doc;
 };
 

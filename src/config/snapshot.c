@@ -46,6 +46,13 @@ snapshot_unref(struct snapshot *snapshot)
 	free(snapshot);
 }
 
+bool
+snapshot_is_ours_alone(const struct snapshot *snapshot)
+{
+	return atomic_load_explicit(&snapshot->references,
+	    memory_order_acquire) == 1;
+}
+
 const struct config *
 snapshot_config(const struct snapshot *snapshot)
 {

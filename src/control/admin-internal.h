@@ -38,6 +38,8 @@ const struct admin_view *admin_view(const struct admin_request *);
 #define ADMIN_WHO 48
 const char *admin_who(const struct admin_request *, char *text);
 
+uid_t	    admin_uid(const struct admin_request *);
+
 /* The value of a parameter behind '?', decoded, or NULL; and all of them in
  * order, false after the last. */
 const char *admin_query(const struct admin_request *, const char *name);
@@ -107,6 +109,9 @@ admin_handler api_events;
 /* api_servers.c, api_server.c */
 admin_handler api_servers;
 admin_handler api_server;
+
+/* api_reload.c */
+admin_handler api_reload;
 
 /* api_pause.c */
 admin_handler api_pause;

@@ -14,10 +14,14 @@
 #include "tour.h"
 
 struct admin;
+struct control;
+struct reload;
 
 /* What its pages look at; the caller's, and may change between two turns of
  * the loop. */
 struct admin_view {
+	struct control	      *control; /* to be reloaded */
+	const struct reload   *reload;
 	const struct config   *config;
 	struct crew	      *crew;
 	struct servers	      *servers;

@@ -23,14 +23,28 @@ admin_view(const struct admin_request *req)
 }
 
 /* SO_PEERCRED, unix(7). */
-const char *
-admin_who(const struct admin_request *req, char *text)
+static struct ucred
+admin_peer(const struct admin_request *req)
 {
-	struct ucred who = { 0 };
+	struct ucred who = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(who);
 
 	getsockopt(bufferevent_getfd(http_bev(req->http)), SOL_SOCKET,
 	    SO_PEERCRED, &who, &len);
+	return who;
+}
+
+uid_t
+admin_uid(const struct admin_request *req)
+{
+	return admin_peer(req).uid;
+}
+
+const char *
+admin_who(const struct admin_request *req, char *text)
+{
+	struct ucred who = admin_peer(req);
+
 	snprintf(text, ADMIN_WHO, "uid %u, pid %d", (unsigned)who.uid,
 	    (int)who.pid);
 	return text;

@@ -26,6 +26,8 @@ const struct admin_route ADMIN_ROUTES[] = {
 	{ ADMIN_POST, "/api/pause", api_pause, "new sessions of upstream= "
 	    "wait" },
 	{ ADMIN_POST, "/api/resume", api_resume, "and go on" },
+	{ ADMIN_POST, "/api/reload", api_reload, "reads the configuration anew; "
+	    "dry_run= tells what would change; format=text" },
 	{ ADMIN_GET, "/api/events", api_events, "what is logged, as it "
 	    "happens, line by line" },
 };

@@ -104,7 +104,7 @@ names_array(struct report *r)
 	json_begin(&r->json, "names", '[');
 	for (size_t i = 0; i < config->nupstreams; i++) {
 		const struct names *names = resolver_names(r->view->resolver,
-		    i);
+		    config->upstreams[i].index);
 
 		for (size_t n = 0; (name = names_at(names, n)) != NULL; n++)
 			name_object(&r->json, &config->upstreams[i], name);

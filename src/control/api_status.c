@@ -79,10 +79,11 @@ listener_row(struct report *r)
 	struct listener_stats sum;
 	struct json *j = &r->json;
 
-	if (r->i == r->view->config->nlisteners)
+	if (r->i >= r->view->config->nlisteners)
 		return false;
-	limit = &crew_shared(r->view->crew)->listeners[r->i];
-	crew_sum_listener(r->view->crew, r->i++, &sum);
+	r->i++;
+	limit = &crew_shared(r->view->crew)->listeners[l->index];
+	crew_sum_listener(r->view->crew, l->index, &sum);
 	json_begin(j, NULL, '{');
 	json_text(j, "name", l->name);
 	listener_binds(j, l);

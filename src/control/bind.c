@@ -29,14 +29,18 @@ static int
 bind_fail(const struct binding *b, const struct addr *addr, int error)
 {
 	char where[ADDR_TEXT], holder[HOLDER_TEXT] = "";
-	char place[CONFIG_PLACE], why[BIND_WHY];
+	char place[CONFIG_PLACE], why[BIND_WHY], line[LOG_LINE];
 
 	if (error == -EADDRINUSE)
 		holder_find(addr, holder);
-	log_error(error, "%s: listener %s: cannot bind %s%s%s",
+	snprintf(line, sizeof(line), "%s: listener %s: cannot bind %s%s%s",
 	    config_place(b->config, b->bind->origin, place),
 	    b->listener->name, addr_text(addr, where), holder,
 	    bind_options_why(b->listener, addr, error, why));
+	log_error(error, "%s", line);
+	if (b->ports != NULL)
+		snprintf(b->ports->why, sizeof(b->ports->why), "%s: %s", line,
+		    strerror(-error));
 	return error;
 }
 
@@ -164,7 +168,7 @@ bind_try_port(const struct binding *b, const struct addr *addr)
 static int
 bind_make(struct binding *b, struct addr *addr, const struct port_key *key)
 {
-	b->port = ports_add(b->ports, key);
+	b->port = ports_add(b->ports, key, b->listener);
 	if (b->port == NULL)
 		return -ENOMEM;
 	return addr->sa.sa_family == AF_UNIX ? bind_unix(b, addr) :
@@ -264,6 +268,7 @@ bind_open(const struct config *config, struct mail **mails, size_t nworkers,
 		.nworkers = nworkers, .ports = ports };
 	int error = bind_options_check_sources(config);
 
+	ports->why[0] = '\0';
 	for (size_t i = 0; error == 0 && i < config->nlisteners; i++) {
 		error = bind_begin(&b, &config->listeners[i]);
 		for (size_t n = 0; error == 0 && n < b.listener->nbinds; n++) {

@@ -11,7 +11,7 @@
 #define HERE_FILE   "proxy.ini"
 #define SYSTEM_FILE "/etc/sluice/proxy.ini"
 
-enum long_only { LONG_SET = 256, LONG_HELP_CONFIG, LONG_RESOLVE };
+enum long_only { LONG_SET = 256, LONG_HELP_CONFIG, LONG_RESOLVE, LONG_DIFF };
 
 static const struct help_line {
 	const char *flags, *text;
@@ -24,6 +24,7 @@ static const struct help_line {
 	{ "", "repeatable, and beside a file where -c names one" },
 	{ "-t, --test", "test the configuration and exit" },
 	{ "--resolve", "with -t: also look names up, and bind listeners" },
+	{ "--diff", "with -t: also what it would change in the running daemon" },
 	{ "-T, --dump", "print it as it is in effect, each value with its origin" },
 	{ "--set KEY=VALUE", "instead of the file's value: "
 	    "--set global.workers=2," },
@@ -45,6 +46,7 @@ static const struct option LONG_FLAGS[] = {
 	{ "user", required_argument, NULL, 'u' },
 	{ "test", no_argument, NULL, 't' },
 	{ "resolve", no_argument, NULL, LONG_RESOLVE },
+	{ "diff", no_argument, NULL, LONG_DIFF },
 	{ "dump", no_argument, NULL, 'T' },
 	{ "set", required_argument, NULL, LONG_SET },
 	{ "help", no_argument, NULL, 'h' },
@@ -58,15 +60,17 @@ cli_print_help(FILE *out)
 {
 	fputs("usage: sluice [-c FILE] [-L BIND=UPSTREAM ...] "
 	      "[--set KEY=VALUE ...]\n"
-	      "              [-d | -t [--resolve] | -T]\n\n", out);
+	      "              [-d | -t [--resolve] [--diff] | -T]\n\n", out);
 	for (size_t i = 0; i < sizeof(HELP) / sizeof(HELP[0]); i++)
 		fprintf(out, "  %-21s%s\n", HELP[i].flags, HELP[i].text);
 	fputs("\n'sluice ctl' shows and changes the running daemon: 'sluice "
 	      "ctl --help'.\n", out);
 	fputs("\nSignals: TERM finishes sessions (drain_timeout) and stops, "
 	      "QUIT without a limit,\nINT within 1 s; a second TERM or INT "
-	      "stops at once; USR1 opens the logs anew.\nExit: 0 fine, 1 usage "
-	      "or configuration error, 3 start failed.\n", out);
+	      "stops at once; HUP reads the configuration\nand opens the logs "
+	      "anew, USR1 the logs alone.\nExit: 0 fine, 1 usage or "
+	      "configuration error, 2 --diff found changes, 3 start\nfailed, "
+	      "or --diff found no daemon.\n", out);
 }
 
 static void
@@ -104,6 +108,9 @@ cli_flag(struct cli *cli, int flag, int argc, char **argv)
 		break;
 	case LONG_RESOLVE:
 		cli->resolve = true;
+		break;
+	case LONG_DIFF:
+		cli->diff = true;
 		break;
 	case 'd':
 		cli->background = true;
@@ -159,9 +166,10 @@ cli_flags(struct cli *cli, int argc, char **argv)
 		cli_say_stray(argv[optind]);
 		cli->action = CLI_WRONG;
 	}
-	if (cli->resolve && cli->action != CLI_WRONG &&
+	if ((cli->resolve || cli->diff) && cli->action != CLI_WRONG &&
 	    cli->action != CLI_TEST) {
-		fputs("sluice: --resolve goes with -t\n", stderr);
+		fprintf(stderr, "sluice: %s goes with -t\n", cli->resolve ?
+		    "--resolve" : "--diff");
 		cli->action = CLI_WRONG;
 	}
 	if (cli->action == CLI_WRONG)

@@ -43,6 +43,8 @@ static const struct command {
 	    "new sessions wait, as while a database restarts" },
 	{ "resume", "POST", "/api/resume", WORDS_UPSTREAM, false,
 	    "[UPSTREAM]", "they go on" },
+	{ "reload", "POST", "/api/reload", WORDS_NONE, false, "[--dry-run]",
+	    "read the configuration, or say what that changes" },
 	{ "events", "GET", "/api/events", WORDS_NONE, true, "",
 	    "what is logged, as it happens, until ^C" },
 };
@@ -52,6 +54,7 @@ static const struct command {
 struct client {
 	const char	     *config, *socket;
 	bool		      json;
+	bool		      dry;
 	const struct command *command;
 	char		     *target; /* owned: path and query so far */
 };
@@ -61,6 +64,7 @@ static const struct option LONG_FLAGS[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "filter", required_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "dry-run", no_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -89,6 +93,8 @@ client_help(FILE *out)
 	      "                            upstream, server, client, min_age "
 	      "or id; repeatable\n"
 	      "  --json                    for programs\n"
+	      "  --dry-run                 with reload: change nothing; exit 2 "
+	      "if it would\n"
 	      "\nExit: 0 fine, 1 usage, or the daemon refuses, 3 no daemon "
 	      "was reached.\n", out);
 }
@@ -253,27 +259,37 @@ path_by_default(char *path)
 	return path;
 }
 
+/* Of that configuration, which came from a file; NULL once it is said that there
+ * is none. */
+static const char *
+path_that_is_named(const struct config *config, const char *file, char *path)
+{
+	const char *named = config->global.admin_socket;
+
+	if (named == NULL)
+		client_say("%s says admin_socket = off: there is no way in",
+		    file);
+	else if (strcmp(named, "auto") == 0)
+		return path_by_default(path);
+	else
+		return strncpy(path, named, PATH_TEXT - 1);
+	return NULL;
+}
+
 static const char *
 path_of_config(const struct client *c, char *path)
 {
 	const struct config_source source = { .path = c->config };
 	struct config_errors errors;
 	struct config *config = config_load(&source, &errors);
-	const char *named = NULL;
+	const char *named;
 
 	for (size_t i = 0; config == NULL && i < errors.count; i++)
 		fprintf(stderr, "%s\n", errors.lines[i]);
 	config_errors_free(&errors);
 	if (config == NULL)
 		return NULL;
-	named = config->global.admin_socket;
-	if (named == NULL)
-		client_say("%s says admin_socket = off: there is no way in",
-		    c->config);
-	else if (strcmp(named, "auto") == 0)
-		named = path_by_default(path);
-	else
-		named = strncpy(path, named, PATH_TEXT - 1);
+	named = path_that_is_named(config, c->config, path);
 	config_free(config);
 	return named;
 }
@@ -303,6 +319,9 @@ client_flags(struct client *c, int argc, char **argv, const char **filters,
 		case 'j':
 			c->json = true;
 			break;
+		case 'n':
+			c->dry = true;
+			break;
 		case 'h':
 			client_help(stdout);
 			*code = EXIT_FINE;
@@ -314,6 +333,18 @@ client_flags(struct client *c, int argc, char **argv, const char **filters,
 		}
 	}
 	return true;
+}
+
+/* Of what would be done instead, only a reload can tell. */
+static bool
+client_take_dry_run(struct client *c)
+{
+	if (!c->dry)
+		return true;
+	if (strcmp(c->command->name, "reload") == 0)
+		return target_add(c, "dry_run", 7, "1");
+	client_say("--dry-run goes with reload");
+	return false;
 }
 
 static bool
@@ -360,10 +391,47 @@ client_run(int argc, char **argv)
 		return EXIT_REFUSED;
 	}
 	if (client_flags(&c, argc, argv, filters, &code) &&
-	    client_command(&c, argv[optind]) &&
+	    client_command(&c, argv[optind]) && client_take_dry_run(&c) &&
 	    client_take_words(&c, argv + optind + 1, filters))
 		code = client_do(&c);
 	free(filters);
+	free(c.target);
+	return code;
+}
+
+static bool
+client_take_file(struct client *c, const char *file)
+{
+	char *whole = realpath(file, NULL);
+	bool made = whole != NULL && target_add(c, "path", 4, whole);
+
+	if (whole == NULL)
+		client_say("%s: %m", file);
+	free(whole);
+	return made;
+}
+
+int
+client_diff(const struct config *config)
+{
+	char path[PATH_TEXT] = "";
+	struct client c = { .command = command_find("reload"), .dry = true };
+	struct client_request request = { .method = c.command->method };
+	int code = EXIT_REFUSED;
+
+	if (config->path == NULL) {
+		client_say("--diff compares a file: pass -c FILE");
+		return code;
+	}
+	request.path = path_that_is_named(config, config->path, path);
+	c.target = strdup(c.command->path);
+	if (request.path != NULL && c.target != NULL &&
+	    target_add(&c, "dry_run", 7, "1") &&
+	    target_add(&c, "format", 6, "text") &&
+	    client_take_file(&c, config->path)) {
+		request.target = c.target;
+		code = client_request(&request);
+	}
 	free(c.target);
 	return code;
 }

@@ -224,7 +224,7 @@ answer_head(struct answer *a)
 		} else if (*line != '\0') {
 			answer_header(a, line);
 		} else {
-			a->out = a->status == 200 ? stdout : stderr;
+			a->out = a->status / 100 == 2 ? stdout : stderr;
 			return 1;
 		}
 	}
@@ -328,6 +328,8 @@ answer_receive(struct answer *a)
 			got = answer_more(a);
 	if (step < 0 || got < 0 || (got == 0 && a->body != BODY_OPEN))
 		return answer_lost(a, step < 0 ? step : got);
+	if (a->status == 202)
+		return EXIT_DIFFERS;
 	return a->status == 200 ? EXIT_FINE : EXIT_REFUSED;
 }
 

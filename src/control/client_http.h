@@ -8,6 +8,7 @@
 
 #define EXIT_FINE    0
 #define EXIT_REFUSED 1
+#define EXIT_DIFFERS 2 /* of a dry run: something would change */
 #define EXIT_LOST    3
 
 struct client_request {

@@ -1,9 +1,10 @@
-#include "control/control.h"
+#include "control-internal.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -33,31 +34,6 @@
 #define EXIT_START_FAILED 3
 #define REPLIES_MS	  500 /* to send what was asked for before the end */
 
-struct control {
-	struct config	    *config; /* the snapshot's */
-	struct snapshot	    *snapshot;
-	bool		     background;
-	int		     ready_fd; /* of daemon_fork(); -1: none waits */
-	int		     pid_fd;   /* 0: none */
-	struct identity	     identity;
-	struct event_base   *base;
-	struct crew	    *crew;
-	struct servers	    *servers;
-	struct doors	    *doors;
-	struct resolver	    *resolver;
-	struct rates	    *rates;
-	struct admin_sockets sockets;
-	struct ports	     ports;
-	struct admin_view    view;
-	struct tours	    *tours;
-	struct admin	    *admin;
-	struct stop	     stop;
-	struct signals	     signals;
-	struct event	     ended_event;
-	struct event	     failed_event;
-	size_t		     ended; /* workers */
-};
-
 static void
 control_ended_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -78,7 +54,7 @@ control_failed_event(evutil_socket_t fd, short what, void *arg)
 	if (!crew_failed(c->crew))
 		return;
 	resolver_look(c->resolver);
-	eject_look(c->servers, c->config->nupstreams);
+	eject_look(c->servers);
 }
 
 /* It may have moved: no session tries it, so none would tell. */
@@ -102,10 +78,10 @@ control_add_events(struct control *c)
 	if (event_add(&c->ended_event, NULL) < 0 ||
 	    event_add(&c->failed_event, NULL) < 0)
 		return -ENOMEM;
-	return signals_init(&c->signals, c->base, c->config, &c->stop);
+	return signals_init(&c->signals, c->base, c, c->config, &c->stop);
 }
 
-static void
+void
 control_free_mails(struct mail **mails, size_t count)
 {
 	for (size_t i = 0; mails != NULL && i < count; i++)
@@ -114,17 +90,15 @@ control_free_mails(struct mail **mails, size_t count)
 	free(mails);
 }
 
-/* The mail that each worker starts with: the configuration and its listening
- * sockets.  NULL without memory. */
-static struct mail **
-control_mails(struct control *c, size_t count)
+struct mail **
+control_mails(struct snapshot *snapshot, size_t nworkers)
 {
-	struct mail **mails = calloc(count, sizeof(*mails));
+	struct mail **mails = calloc(nworkers, sizeof(*mails));
 
-	for (size_t i = 0; mails != NULL && i < count; i++) {
-		mails[i] = mail_new_snapshot(c->snapshot);
+	for (size_t i = 0; mails != NULL && i < nworkers; i++) {
+		mails[i] = mail_new_snapshot(snapshot);
 		if (mails[i] == NULL) {
-			control_free_mails(mails, count);
+			control_free_mails(mails, nworkers);
 			return NULL;
 		}
 	}
@@ -191,15 +165,23 @@ control_workers(const struct config *config)
 	    host_cpus();
 }
 
+uint64_t
+control_max_sessions(const struct config *config, size_t nworkers)
+{
+	uint64_t max = config->global.max_sessions;
+
+	return max != 0 ? max : host_max_sessions(config, host_raise_fds(),
+	    nworkers);
+}
+
 static int
 control_make_crew(struct control *c)
 {
-	uint64_t fds = host_raise_fds(), max = c->config->global.max_sessions;
 	size_t nworkers = control_workers(c->config);
+	uint64_t fds = host_raise_fds();
 
-	if (max == 0)
-		max = host_max_sessions(c->config, fds, nworkers);
-	c->crew = crew_new(c->config, nworkers, max);
+	c->crew = crew_new(c->config, nworkers, control_max_sessions(
+	    c->config, nworkers));
 	c->base = conn_base_new();
 	if (c->crew == NULL || c->base == NULL)
 		return -ENOMEM;
@@ -225,6 +207,9 @@ control_open(struct control *c)
 	if (error < 0)
 		return error;
 	c->pid_fd = pidfile_open(config);
+	if (c->pid_fd > 0 && (c->pid_path = strdup(
+	    config->global.pid_file)) == NULL)
+		return -ENOMEM;
 	return c->pid_fd < 0 ? c->pid_fd : 0;
 }
 
@@ -238,7 +223,7 @@ control_begin(struct control *c)
 
 	if (error < 0)
 		return error;
-	mails = control_mails(c, count);
+	mails = control_mails(c->snapshot, count);
 	error = control_listen(c, mails, count);
 	if (c->identity.changes)
 		logwriter_give(c->identity.uid, c->identity.gid);
@@ -268,7 +253,7 @@ control_serve(struct control *c)
 	    crew_shared(c->crew)->waits);
 	if (c->servers == NULL)
 		return -ENOMEM;
-	c->resolver = resolver_new(c->base, c->config, c->crew, c->servers);
+	c->resolver = resolver_new(c->base, c->snapshot, c->crew, c->servers);
 	c->rates = rates_new(c->base, c->crew);
 	if (c->resolver == NULL || c->rates == NULL)
 		return -ENOMEM;
@@ -284,11 +269,13 @@ control_serve(struct control *c)
 	error = events_open(c->base);
 	if (error < 0)
 		return error;
-	c->view = (struct admin_view){ .config = c->config, .crew = c->crew,
+	c->view = (struct admin_view){ .control = c, .reload = &c->reload,
+		.config = c->config, .crew = c->crew,
 		.servers = c->servers, .resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
 		.rates = c->rates, .started_ms = clock_ms(),
 		.started_wall = clock_wall() };
 	clock_text(c->view.started_wall, c->view.started);
+	c->reload.last_wall = c->view.started_wall;
 	reserve_open();
 	c->admin = admin_new(c->base, &c->sockets, &c->view);
 	return c->admin == NULL ? -ENOMEM : 0;
@@ -354,7 +341,8 @@ control_remove_files(struct control *c)
 {
 	admin_sockets_close(&c->sockets);
 	ports_done(&c->ports);
-	pidfile_close(c->config, c->pid_fd);
+	pidfile_close(c->pid_path, c->pid_fd);
+	free(c->pid_path);
 }
 
 static void
@@ -385,7 +373,8 @@ control_stop(struct control *c, int code)
 	control_remove_files(c);
 	if (c->base != NULL)
 		event_base_free(c->base);
-	snapshot_unref(c->snapshot);
+	generations_done(&c->generations);
+	free(c->path);
 }
 
 static void
@@ -414,11 +403,51 @@ control_run_here(struct control *c)
 	return code;
 }
 
-int
-control_run(struct config *config, bool background)
+/* A reload finds the file wherever we are by then. */
+static int
+control_keep_source(struct control *c, const struct config_source *source)
 {
-	struct control c = { .config = config, .background = background,
-		.ready_fd = -1, .sockets = { .tcp_fd = -1, .unix_fd = -1 } };
+	char *here = NULL;
+	int len = 0;
+
+	c->source = *source;
+	if (source->path == NULL || source->path[0] == '/')
+		return 0;
+	here = getcwd(NULL, 0);
+	if (here != NULL)
+		len = asprintf(&c->path, "%s/%s", here, source->path);
+	free(here);
+	if (here == NULL || len < 0)
+		return -ENOMEM;
+	c->source.path = c->path;
+	return 0;
+}
+
+/* The first configuration, which is ours from here on. */
+static int
+control_take_config(struct control *c, struct config *config,
+    const struct config_source *source)
+{
+	c->config = config;
+	c->snapshot = snapshot_new(config);
+	if (c->snapshot == NULL) {
+		config_free(config);
+		return -ENOMEM;
+	}
+	if (generations_reserve(&c->generations) < 0) {
+		snapshot_unref(c->snapshot);
+		return -ENOMEM;
+	}
+	generations_add(&c->generations, c->snapshot);
+	return control_keep_source(c, source);
+}
+
+int
+control_run(struct config *config, const struct config_source *source,
+    bool background)
+{
+	struct control c = { .background = background, .ready_fd = -1,
+		.sockets = { .tcp_fd = -1, .unix_fd = -1 } };
 	int code;
 
 	ports_init(&c.ports);
@@ -426,13 +455,14 @@ control_run(struct config *config, bool background)
 	host_return_memory();
 	signals_ignore();
 	event_set_log_callback(control_libevent_log);
-	if (reserve_init() < 0 || (c.snapshot = snapshot_new(config)) == NULL) {
+	if (control_take_config(&c, config, source) < 0 ||
+	    reserve_init() < 0) {
 		log_error(-ENOMEM, "cannot start");
-		config_free(config);
+		generations_done(&c.generations);
 		return EXIT_START_FAILED;
 	}
 	if (background && !daemon_fork(&c.ready_fd, &code)) {
-		snapshot_unref(c.snapshot);
+		generations_done(&c.generations);
 		return code;
 	}
 	return control_run_here(&c);

@@ -249,13 +249,19 @@ crew_mail(struct crew *crew, size_t i, struct mail *mail)
 		mail_free(mail);
 }
 
+void
+crew_tell(struct crew *crew, struct mail **mails)
+{
+	for (size_t i = 0; i < crew_size(crew); i++)
+		crew_mail(crew, i, mails[i]);
+}
+
 int
 crew_start(struct crew *crew, struct mail **mails)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < crew_size(crew); i++)
-		crew_mail(crew, i, mails[i]);
+	crew_tell(crew, mails);
 	while (error == 0 && crew->nstarted < crew_size(crew)) {
 		error = worker_start(crew_worker(crew, crew->nstarted));
 		if (error == 0)

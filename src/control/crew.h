@@ -27,6 +27,9 @@ struct worker *crew_worker(struct crew *, size_t);
 /* Starts the threads and gives each its mail (taken over). 0 or -errno. */
 int crew_start(struct crew *, struct mail **mails);
 
+/* Each worker gets its mail (taken over). */
+void crew_tell(struct crew *, struct mail **mails);
+
 /* Each worker gets a reference; or none does, without memory: -ENOMEM. */
 int crew_tell_endpoints(struct crew *, struct endpoint_set *);
 

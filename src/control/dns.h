@@ -59,9 +59,12 @@ struct dns_query *dns_ask(struct dns *, enum dns_kind, const char *host,
     unsigned had, dns_done *done, void *arg);
 void dns_cancel(struct dns_query *); /* 'done' will not be called */
 
-/* resolv.conf has changed: who asks from now on asks as it says; questions that
- * were asked are still answered. */
-void dns_reread(struct dns *);
+/* resolv.conf has changed, or dns_server: who asks from now on asks as they say;
+ * questions that were asked are still answered. */
+void dns_reread(struct dns *, const struct config *);
+
+/* The configuration is another, with the same dns_server. */
+void dns_obey(struct dns *, const struct config *);
 
 /* "c-ares 1.18.1", "names by c-ares": for -V. */
 const char *dns_library(void);

@@ -4,20 +4,24 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/rows.h"
+#include "config/places.h"
 #include "crew.h"
 #include "servers.h"
 
 #define RETRY_MS 1000 /* when there was no memory to tell the workers */
+
+struct door {
+	bool shut;
+	bool failed; /* it should be otherwise */
+};
 
 struct doors {
 	struct event	      retry;
 	const struct config  *config;
 	struct crew	     *crew;
 	const struct servers *servers;
-	struct door {
-		bool shut;
-		bool failed; /* it should be otherwise */
-	} doors[]; /* by index of the listener */
+	struct door	     *doors; /* by place of the listener */
 };
 
 bool
@@ -101,7 +105,7 @@ doors_retry_event(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	for (size_t i = 0; i < d->config->nlisteners; i++)
-		if (d->doors[i].failed)
+		if (d->doors[d->config->listeners[i].index].failed)
 			doors_look_at(d, &d->config->listeners[i]);
 }
 
@@ -124,29 +128,65 @@ doors_reserve(struct doors *d)
 	return error;
 }
 
+void
+doors_free(struct doors *d)
+{
+	if (d == NULL)
+		return;
+	event_del(&d->retry);
+	rows_free(d->doors, sizeof(*d->doors));
+	free(d);
+}
+
 struct doors *
 doors_new(struct event_base *base, const struct config *config,
     struct crew *crew, const struct servers *servers)
 {
-	struct doors *d = calloc(1, sizeof(*d) +
-	    config->nlisteners * sizeof(d->doors[0]));
+	struct doors *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
 	d->config = config;
 	d->crew = crew;
 	d->servers = servers;
+	d->doors = rows_new(sizeof(*d->doors), config->listener_places);
 	event_assign(&d->retry, base, -1, 0, doors_retry_event, d);
-	if (doors_reserve(d) == 0)
+	if (d->doors != NULL && doors_reserve(d) == 0)
 		return d;
-	free(d);
+	doors_free(d);
 	return NULL;
 }
 
-void
-doors_free(struct doors *d)
+int
+doors_grow(struct doors *d, const struct config *config)
 {
-	if (d != NULL)
-		event_del(&d->retry);
-	free(d);
+	return rows_grow(d->doors, sizeof(*d->doors), config->listener_places);
+}
+
+/* At a place that was another's all begins open, as its sockets do. */
+static void
+doors_leave(struct doors *d, const struct config *config)
+{
+	for (size_t i = 0; i < d->config->nlisteners; i++) {
+		size_t place = d->config->listeners[i].index;
+
+		if (config_listener_at(config, place) == NULL)
+			d->doors[place] = (struct door){ 0 };
+	}
+}
+
+/* Of an upstream without servers nobody knows yet whether it has any. */
+void
+doors_follow(struct doors *d, const struct config *config)
+{
+	doors_leave(d, config);
+	d->config = config;
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct listener_conf *l = &config->listeners[i];
+		size_t all;
+
+		servers_up(d->servers, l->upstream->index, &all);
+		if (d->doors[l->index].shut || all > 0)
+			doors_look_at(d, l);
+	}
 }

@@ -21,6 +21,11 @@ void	      doors_free(struct doors *); /* NULL is fine */
  * cannot be told for want of memory is tried again. */
 void doors_look(struct doors *, size_t upstream);
 
+/* Room for the listeners of another configuration (0 or -errno), and that it is
+ * the one now. */
+int  doors_grow(struct doors *, const struct config *);
+void doors_follow(struct doors *, const struct config *);
+
 bool doors_is_open(const struct doors *, size_t listener);
 
 #endif

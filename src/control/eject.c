@@ -157,9 +157,9 @@ eject_consider(struct servers *servers, struct server *s)
 }
 
 void
-eject_look(struct servers *servers, size_t nupstreams)
+eject_look(struct servers *servers)
 {
-	for (size_t i = 0; i < nupstreams; i++) {
+	for (size_t i = 0; i < servers_places(servers); i++) {
 		struct server *s = NULL;
 
 		while ((s = servers_next(servers, i, s)) != NULL)

@@ -35,7 +35,7 @@ void eject_over(struct server *);
 const char *eject_held(const struct server *);
 
 /* Connects have failed: looks at the servers of all upstreams. */
-void eject_look(struct servers *, size_t nupstreams);
+void eject_look(struct servers *);
 
 /* Pure: whether one more of 'all' servers may go, 'ejected' of which have gone
  * and 'up' of which are up; how long it goes for the nth time, in ms. */

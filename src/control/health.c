@@ -135,6 +135,23 @@ health_begin(struct server *server, struct event_base *base)
 	return 0;
 }
 
+/* The verdict stands: what is asked, and how often, is new. */
+int
+health_follow(struct server *server, struct event_base *base)
+{
+	struct watch *w = server->watch;
+
+	if (w == NULL || server->upstream->check == CHECK_OFF) {
+		health_end(server);
+		return health_begin(server, base);
+	}
+	event_del(&w->timer);
+	check_end(&w->check);
+	check_init(&w->check);
+	watch_wait(w, 0);
+	return 0;
+}
+
 void
 health_end(struct server *server)
 {

@@ -25,6 +25,9 @@ struct health {
 int  health_begin(struct server *, struct event_base *);
 void health_end(struct server *);
 
+/* Its upstream has another configuration; 0 or -ENOMEM. */
+int health_follow(struct server *, struct event_base *);
+
 /* False: it is not checked. */
 bool health_get(const struct server *, struct health *);
 

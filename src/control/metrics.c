@@ -8,6 +8,7 @@
 #include "logwriter.h"
 #include "name_text.h"
 #include "proxy/waitlist.h"
+#include "reload.h"
 
 #define PIECE 16384 /* of the page, between two turns of the loop */
 
@@ -80,6 +81,18 @@ value_lost_records(const struct metrics *m)
 {
 	(void)m;
 	return logwriter_dropped(LOGDEVICE_RECORDS);
+}
+
+static uint64_t
+value_reload_good(const struct metrics *m)
+{
+	return !m->view->reload->last_failed;
+}
+
+static uint64_t
+value_reloaded_us(const struct metrics *m)
+{
+	return m->view->reload->last_wall / 1000;
 }
 
 static uint64_t
@@ -243,6 +256,15 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_PROCESS, "sluice_log_records_dropped_total", COUNTER,
 	    "Records of sessions that the log could not take.",
 	    .write = write_value, .value = value_lost_records },
+	{ SCOPE_PROCESS, "sluice_reloads_total", COUNTER,
+	    "Times the configuration was read again.",
+	    .write = write_reloads },
+	{ SCOPE_PROCESS, "sluice_config_last_reload_successful", GAUGE,
+	    "0 while what was read last is wrong and what was before goes on.",
+	    .write = write_value, .value = value_reload_good },
+	{ SCOPE_PROCESS, "sluice_config_last_load_time_seconds", GAUGE,
+	    "When the configuration in use was read, in seconds since 1970.",
+	    .write = write_seconds, .value = value_reloaded_us },
 
 	{ SCOPE_LISTENER, "sluice_listener_sessions", GAUGE,
 	    "Sessions now.",

@@ -27,7 +27,8 @@ struct metrics {
 	struct evbuffer		*out;  /* while one is written */
 
 	/* What the next sample is about, as its labels and as counters. */
-	size_t		      index; /* listener, upstream, worker */
+	size_t		      index; /* worker; place of listener, upstream */
+	bool		      routes; /* LISTENER: it has rules */
 	const char	     *listener, *upstream, *server, *worker;
 	const void	     *row;
 	const struct server  *known; /* SERVER: what main knows of it */
@@ -59,6 +60,7 @@ void write_seconds(struct metrics *, const struct family *); /* of us */
 void write_times(struct metrics *, const struct family *);
 void write_bytes(struct metrics *, const struct family *);
 void write_ended(struct metrics *, const struct family *);
+void write_reloads(struct metrics *, const struct family *);
 void write_routed(struct metrics *, const struct family *);
 void write_paused(struct metrics *, const struct family *);
 void write_denied(struct metrics *, const struct family *);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "reload.h"
 
 /* --- one sample */
 
@@ -135,11 +136,18 @@ write_ended(struct metrics *m, const struct family *f)
 		}
 }
 
+void
+write_reloads(struct metrics *m, const struct family *f)
+{
+	sample(m, f->name, "result", "done", m->view->reload->done);
+	sample(m, f->name, "result", "failed", m->view->reload->failed);
+}
+
 /* By the kind of the rule, or "none". */
 void
 write_routed(struct metrics *m, const struct family *f)
 {
-	if (m->view->config->listeners[m->index].routes.count == 0)
+	if (!m->routes)
 		return;
 	for (size_t i = 0; i <= ROUTE_KINDS; i++)
 		sample(m, f->name, "rule", i == ROUTE_KINDS ? "none" :
@@ -189,8 +197,10 @@ write_listeners(struct metrics *m, const struct family *f)
 	const struct config *config = m->view->config;
 
 	m->row = &m->counted;
-	for (m->index = 0; m->index < config->nlisteners; m->index++) {
-		m->listener = config->listeners[m->index].name;
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		m->index = config->listeners[i].index;
+		m->listener = config->listeners[i].name;
+		m->routes = config->listeners[i].routes.count > 0;
 		crew_sum_listener(m->view->crew, m->index, &m->counted);
 		f->write(m, f);
 	}
@@ -203,8 +213,9 @@ write_upstreams(struct metrics *m, const struct family *f)
 	const struct config *config = m->view->config;
 
 	m->row = &m->upstreamed;
-	for (m->index = 0; m->index < config->nupstreams; m->index++) {
-		m->upstream = config->upstreams[m->index].name;
+	for (size_t i = 0; i < config->nupstreams; i++) {
+		m->index = config->upstreams[i].index;
+		m->upstream = config->upstreams[i].name;
 		crew_sum_upstream(m->view->crew, m->index, &m->upstreamed);
 		f->write(m, f);
 	}
@@ -242,10 +253,11 @@ write_servers(struct metrics *m, const struct family *f)
 {
 	const struct config *config = m->view->config;
 
-	for (m->index = 0; m->index < config->nupstreams; m->index++) {
+	for (size_t i = 0; i < config->nupstreams; i++) {
 		const struct endpoint_set *set;
 
-		m->upstream = config->upstreams[m->index].name;
+		m->index = config->upstreams[i].index;
+		m->upstream = config->upstreams[i].name;
 		set = resolver_endpoints(m->view->resolver, m->index);
 		for (size_t n = 0; set != NULL && n < set->count; n++)
 			if (server_is_first(set, n))

@@ -231,20 +231,16 @@ entry_init(struct entry *e)
 }
 
 static struct entry *
-entry_new(struct names *names, enum dns_kind kind, const char *host,
-    struct origin origin)
+entry_new(struct names *names, enum dns_kind kind, const char *host)
 {
 	struct entry *e = calloc(1, sizeof(*e));
 
 	if (e == NULL)
 		return NULL;
 	e->names = names;
-	e->origin = origin;
 	e->host = strdup(host);
 	e->name.host = e->host;
 	e->name.kind = kind;
-	e->name.fresh.ttl_min = names->conf->dns_ttl_min;
-	e->name.fresh.ttl_max = names->conf->dns_ttl_max;
 	if (entry_init(e) == 0)
 		return e;
 	entry_free(e);
@@ -258,11 +254,14 @@ names_want(struct names *names, enum dns_kind kind, const char *host,
 	struct entry *e = entry_find(names, kind, host);
 
 	if (e == NULL) {
-		e = entry_new(names, kind, host, origin);
+		e = entry_new(names, kind, host);
 		if (e == NULL)
 			return NULL;
 		TAILQ_INSERT_TAIL(&names->list, e, link);
 	}
+	e->origin = origin;
+	e->name.fresh.ttl_min = names->conf->dns_ttl_min;
+	e->name.fresh.ttl_max = names->conf->dns_ttl_max;
 	e->wanted = true;
 	return e;
 }
@@ -330,6 +329,15 @@ names_new(struct event_base *base, struct dns *dns,
 		return names;
 	names_free(names);
 	return NULL;
+}
+
+bool
+names_obey(struct names *names, const struct config *config,
+    const struct upstream_conf *conf)
+{
+	names->config = config;
+	names->conf = conf;
+	return names_follow(names);
 }
 
 void

@@ -32,6 +32,11 @@ struct names *names_new(struct event_base *, struct dns *,
     names_changed *, void *arg);
 void names_free(struct names *); /* NULL is fine */
 
+/* The upstream has another configuration: what is in both is known still.  False:
+ * no memory for what is new, to be tried again. */
+bool names_obey(struct names *, const struct config *,
+    const struct upstream_conf *);
+
 /* Of a server's line, or of an SRV record's target; NULL: not known yet. */
 const struct name *names_find(const struct names *, enum dns_kind,
     const char *host);

@@ -92,15 +92,17 @@ static bool
 listener_row(struct report *r)
 {
 	struct crew *crew = r->view->crew;
+	const struct listener_conf *l;
 	struct listener_stats sum;
 	struct rate rate = { 0 };
 
-	if (r->i == r->view->config->nlisteners)
+	if (r->i >= r->view->config->nlisteners)
 		return false;
-	crew_sum_listener(crew, r->i, &sum);
-	rates_get(r->view->rates, r->i, 10, &rate);
-	listener_names(r->out, &r->view->config->listeners[r->i]);
-	listener_sessions(r->out, &crew_shared(crew)->listeners[r->i]);
+	l = &r->view->config->listeners[r->i];
+	crew_sum_listener(crew, l->index, &sum);
+	rates_get(r->view->rates, l->index, 10, &rate);
+	listener_names(r->out, l);
+	listener_sessions(r->out, &crew_shared(crew)->listeners[l->index]);
 	cell_number(r->out, "begun", counter_get(&sum.begun));
 	if (rate.sessions >= 0.1)
 		evbuffer_add_printf(r->out, "<br><i>%.1f/s</i>",

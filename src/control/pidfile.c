@@ -123,10 +123,8 @@ pidfile_write(int fd)
 }
 
 void
-pidfile_close(const struct config *config, int fd)
+pidfile_close(const char *path, int fd)
 {
-	const char *path = config->global.pid_file;
-
 	if (fd <= NONE)
 		return;
 	if ((!pidfile_is_current(path, fd) || unlink(path) < 0) &&

@@ -12,8 +12,8 @@ int pidfile_open(const struct config *);
 /* Writes our pid; the caller is ready. 0 or -errno. */
 int pidfile_write(int fd);
 
-/* Removes the file; where the directory is not ours any more, empties it. 0 and
- * -errno are fine. */
-void pidfile_close(const struct config *, int fd);
+/* Removes the file that was opened; where the directory is not ours any more,
+ * empties it. 0 and -errno are fine. */
+void pidfile_close(const char *path, int fd);
 
 #endif

@@ -83,13 +83,15 @@ ports_have_number(const struct ports *ports, uint16_t number)
 }
 
 struct port *
-ports_add(struct ports *ports, const struct port_key *key)
+ports_add(struct ports *ports, const struct port_key *key,
+    const struct listener_conf *conf)
 {
 	struct port *port = calloc(1, sizeof(*port));
 
 	if (port == NULL)
 		return NULL;
 	port->state = PORT_NEW;
+	port->conf = conf;
 	port->key = *key;
 	port->listener = strdup(key->listener);
 	port->key.listener = port->listener;
@@ -137,6 +139,7 @@ ports_keep(struct port *port, const struct listener_conf *conf,
     struct mail **mails)
 {
 	port->state = PORT_KEPT;
+	port->conf = conf;
 	return port_order(port, LISTEN_KEEP, conf, mails);
 }
 

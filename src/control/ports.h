@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <sys/queue.h>
 
+#include "base/log.h"
 #include "bound.h"
 #include "config/config.h"
 #include "proxy/mail.h"
@@ -41,6 +42,7 @@ struct port {
 	struct port_key	    key;
 	char		   *listener; /* owned: key.listener */
 	enum port_state	    state;
+	const struct listener_conf *conf; /* whose it is, or will be */
 	struct port_socket *sockets; /* owned */
 	size_t		    nsockets;
 };
@@ -49,6 +51,7 @@ TAILQ_HEAD(port_list, port);
 struct ports {
 	struct port_list list;
 	struct bound	 bound; /* the paths of those of Unix */
+	char		 why[LOG_LINE]; /* one could not be bound, or "" */
 };
 
 void ports_init(struct ports *);
@@ -67,7 +70,8 @@ struct port *ports_find(const struct ports *, const struct port_key *);
 bool ports_have_number(const struct ports *, uint16_t number);
 
 /* One without a socket yet; NULL without memory. */
-struct port *ports_add(struct ports *, const struct port_key *);
+struct port *ports_add(struct ports *, const struct port_key *,
+    const struct listener_conf *);
 
 /* It has one more, the last that was put into the worker's mail.  0 or
  * -ENOMEM. */

@@ -102,6 +102,13 @@ rates_free(struct rates *r)
 }
 
 void
+rates_follow(struct rates *r)
+{
+	rates_stop(r);
+	r->width = crew_shared(r->crew)->nlisteners + 1;
+}
+
+void
 rates_look(struct rates *r)
 {
 	const struct timeval second = { .tv_sec = 1 };

@@ -28,8 +28,12 @@ void	      rates_free(struct rates *); /* NULL is fine */
 /* Somebody looks: samples are taken for the next minute. */
 void rates_look(struct rates *);
 
+/* There may be more listeners, and at places of others: what was sampled is
+ * forgotten. */
+void rates_follow(struct rates *);
+
 /* The average of the last 'seconds', or of those that were watched; false: not
- * even one was.  'listener' is an index in the config, or RATES_TOTAL. */
+ * even one was.  'listener' is its place, or RATES_TOTAL. */
 bool rates_get(const struct rates *, size_t listener, unsigned seconds,
     struct rate *);
 

@@ -1,46 +1,21 @@
-#include "resolver.h"
-
 #include <errno.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 
-#include "attic.h"
 #include "base/log.h"
-#include "filewatch.h"
+#include "base/rows.h"
 #include "gather.h"
 #include "moves.h"
-#include "names.h"
 #include "proxy/waitlist.h"
+#include "resolver-internal.h"
 
 #define SOON_MS	 20 /* for what is answered at nearly the same time */
 #define RETRY_MS 1000
-
-struct resolving {
-	struct resolver		   *resolver;
-	const struct upstream_conf *conf;
-	struct names		   *names; /* NULL: it has none */
-	struct event		    soon;  /* to publish what is known */
-	struct endpoint_set	   *set;   /* told last; one reference */
-	uint64_t		   *seen;  /* failures of each of its servers */
-	struct attic		    attic; /* servers of earlier sets */
-	bool			    asked; /* sessions wait for an answer */
-};
-
-struct resolver {
-	const struct config *config;
-	struct crew	    *crew;
-	struct dns	    *dns;
-	struct filewatch    *files;
-	struct servers	    *servers;
-	size_t		     count;
-	struct resolving     upstreams[];
-};
 
 static struct gathering
 resolver_gathering(const struct resolving *u)
 {
 	return (struct gathering){ .config = u->resolver->config,
-		.conf = u->conf, .names = u->names,
+		.conf = resolving_conf(u), .names = u->names,
 		.servers = u->resolver->servers, .set = u->set,
 		.attic = &u->attic };
 }
@@ -115,12 +90,14 @@ resolver_publish(struct resolving *u)
 
 	if (set == NULL)
 		return -ENOMEM;
-	if (resolver_same(u->set, set) && !resolver_is_answer(u)) {
+	if (u->next == NULL && resolver_same(u->set, set) &&
+	    !resolver_is_answer(u)) {
 		endpoint_set_unref(set);
 		return 0;
 	}
 	seen = resolver_seen(set);
-	if (seen == NULL || servers_follow(u->resolver->servers, set) < 0 ||
+	if (seen == NULL || servers_follow(u->resolver->servers,
+	    resolving_conf(u), set) < 0 ||
 	    crew_tell_endpoints(u->resolver->crew, set) < 0) {
 		endpoint_set_unref(set);
 		free(seen);
@@ -134,6 +111,7 @@ resolver_publish(struct resolving *u)
 	attic_follow(&u->attic, u->set, set);
 	endpoint_set_unref(u->set);
 	u->set = set;
+	resolving_settle(u);
 	return 0;
 }
 
@@ -151,13 +129,18 @@ resolver_soon(struct resolving *u, unsigned ms)
 
 /* What needs a name is waited for (in ROUTE) until there is an address, or none
  * to hope for. */
-static void
+void
 resolver_soon_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolving *u = arg;
-	struct gathering gathering = resolver_gathering(u);
+	struct gathering gathering;
 
 	(void)fd, (void)what;
+	if (!resolving_know_names(u)) {
+		resolver_soon(u, RETRY_MS);
+		return;
+	}
+	gathering = resolver_gathering(u);
 	if (gather_room(&gathering) == 0 && !names_are_settled(u->names))
 		return;
 	if (resolver_publish(u) < 0)
@@ -165,7 +148,7 @@ resolver_soon_event(evutil_socket_t fd, short what, void *arg)
 }
 
 /* At once where sessions have no server meanwhile. */
-static void
+void
 resolver_changed(void *arg)
 {
 	struct resolving *u = arg;
@@ -180,75 +163,45 @@ resolver_changed(void *arg)
 static void
 resolver_files_changed(void *arg)
 {
-	struct resolver *r = arg;
-
-	dns_reread(r->dns);
-	for (size_t i = 0; i < r->count; i++)
-		if (r->upstreams[i].names != NULL)
-			names_renew(r->upstreams[i].names);
-}
-
-/* What needs no name is known now. */
-static int
-resolver_begin(struct resolver *r, struct event_base *base, size_t i)
-{
-	struct resolving *u = &r->upstreams[i];
-
-	if (upstream_has_names(u->conf)) {
-		u->names = names_new(base, r->dns, r->config, u->conf, false,
-		    resolver_changed, u);
-		if (u->names == NULL)
-			return -ENOMEM;
-	}
-	resolver_soon_event(-1, 0, u);
-	return 0;
+	resolver_reread(arg);
 }
 
 /* Only a daemon with names looks at files. */
-static int
-resolver_open(struct resolver *r, struct event_base *base)
+int
+resolver_open(struct resolver *r)
 {
 	static const char *const files[] = { "/etc/resolv.conf", "/etc/hosts",
 		"/etc/nsswitch.conf", NULL };
 	bool names = false;
 
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < r->config->nupstreams; i++)
 		names |= upstream_has_names(&r->config->upstreams[i]);
-	if (!names)
-		return 0;
-	r->dns = dns_new(base, r->config);
-	r->files = filewatch_new(base, files, resolver_files_changed, r);
-	return r->dns == NULL || r->files == NULL ? -ENOMEM : 0;
+	if (names && r->dns == NULL)
+		r->dns = dns_new(r->base, r->config);
+	if (names && r->files == NULL)
+		r->files = filewatch_new(r->base, files,
+		    resolver_files_changed, r);
+	return names && (r->dns == NULL || r->files == NULL) ? -ENOMEM : 0;
 }
 
 struct resolver *
-resolver_new(struct event_base *base, const struct config *config,
+resolver_new(struct event_base *base, struct snapshot *snapshot,
     struct crew *crew, struct servers *servers)
 {
-	size_t count = config->nupstreams;
-	struct resolver *r;
-	int error;
+	struct resolver *r = calloc(1, sizeof(*r));
 
-	r = calloc(1, sizeof(*r) + count * sizeof(r->upstreams[0]));
 	if (r == NULL)
 		return NULL;
-	r->config = config;
+	r->base = base;
+	r->config = snapshot_config(snapshot);
 	r->crew = crew;
 	r->servers = servers;
-	r->count = count;
-	for (size_t i = 0; i < count; i++) {
-		struct resolving *u = &r->upstreams[i];
-
-		u->resolver = r;
-		u->conf = &config->upstreams[i];
-		attic_init(&u->attic);
-		event_assign(&u->soon, base, -1, 0, resolver_soon_event, u);
-	}
-	error = resolver_open(r, base);
-	for (size_t i = 0; error == 0 && i < count; i++)
-		error = resolver_begin(r, base, i);
-	if (error == 0)
+	r->upstreams = rows_new(sizeof(*r->upstreams), 0);
+	if (r->upstreams != NULL && resolver_grow(r, r->config) == 0 &&
+	    resolver_open(r) == 0) {
+		resolver_follow(r, snapshot);
 		return r;
+	}
 	resolver_free(r);
 	return NULL;
 }
@@ -258,15 +211,9 @@ resolver_free(struct resolver *r)
 {
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < r->count; i++) {
-		struct resolving *u = &r->upstreams[i];
-
-		names_free(u->names);
-		event_del(&u->soon);
-		endpoint_set_unref(u->set);
-		attic_done(&u->attic);
-		free(u->seen);
-	}
+	for (size_t i = 0; i < r->count; i++)
+		resolving_end(&r->upstreams[i]);
+	rows_free(r->upstreams, sizeof(*r->upstreams));
 	filewatch_free(r->files);
 	dns_free(r->dns);
 	free(r);

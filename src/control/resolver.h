@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 
+#include "config/snapshot.h"
 #include "crew.h"
 #include "names.h"
 #include "servers.h"
@@ -14,9 +15,16 @@
 struct resolver;
 
 /* Tells the crew, and before it the servers, of every upstream whose addresses
- * are known, now and later.  NULL without memory.  The config must outlive it. */
-struct resolver *resolver_new(struct event_base *, const struct config *,
+ * are known, now and later.  NULL without memory. */
+struct resolver *resolver_new(struct event_base *, struct snapshot *,
     struct crew *, struct servers *);
+
+/* Room for the upstreams of another configuration (0 or -errno), and that it is
+ * the one now.  An upstream that says the same goes on as it is; of one that does
+ * not, what was before is in use until the new addresses are known. */
+int  resolver_grow(struct resolver *, const struct config *);
+void resolver_follow(struct resolver *, struct snapshot *);
+
 void resolver_free(struct resolver *); /* NULL is fine */
 
 /* What the crew was told last of an upstream; NULL: nothing yet.  The

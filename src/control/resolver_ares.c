@@ -389,15 +389,23 @@ dns_cancel(struct dns_query *q)
 
 /* Without memory things stay as they are. */
 void
-dns_reread(struct dns *dns)
+dns_reread(struct dns *dns, const struct config *config)
 {
-	struct channel *old = dns->current, *new = channel_new(dns);
+	struct channel *old = dns->current, *new;
 
+	dns->config = config;
+	new = channel_new(dns);
 	if (new == NULL)
 		return;
 	dns->current = new;
 	if (old->queries == 0)
 		channel_free(old);
+}
+
+void
+dns_obey(struct dns *dns, const struct config *config)
+{
+	dns->config = config;
 }
 
 struct dns *

@@ -102,9 +102,15 @@ dns_cancel(struct dns_query *q)
 
 /* The C library looks at resolv.conf each time. */
 void
-dns_reread(struct dns *dns)
+dns_reread(struct dns *dns, const struct config *config)
 {
-	(void)dns;
+	(void)dns, (void)config;
+}
+
+void
+dns_obey(struct dns *dns, const struct config *config)
+{
+	(void)dns, (void)config;
 }
 
 struct dns *

@@ -8,12 +8,11 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/log.h"
+#include "base/rows.h"
 #include "doors.h"
 #include "evict.h"
 #include "health.h"
 #include "proxy/waitlist.h"
-
-#define BY_OPERATOR (SERVER_DISABLED | SERVER_DRAINING)
 
 TAILQ_HEAD(server_list, server);
 
@@ -26,7 +25,8 @@ struct servers {
 	servers_missed	    *missed; /* NULL: nobody is told */
 	void		    *missed_arg;
 	struct changes	     changes;
-	struct server_list   upstreams[]; /* by index in the config */
+	struct server_list  *upstreams; /* by place: base/rows.h */
+	size_t		     places;
 };
 
 static unsigned
@@ -39,19 +39,37 @@ struct servers *
 servers_new(struct event_base *base, const struct config *config,
     struct waitlist *waits)
 {
-	struct servers *servers;
+	struct servers *servers = calloc(1, sizeof(*servers));
 
-	servers = calloc(1, sizeof(*servers) +
-	    config->nupstreams * sizeof(servers->upstreams[0]));
 	if (servers == NULL)
 		return NULL;
 	servers->base = base;
 	servers->config = config;
 	servers->waits = waits;
 	changes_init(&servers->changes);
-	for (size_t i = 0; i < config->nupstreams; i++)
-		TAILQ_INIT(&servers->upstreams[i]);
-	return servers;
+	servers->upstreams = rows_new(sizeof(*servers->upstreams), 0);
+	if (servers->upstreams != NULL && servers_grow(servers, config) == 0)
+		return servers;
+	servers_free(servers);
+	return NULL;
+}
+
+int
+servers_grow(struct servers *servers, const struct config *config)
+{
+	size_t places = config->upstream_places;
+	int error = rows_grow(servers->upstreams, sizeof(*servers->upstreams),
+	    places);
+
+	for (; error == 0 && servers->places < places; servers->places++)
+		TAILQ_INIT(&servers->upstreams[servers->places]);
+	return error;
+}
+
+void
+servers_set_config(struct servers *servers, const struct config *config)
+{
+	servers->config = config;
 }
 
 void
@@ -93,15 +111,22 @@ server_forget(struct server *s)
 }
 
 void
-servers_free(struct servers *servers)
+servers_leave(struct servers *servers, size_t upstream)
 {
 	struct server *s;
 
+	while ((s = TAILQ_FIRST(&servers->upstreams[upstream])) != NULL)
+		server_forget(s);
+}
+
+void
+servers_free(struct servers *servers)
+{
 	if (servers == NULL)
 		return;
-	for (size_t i = 0; i < servers->config->nupstreams; i++)
-		while ((s = TAILQ_FIRST(&servers->upstreams[i])) != NULL)
-			server_forget(s);
+	for (size_t i = 0; i < servers->places; i++)
+		servers_leave(servers, i);
+	rows_free(servers->upstreams, sizeof(*servers->upstreams));
 	changes_done(&servers->changes);
 	free(servers);
 }
@@ -138,6 +163,24 @@ servers_up(const struct servers *servers, size_t upstream, size_t *all)
 		up += server_out(s) == 0;
 	}
 	return up;
+}
+
+size_t
+servers_places(const struct servers *servers)
+{
+	return servers->places;
+}
+
+uint64_t
+servers_sessions(const struct servers *servers, size_t upstream)
+{
+	const struct server *s = NULL;
+	uint64_t sum = 0;
+
+	while ((s = servers_next(servers, upstream, s)) != NULL)
+		sum += atomic_load_explicit(&s->state->sessions,
+		    memory_order_relaxed);
+	return sum;
 }
 
 /* --- changes */
@@ -204,37 +247,11 @@ servers_change(struct server *s, unsigned set, unsigned clear,
 
 /* --- who there is */
 
-/* The next of the lines that have its address: names may give the same. */
-static const struct server_conf *
-server_line(const struct server *s, size_t *i)
-{
-	while (*i < s->set->count) {
-		const struct endpoint *e = &s->set->endpoints[(*i)++];
-
-		if (e->server == s->state)
-			return &s->upstream->servers[e->line];
-	}
-	return NULL;
-}
-
-static const struct change *
-server_said(const struct server *s, enum change_kind kind)
-{
-	const struct change *said = NULL;
-	const struct server_conf *line;
-	size_t i = 0;
-
-	while (said == NULL && (line = server_line(s, &i)) != NULL)
-		said = changes_find(&s->servers->changes, s->upstream->name,
-		    line->name, s->state->text, kind);
-	return said;
-}
-
 /* What an operator said before it came holds at once, and is no news; what was
  * found out of one that has been here before is over. */
 static int
-server_meet(struct servers *servers, struct endpoint_set *set,
-    const struct endpoint *e)
+server_meet(struct servers *servers, const struct upstream_conf *conf,
+    struct endpoint_set *set, const struct endpoint *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	const struct change *said;
@@ -242,8 +259,8 @@ server_meet(struct servers *servers, struct endpoint_set *set,
 	if (s == NULL)
 		return -ENOMEM;
 	s->servers = servers;
-	s->upstream = &servers->config->upstreams[set->upstream];
-	s->line = &s->upstream->servers[e->line];
+	s->upstream = conf;
+	s->line = &conf->servers[e->line];
 	s->state = server_state_ref(e->server);
 	s->set = endpoint_set_ref(set);
 	s->since = clock_ms();
@@ -261,24 +278,54 @@ server_meet(struct servers *servers, struct endpoint_set *set,
 }
 
 static void
-servers_sweep(struct servers *servers, struct endpoint_set *set)
+servers_sweep(struct servers *servers, size_t upstream)
 {
 	struct server *s, *next;
 
-	s = servers_next(servers, set->upstream, NULL);
+	s = servers_next(servers, upstream, NULL);
 	for (; s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
-		if (!s->follows) {
+		if (!s->follows)
 			server_forget(s);
-			continue;
-		}
-		endpoint_set_unref(s->set);
-		s->set = endpoint_set_ref(set);
+	}
+}
+
+/* What its upstream says of checks and ejection may be new; what has been found
+ * out so far still holds. */
+static int
+server_obey(struct server *s, const struct upstream_conf *conf,
+    struct endpoint_set *set, const struct endpoint *e)
+{
+	bool is_new = s->upstream != conf;
+
+	endpoint_set_unref(s->set);
+	s->set = endpoint_set_ref(set);
+	s->follows = true;
+	s->upstream = conf;
+	s->line = &conf->servers[e->line];
+	if (!is_new && (s->watch != NULL || conf->check == CHECK_OFF))
+		return 0;
+	if (conf->check == CHECK_OFF)
+		servers_change(s, 0, SERVER_FAILING, "it is no longer checked");
+	if (conf->eject_after == 0)
+		servers_change(s, 0, SERVER_EJECTED, "eject_after is off");
+	return health_follow(s, s->servers->base);
+}
+
+void
+servers_keep(struct servers *servers, const struct upstream_conf *conf)
+{
+	struct server *s = NULL;
+
+	while ((s = servers_next(servers, conf->index, s)) != NULL) {
+		s->line = &conf->servers[s->line - s->upstream->servers];
+		s->upstream = conf;
 	}
 }
 
 int
-servers_follow(struct servers *servers, struct endpoint_set *set)
+servers_follow(struct servers *servers, const struct upstream_conf *conf,
+    struct endpoint_set *set)
 {
 	struct server *s = NULL;
 	int error = 0;
@@ -290,13 +337,13 @@ servers_follow(struct servers *servers, struct endpoint_set *set)
 
 		s = servers_find(servers, set->upstream, e->server);
 		if (s == NULL)
-			error = server_meet(servers, set, e);
-		else
-			s->follows = true;
+			error = server_meet(servers, conf, set, e);
+		else if (!s->follows)
+			error = server_obey(s, conf, set, e);
 	}
 	if (error < 0)
 		return error;
-	servers_sweep(servers, set);
+	servers_sweep(servers, set->upstream);
 	if (set->count > 0 && servers->doors != NULL)
 		doors_look(servers->doors, set->upstream);
 	return 0;
@@ -311,122 +358,6 @@ servers_weight(const struct servers *servers,
 	    upstream->name, line->name, state->text, CHANGE_WEIGHT);
 
 	return said != NULL && said->value != 0 ? said->value : weight;
-}
-
-/* --- what operators say */
-
-/* What he did is undone, and nothing to be told any more. */
-static void
-server_set_out(struct server *s, unsigned out, unsigned clear,
-    const char *cause)
-{
-	bool was = (server_out(s) & clear) != 0;
-
-	servers_change(s, out, clear, cause);
-	if (was && server_out(s) == 0)
-		s->cause[0] = '\0';
-}
-
-static bool
-upstream_has_line(const struct upstream_conf *upstream, const char *name)
-{
-	for (size_t i = 0; i < upstream->nservers; i++)
-		if (strcmp(upstream->servers[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-server_is_named(const struct server *s, const char *name, bool line)
-{
-	const struct server_conf *one;
-	size_t i = 0;
-
-	while (line && (one = server_line(s, &i)) != NULL)
-		if (strcmp(one->name, name) == 0)
-			return true;
-	return !line && strcmp(s->state->text, name) == 0;
-}
-
-/* Who is out for one of its names is out for all: the last word counts. */
-static void
-server_unsay(const struct server *s, enum change_kind kind)
-{
-	struct changes *changes = &s->servers->changes;
-	const struct server_conf *line;
-	size_t i = 0;
-
-	changes_drop(changes, s->upstream->name, s->state->text, kind);
-	while (kind == CHANGE_STATE && (line = server_line(s, &i)) != NULL)
-		changes_drop(changes, s->upstream->name, line->name, kind);
-}
-
-/* A word for a name is one for all its addresses: what was said of them before
- * is over.  What the configuration says anyway is not noted, but for an address
- * whose name was told otherwise. */
-static int
-servers_note(struct servers *servers, const struct upstream_conf *upstream,
-    const char *name, const struct change *change)
-{
-	bool line = upstream_has_line(upstream, name), found = line;
-	bool is_news = change->value != 0;
-	struct server *s = NULL;
-
-	while ((s = servers_next(servers, upstream->index, s)) != NULL) {
-		if (!server_is_named(s, name, line))
-			continue;
-		found = true;
-		if (!line)
-			changes_drop(&servers->changes, upstream->name,
-			    s->state->text, change->kind);
-		else
-			server_unsay(s, change->kind);
-		if (!line && server_said(s, change->kind) != NULL)
-			is_news = true;
-	}
-	if (!found)
-		return -ENOENT;
-	if (is_news)
-		return changes_set(&servers->changes, upstream->name, name,
-		    change);
-	changes_drop(&servers->changes, upstream->name, name, change->kind);
-	return 0;
-}
-
-int
-servers_set_out(struct servers *servers, const struct upstream_conf *upstream,
-    const char *name, unsigned out, const char *who)
-{
-	struct change change = { .kind = CHANGE_STATE, .value = out,
-		.at = clock_wall(), .since = clock_ms() };
-	unsigned clear = out == 0 ? BY_OPERATOR | SERVER_EJECTED :
-	    BY_OPERATOR & ~out;
-	bool line = upstream_has_line(upstream, name);
-	char cause[SERVERS_CAUSE];
-	struct server *s = NULL;
-	int error;
-
-	snprintf(change.who, sizeof(change.who), "%s", who);
-	error = servers_note(servers, upstream, name, &change);
-	if (error < 0)
-		return error;
-	snprintf(cause, sizeof(cause), "by %s", who);
-	while ((s = servers_next(servers, upstream->index, s)) != NULL)
-		if (server_is_named(s, name, line))
-			server_set_out(s, out, clear, cause);
-	return 0;
-}
-
-int
-servers_set_weight(struct servers *servers,
-    const struct upstream_conf *upstream, const char *name, unsigned weight,
-    const char *who)
-{
-	struct change change = { .kind = CHANGE_WEIGHT, .value = weight,
-		.at = clock_wall(), .since = clock_ms() };
-
-	snprintf(change.who, sizeof(change.who), "%s", who);
-	return servers_note(servers, upstream, name, &change);
 }
 
 struct changes *

@@ -69,9 +69,27 @@ void servers_set_missed(struct servers *, servers_missed *, void *arg);
 /* A check has found it down. */
 void server_miss(const struct server *);
 
-/* An upstream is about to have these addresses: what is new gets what operators
- * said of its name, what is gone is forgotten.  0 or -ENOMEM. */
-int servers_follow(struct servers *, struct endpoint_set *);
+/* An upstream is about to have these addresses, of which that configuration is:
+ * what is new gets what operators said of its name, what is gone is forgotten.  0
+ * or -ENOMEM. */
+int servers_follow(struct servers *, const struct upstream_conf *,
+    struct endpoint_set *);
+
+/* A configuration of an upstream that says the same as the one before; and an
+ * upstream that is none any more. */
+void servers_keep(struct servers *, const struct upstream_conf *);
+void servers_leave(struct servers *, size_t upstream);
+
+/* Room for the upstreams of another configuration (0 or -errno), and that it is
+ * the one now. */
+int  servers_grow(struct servers *, const struct config *);
+void servers_set_config(struct servers *, const struct config *);
+
+/* How many places of upstreams there is room for. */
+size_t servers_places(const struct servers *);
+
+/* How many sessions the servers of an upstream have now. */
+uint64_t servers_sessions(const struct servers *, size_t upstream);
 
 /* The weight that an endpoint shall have: that of the operator, if he gave one,
  * or 'weight'. */
@@ -124,6 +142,9 @@ int servers_set_out(struct servers *, const struct upstream_conf *,
     const char *name, unsigned out, const char *who);
 int servers_set_weight(struct servers *, const struct upstream_conf *,
     const char *name, unsigned weight, const char *who);
+
+/* What holds of those for a server; NULL: nothing. */
+const struct change *server_said(const struct server *, enum change_kind);
 
 /* All that operators have changed; of upstreams, too (pauses.h). */
 struct changes *servers_changes(struct servers *);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "logwriter.h"
+#include "reload.h"
 
 #define INT_GRACE_MS 1000
 
@@ -45,10 +46,11 @@ signal_usr1(struct signals *s)
 static void
 signal_hup(struct signals *s)
 {
-	(void)s;
+	const struct reload_told nobody = { 0 };
+
 	logwriter_reopen();
-	log_warn(0, "HUP: logs are opened anew; a changed configuration takes "
-	    "a restart, there is no reload yet");
+	log_info("HUP: logs are opened anew, and the configuration is read");
+	reload_run(s->control, false, NULL, &nobody);
 }
 
 static const struct {
@@ -88,10 +90,11 @@ signals_ignore(void)
 
 int
 signals_init(struct signals *s, struct event_base *base,
-    const struct config *config, struct stop *stop)
+    struct control *control, const struct config *config, struct stop *stop)
 {
 	int error = 0;
 
+	s->control = control;
 	s->config = config;
 	s->stop = stop;
 	for (size_t i = 0; i < SIGNALS_HANDLED; i++) {

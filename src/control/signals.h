@@ -4,7 +4,7 @@
  *	QUIT	drain without a limit
  *	INT	drain for 1 s; again: now
  *	USR1	open the logs anew
- *	HUP	the same
+ *	HUP	that, and read the configuration
  */
 #ifndef SLUICE_CONTROL_SIGNALS_H
 #define SLUICE_CONTROL_SIGNALS_H
@@ -16,7 +16,10 @@
 
 #define SIGNALS_HANDLED 5
 
+struct control;
+
 struct signals {
+	struct control	    *control; /* to be reloaded */
 	const struct config *config;
 	struct stop	    *stop;
 	struct event	     events[SIGNALS_HANDLED];
@@ -25,9 +28,9 @@ struct signals {
 /* At the very start: none that we do not handle yet may end a daemon. */
 void signals_ignore(void);
 
-/* Config and stop must outlive it. 0 or -ENOMEM. */
-int signals_init(struct signals *, struct event_base *, const struct config *,
-    struct stop *);
+/* All must outlive it. 0 or -ENOMEM. */
+int signals_init(struct signals *, struct event_base *, struct control *,
+    const struct config *, struct stop *);
 
 /* A late signal would find the default action, once the loop that handles it
  * is gone, and turn a clean end into a kill. */

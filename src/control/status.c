@@ -74,11 +74,12 @@ status_next(const struct admin_view *view, size_t *i, size_t *n,
 	if (*i >= view->config->nupstreams)
 		return false;
 	row->upstream = &view->config->upstreams[*i];
-	row->set = resolver_endpoints(view->resolver, *i);
+	row->set = resolver_endpoints(view->resolver, row->upstream->index);
 	count = row->set != NULL ? row->set->count : 0;
 	row->endpoint = *n < count ? &row->set->endpoints[*n] : NULL;
 	row->server = row->endpoint == NULL ? NULL :
-	    servers_find(view->servers, *i, row->endpoint->server);
+	    servers_find(view->servers, row->upstream->index,
+	    row->endpoint->server);
 	row->first = *n == 0;
 	row->last = *n + 1 >= count;
 	*n = row->last ? 0 : *n + 1;

@@ -95,10 +95,11 @@ text_listener(struct report *r)
 	char up[HUMAN_TEXT], down[HUMAN_TEXT], max[HUMAN_TEXT] = "-";
 	struct listener_stats sum;
 
-	if (r->i == r->view->config->nlisteners)
+	if (r->i >= r->view->config->nlisteners)
 		return false;
-	limit = &crew_shared(r->view->crew)->listeners[r->i];
-	crew_sum_listener(r->view->crew, r->i++, &sum);
+	r->i++;
+	limit = &crew_shared(r->view->crew)->listeners[l->index];
+	crew_sum_listener(r->view->crew, l->index, &sum);
 	if (limit->max > 0)
 		snprintf(max, sizeof(max), "%llu",
 		    (unsigned long long)limit->max);

@@ -171,6 +171,36 @@ sock_probe_transparent(void)
 	return error;
 }
 
+static bool
+sock_listens(int fd)
+{
+	socklen_t len = sizeof(int);
+	int listens = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	return listens;
+}
+
+/* listen(2) of one that listens changes its backlog. */
+int
+sock_retune(int fd, const struct sock_listen *opts)
+{
+	bool local = sock_is_unix(fd);
+	int error = 0;
+
+	if (!local) {
+		sock_set_tcp(fd, opts->tcp);
+		error = sock_set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+		    opts->defer_accept);
+	}
+	if (!local && error == 0 && opts->fast_open > 0)
+		error = sock_set(fd, IPPROTO_TCP, TCP_FASTOPEN,
+		    opts->fast_open);
+	if (error == 0 && sock_listens(fd) && listen(fd, opts->backlog) < 0)
+		error = -errno;
+	return error;
+}
+
 /* A socket filter sees a segment from its TCP header on; byte 13 has the flags
  * (RFC 9293 section 3.1), and what opens a connection has SYN without ACK. */
 #define TCP_FLAGS_AT 13

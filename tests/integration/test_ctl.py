@@ -468,7 +468,7 @@ def test_bash_completes(stage, proxy):
     assert "idle_timeout" in bash_completes("sluice --help-config ")
     assert bash_completes("sluice ctl ") == {
         "status", "sessions", "kill", "servers", "server", "pause",
-        "resume", "events"}
+        "resume", "reload", "events"}
     assert bash_completes("sluice ctl st") == {"status"}
     assert bash_completes("sluice ctl --json --so") == {"--socket"}
     assert bash_completes("sluice ctl -c /dev/nul") == {"/dev/null"}

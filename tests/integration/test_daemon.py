@@ -457,7 +457,7 @@ def test_usr1_and_hup_end_nothing(stage):
     for number in signal.SIGUSR1, signal.SIGHUP, signal.SIGWINCH, \
             signal.SIGALRM, signal.SIGPIPE, signal.SIGUSR2:
         proxy.signal(number)
-    proxy.wait_for_line("there is no reload yet")
+    proxy.wait_for_line("^reload: nothing is different")
     nothing_happens_for(0.2, lambda: not proxy.alive, "the daemon ended")
     client.send_and_fin(b"hello")
     assert client.read_all() == (b"hello", FIN)

@@ -11,7 +11,7 @@ import pytest
 
 from lib import logfmt
 from lib.logs import (Drops, Fifo, check_shape, inside, load, room, session,
-                      start, wait_until_all_are_told, whole_lines)
+                      start, wait_until_all_are_told, warn, whole_lines)
 from lib.marks import threads
 from lib.proxy import NO_LEAKS
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
@@ -76,8 +76,8 @@ def test_96_a_stopped_reader_under_load(stage):
     proxy.wait_for_line(f"access_log: {fifo.path}: it takes nothing; ")
     # The other device is not held up by it.
     watch = Stopwatch()
-    proxy.signal(signal.SIGHUP)
-    proxy.wait_for_line("warning: HUP")
+    warn(proxy)
+    proxy.wait_for_line("warning: reload: ")
     assert watch.seconds < limit(0.5)
     drops = wait_until_all_are_told(fifo.read, 2000)
     assert drops.dropped > 1000

@@ -13,7 +13,7 @@ import pytest
 from lib import logfmt
 from lib.admin import ask, watched
 from lib.logs import (DATA, check_shape, inside, load, room, session, start,
-                      whole_lines)
+                      warn, whole_lines)
 from lib.marks import threads
 from lib.peers import FIN, RST, BusyServer, echo
 from lib.programs import fails_to_start, free_port, run
@@ -48,12 +48,13 @@ def test_a_file_is_logfmt_or_json_from_the_first_line(stage, format):
 
 def test_stderr_is_for_people(stage):
     proxy = start(stage)
-    proxy.signal(signal.SIGHUP)
+    warn(proxy)
+    proxy.wait_for_line("^reloaded: ")
     session(stage, proxy.at)
     proxy.wait_for_records(1)
     proxy.stop()
     assert proxy.lines[0] == f"config {proxy.folder}/proxy.ini"
-    assert any(line.startswith("warning: HUP") for line in proxy.lines)
+    assert any(line.startswith("warning: reload: ") for line in proxy.lines)
     assert proxy.lines[-1] == "stopped"
     check_shape(logfmt.parse(next(line for line in proxy.lines
                                   if line.startswith("time="))))
@@ -74,7 +75,8 @@ def test_the_journal_is_told_the_level(stage, format):
     proxy = start(stage, log_format=format, prefix=[
         "sh", "-c", "export JOURNAL_STREAM=$(stat -L -c %d:%i /dev/fd/2);"
         ' exec "$@"', "sh"])
-    proxy.signal(signal.SIGHUP)
+    warn(proxy)
+    proxy.wait_for_line("reloaded: ")
     session(stage, proxy.at)
     proxy.wait_for_line("event.{1,3}end")
     proxy.stop()
@@ -84,7 +86,7 @@ def test_the_journal_is_told_the_level(stage, format):
     if format == "json":
         assert all(json.loads(line) for line in rest)
     else:
-        assert rest[levels.index(4)].startswith("HUP: ")
+        assert rest[levels.index(4)].startswith("reload: ")
         assert sum(line.startswith("time=") for line in rest) == 1
 
 
@@ -205,13 +207,15 @@ def test_the_sessions_that_are_ended_come_after_it_is_said(stage):
 
 def test_a_warning_again_and_again_is_said_once_and_counted(stage):
     proxy = start(stage)
+    proxy.may_log_errors = True
+    (proxy.folder / "proxy.ini").unlink()
     for _ in range(20):
         proxy.signal(signal.SIGHUP)
-        nothing_happens_for(0.01, lambda: proxy.log.count("warning: HUP") > 1,
+        nothing_happens_for(0.01, lambda: proxy.log.count("not reloaded") > 1,
                             "it was said twice")
-    wait_for(lambda: "warning: HUP" in proxy.log, 5, "the first")
+    wait_for(lambda: "not reloaded" in proxy.log, 5, "the first")
     proxy.stop()
-    lines = [line for line in proxy.lines if line.startswith("warning: HUP")]
+    lines = [line for line in proxy.lines if "not reloaded" in line]
     assert len(lines) == 2
     count = int(re.search(r"\(repeated (\d+) times?\)$", lines[1])[1])
     assert 1 <= count <= 19             # signals that pile up are one
@@ -277,8 +281,8 @@ def test_syslog(stage, syslog, format):
     proxy = start(stage, prefix=syslog.room, log="syslog",
                   log_format=format)
     session(stage, proxy.at)
-    proxy.signal(signal.SIGHUP)
-    wait_for(lambda: "HUP" in syslog.read(), 5, "the message")
+    warn(proxy)
+    wait_for(lambda: "reloaded: " in syslog.read(), 5, "the message")
     proxy.stop()
     lines = syslog.read().splitlines()
     head = re.compile(rf"<(\d+)>[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d "
@@ -292,7 +296,7 @@ def test_syslog(stage, syslog, format):
         assert rest[0] == f"config {proxy.folder}/proxy.ini"
         assert rest[-1] == "stopped"
         assert sum("event=end" in line for line in rest) == 1
-        assert rest[levels.index("28")].startswith("warning: HUP")
+        assert rest[levels.index("28")].startswith("warning: reload: ")
     assert (proxy.folder / "log").read_text() == ""
 
 

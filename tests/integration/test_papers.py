@@ -142,7 +142,7 @@ def commands(page):
 
 @pytest.mark.usefixtures("own_mounts")
 def test_the_commands_of_the_manual_do_what_it_says(tmp_path):
-    restart, forward, background, control = commands(
+    restart, change, forward, background, control = commands(
         ROOT / "conf" / "sluice.8")
     config = ("[listener pg]\nbind = :5433\n"
               "[upstream pg]\nserver = 127.0.0.1:5434\n")
@@ -157,13 +157,16 @@ kill -0 $(cat /run/sluice.pid)
 set +e
 systemctl() {{ echo "$@"; }}
 {restart}
+{change}
 {control}
 kill $(cat /run/sluice.pid)
 while test -s /run/sluice.pid; do sleep 0.02; done
 """, config)
     assert done.returncode == 0, done.stderr
-    sockets, tested, paused, restarted, resumed, *sessions = (
+    sockets, tested, paused, restarted, resumed, *rest = (
         done.stdout.splitlines())
+    assert rest[:3] == [tested, "nothing is different", "nothing is different"]
+    sessions = rest[3:]
     assert int(sockets) >= 1
     assert paused == "pg is paused: 0 with a server, 0 waiting"
     assert restarted == "restart postgresql"

@@ -312,7 +312,7 @@ def test_the_journal_has_the_levels(service):
     assert priority == INFO
     service.systemctl("reload")
     priority, match = service.wait_for_message("^HUP: ")
-    assert priority == WARNING
+    assert priority == INFO
     service.configure(service.server(), bind="192.0.2.1:5432")
     service.systemctl("stop")
     service.fails_to("start")

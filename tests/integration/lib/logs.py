@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import signal
 import socket
 import tempfile
 
@@ -92,6 +93,14 @@ def start(stage, prefix=(), env=None, **keys):
 
     wait_for(up, 10, "it listens")
     return proxy
+
+
+def warn(proxy):
+    """Lets it log one warning: that a change takes a restart."""
+    path = proxy.folder / "proxy.ini"
+    path.write_text(path.read_text().replace(
+        "[global]\n", "[global]\npid_file = /nowhere\n", 1))
+    proxy.signal(signal.SIGHUP)
 
 
 class Drops:

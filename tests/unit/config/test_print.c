@@ -196,6 +196,8 @@ test_help_has_every_option(void **state)
 
 		assert_non_null(OPTIONS[i].doc);
 		assert_true(strlen(OPTIONS[i].doc) > 10);
+		assert_int_equal(strstr(OPTIONS[i].doc, "takes a restart") !=
+		    NULL, OPTIONS[i].restart);
 		snprintf(line, sizeof(line), "    %s%s%s", OPTIONS[i].key,
 		    OPTIONS[i].standard != NULL ? " = " : "",
 		    OPTIONS[i].standard != NULL ? OPTIONS[i].standard : "");

@@ -79,7 +79,7 @@ a_holder_that_leaves_is_seen(void **state)
 	assert_int_equal(locks, 3);
 	assert_int_equal(pidfile_write(fd), 0);
 	check_text();
-	pidfile_close(&conf, fd);
+	pidfile_close(conf.global.pid_file, fd);
 	assert_int_equal(access(path, F_OK), -1);
 }
 
@@ -94,7 +94,7 @@ nothing_stays_open(void **state)
 	leaving = 5;
 	fd = pidfile_open(&conf);
 	assert_true(fd > 0);
-	pidfile_close(&conf, fd);
+	pidfile_close(conf.global.pid_file, fd);
 	after = dup(STDOUT_FILENO);
 	close(after);
 	assert_int_equal(before, after);
@@ -112,7 +112,7 @@ old_text_goes(void **state)
 	fd = pidfile_open(&conf);
 	assert_int_equal(pidfile_write(fd), 0);
 	check_text();
-	pidfile_close(&conf, fd);
+	pidfile_close(conf.global.pid_file, fd);
 }
 
 /* Anybody may know who runs; nobody else may say so. */
@@ -129,7 +129,7 @@ others_may_read_it(void **state)
 	umask(old);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
-	pidfile_close(&conf, fd);
+	pidfile_close(conf.global.pid_file, fd);
 }
 
 static void
@@ -140,7 +140,7 @@ no_file_is_fine(void **state)
 	(void)state;
 	assert_int_equal(pidfile_open(&none), 0);
 	assert_int_equal(pidfile_write(0), 0);
-	pidfile_close(&none, 0);
+	pidfile_close(none.global.pid_file, 0);
 	assert_int_equal(locks, 0);
 	assert_int_not_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
 }
@@ -157,7 +157,7 @@ a_successors_file_stays(void **state)
 	other = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	assert_true(other >= 0);
 	close(other);
-	pidfile_close(&conf, fd);
+	pidfile_close(conf.global.pid_file, fd);
 	assert_int_equal(access(path, F_OK), 0);
 }
 

@@ -21,7 +21,7 @@ static struct upstream_conf upstreams[] = {
 	{ .name = pg, .servers = lines, .nservers = 2 },
 };
 static const struct config config = { .upstreams = upstreams,
-	.nupstreams = 1 };
+	.nupstreams = 1, .upstream_places = 1 };
 
 static char said[LOG_LINE];
 
@@ -79,7 +79,8 @@ scene_open(struct scene *scene)
 	scene->servers = servers_new(scene->base, &config, NULL);
 	scene->set = a_set(3);
 	assert_non_null(scene->servers);
-	assert_int_equal(servers_follow(scene->servers, scene->set), 0);
+	assert_int_equal(servers_follow(scene->servers,
+	    config.upstreams, scene->set), 0);
 }
 
 static void
@@ -213,7 +214,8 @@ the_last_word_counts_whatever_the_name(void **state)
 	    server_state_ref(same->endpoints[0].server);
 	endpoint_set_unref(scene.set);
 	scene.set = same;
-	assert_int_equal(servers_follow(scene.servers, same), 0);
+	assert_int_equal(servers_follow(scene.servers,
+	    config.upstreams, same), 0);
 	assert_int_equal(say(&scene, "db2", SERVER_DISABLED), 0);
 	assert_outs(&scene, SERVER_DISABLED, 0, SERVER_DISABLED);
 	assert_int_equal(say(&scene, "db1", 0), 0);
@@ -221,9 +223,11 @@ the_last_word_counts_whatever_the_name(void **state)
 	assert_int_equal(noted(&scene), 0);
 	assert_int_equal(say(&scene, "db2", SERVER_DRAINING), 0);
 	same = a_set(1); /* away, and again */
-	assert_int_equal(servers_follow(scene.servers, same), 0);
+	assert_int_equal(servers_follow(scene.servers,
+	    config.upstreams, same), 0);
 	endpoint_set_unref(same);
-	assert_int_equal(servers_follow(scene.servers, scene.set), 0);
+	assert_int_equal(servers_follow(scene.servers,
+	    config.upstreams, scene.set), 0);
 	assert_outs(&scene, SERVER_DRAINING, 0, SERVER_DRAINING);
 	scene_close(&scene);
 }
@@ -240,7 +244,8 @@ what_was_said_holds_for_who_comes_later(void **state)
 	assert_int_equal(say(&scene, "db1", SERVER_DRAINING), 0);
 	assert_int_equal(say(&scene, "10.0.0.3:5432", SERVER_DISABLED), 0);
 	again = a_set(3);
-	assert_int_equal(servers_follow(scene.servers, again), 0);
+	assert_int_equal(servers_follow(scene.servers,
+	    config.upstreams, again), 0);
 	assert_null(nth(&scene, 0));
 	endpoint_set_unref(scene.set);
 	scene.set = again;
@@ -319,7 +324,7 @@ refuse(const struct scene *scene, size_t n, unsigned times)
 	while (times-- > 0)
 		server_state_fail(scene->set->endpoints[n].server,
 		    -ECONNREFUSED);
-	eject_look(scene->servers, 1);
+	eject_look(scene->servers);
 }
 
 static void
@@ -345,7 +350,7 @@ so_many_failures_in_a_row_eject(void **state)
 	server_state_join(scene.set->endpoints[0].server);
 	refuse(&scene, 0, 4);
 	server_state_fail(scene.set->endpoints[0].server, -EADDRNOTAVAIL);
-	eject_look(scene.servers, 1);
+	eject_look(scene.servers);
 	assert_outs(&scene, 0, 0, 0);
 	refuse(&scene, 0, 1);
 	assert_outs(&scene, SERVER_EJECTED, 0, 0);
@@ -360,7 +365,7 @@ so_many_failures_in_a_row_eject(void **state)
 	assert_string_equal(heard(), "upstream pg: server db1 (10.0.0.1:5432) "
 	    "is up: 20ms are over (eject_time); 3 of 3 are up");
 	assert_int_equal(scene.set->endpoints[0].server->row, 0);
-	eject_look(scene.servers, 1);
+	eject_look(scene.servers);
 	assert_outs(&scene, 0, SERVER_EJECTED, 0);
 	set_ejection(0, 0, 0);
 	scene_close(&scene);
@@ -400,8 +405,10 @@ who_comes_back_has_failed_in_no_row(void **state)
 	(void)state;
 	scene_open(&scene);
 	scene.set->endpoints[0].server->row = 7;
-	assert_int_equal(servers_follow(scene.servers, none), 0);
-	assert_int_equal(servers_follow(scene.servers, scene.set), 0);
+	assert_int_equal(servers_follow(scene.servers,
+	    config.upstreams, none), 0);
+	assert_int_equal(servers_follow(scene.servers,
+	    config.upstreams, scene.set), 0);
 	assert_int_equal(scene.set->endpoints[0].server->row, 0);
 	endpoint_set_unref(none);
 	scene_close(&scene);
@@ -438,7 +445,7 @@ an_operator_ends_it(void **state)
 	refuse(&scene, 0, 1);
 	assert_int_equal(say(&scene, "db1", 0), 0);
 	assert_outs(&scene, 0, 0, 0);
-	eject_look(scene.servers, 1);
+	eject_look(scene.servers);
 	assert_outs(&scene, 0, 0, 0);
 	assert_int_equal(nth(&scene, 0)->eject.count, 1);
 	refuse(&scene, 0, 1);

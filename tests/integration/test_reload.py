@@ -1,0 +1,709 @@
+"""Another configuration, without a new process: HUP and 'sluice ctl reload'."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from lib.admin import Folder, ask, find_doors
+from lib.logs import Fifo
+from lib.marks import both_crews
+from lib.peers import FIN, RST, connect, echo, greeter, payload
+from lib.proxy import BINARY
+from lib.scrape import scrape
+from lib.stage import section
+from lib.timing import SLOW, limit, nothing_happens_for, wait_for
+from test_ctl import ctl
+
+pytestmark = pytest.mark.threads
+
+
+class Changing:
+    """A proxy whose proxy.ini is written anew: sections as dictionaries."""
+
+    def __init__(self, stage, sections, workers=3, **global_):
+        self.stage = stage
+        self.door = stage.keep(Folder()) / "ctl.sock"
+        self.global_ = {"workers": workers, "drain_timeout": "1s",
+                        "admin": "127.0.0.1:0", "admin_socket": self.door,
+                        **global_}
+        self.proxy = find_doors(stage.sluice(self.text(sections)))
+        self.path = self.proxy.folder / "proxy.ini"
+
+    def text(self, sections):
+        return section("global", self.global_) + "".join(
+            section(name, keys) for name, keys in sections.items())
+
+    def write(self, sections):
+        self.path.write_text(self.text(sections))
+
+    def ctl(self, *words):
+        return ctl(words[0], "--socket", self.door, *words[1:])
+
+    def reload(self, sections=None, code=0):
+        """What it said."""
+        if sections is not None:
+            self.write(sections)
+        done = self.ctl("reload")
+        assert done.returncode == code, done
+        return done.stdout + done.stderr
+
+    def client(self, listener="a"):
+        return self.stage.connect(self.proxy.address(listener))
+
+    def metric(self, name, **labels):
+        return scrape(self.proxy.tcp).get(name, **labels)
+
+
+def listener(**keys):
+    return {"bind": "127.0.0.1:0", **keys}
+
+
+def upstream(*servers, **keys):
+    return {"server": [f"127.0.0.1:{s.port}" for s in servers], **keys}
+
+
+def to(server, **keys):
+    """A listener and an upstream of the name a."""
+    return {"listener a": listener(**keys), "upstream a": upstream(server)}
+
+
+def says(client):
+    """The banner of who is at the other end."""
+    text = client.recv_exact(1)
+    return text.decode()
+
+
+def echoes(client, data=b"still here"):
+    client.send(data)
+    return client.recv_exact(len(data)) == data
+
+
+@pytest.fixture
+def banners(stage):
+    """Servers that say their letter."""
+    return [stage.server(greeter(letter)) for letter in (b"A", b"B", b"C")]
+
+
+# What changes, and what does not.
+
+@both_crews
+def test_new_sessions_go_where_the_new_file_says(stage, workers, banners):
+    one, other, _ = banners
+    daemon = Changing(stage, to(one), workers)
+    old = daemon.client()
+    assert says(old) == "A"
+    said = daemon.reload(to(other))
+    assert f"upstream a: server - 127.0.0.1:{one.port} (1 session keeps what " \
+        "was)\n" in said
+    assert f"upstream a: server + 127.0.0.1:{other.port}" in said
+    assert said.endswith("reloaded\n")
+    wait_for(lambda: says(daemon.client()) == "B", 5, "the other server")
+    assert [says(daemon.client()) for _ in range(20)] == ["B"] * 20
+    assert not old.events()
+    daemon.proxy.wait_for_line(r"^reloaded: 2 changes, 1 listener, 1 upstream$")
+
+
+@both_crews
+def test_sessions_keep_what_they_began_with(stage, workers):
+    server = stage.server(echo)
+    daemon = Changing(stage, to(server, idle_timeout="1h"), workers)
+    old = daemon.client()
+    assert echoes(old)
+    assert "listener a: idle_timeout 1h -> 300ms (1 session keeps what was)" \
+        in daemon.reload(to(server, idle_timeout="300ms"))
+    young = daemon.client()
+    assert echoes(young)
+    assert young.read_all()[1] == RST
+    assert daemon.proxy.record(young).how == "timeout"
+    assert echoes(old)
+
+
+@both_crews
+def test_listeners_come_and_go(stage, workers, banners):
+    one, other, _ = banners
+    before = {"listener a": listener(), "upstream a": upstream(one)}
+    both = {**before, "listener b": listener(upstream="b"),
+            "upstream b": upstream(other)}
+    daemon = Changing(stage, before, workers)
+    sockets = daemon.proxy.sockets
+    said = daemon.reload(both)
+    assert "listener b: added\n" in said and "upstream b: added\n" in said
+    daemon.proxy.wait_for_line("^reloaded: ")
+    address = daemon.proxy.address("b")
+    session = stage.connect(address)
+    assert says(session) == "B"
+    assert says(daemon.client("a")) == "A"
+    said = daemon.reload(before)
+    assert "listener b: removed (1 session keeps what was)\n" in said
+    wait_for(lambda: refuses(address), 5, "the port is closed")
+    assert says(daemon.client("a")) == "A"
+    assert not session.events()
+    session.fin()
+    wait_for(lambda: daemon.proxy.sockets <= sockets + 4, 5, "what was b's")
+
+
+def refuses(address):
+    try:
+        with socket.create_connection(address, timeout=limit(5)):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def is_reset(address):
+    """Whoever comes is, before or after connect() has returned."""
+    try:
+        with contextlib.closing(connect(address)) as client:
+            return client.read_all() == (b"", RST)
+    except ConnectionResetError:
+        return True
+
+
+@both_crews
+def test_a_port_may_be_another_listeners(stage, workers, banners):
+    """The sockets stay: who is queued meanwhile is served by the new one."""
+    one, other, _ = banners
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    keys = {"bind": f"127.0.0.1:{port}"}
+    daemon = Changing(stage, {"listener a": keys, "upstream a": upstream(one)},
+                      workers)
+    inodes = listening(daemon.proxy, port)
+    daemon.reload({"listener b": keys, "upstream b": upstream(other)})
+    wait_for(lambda: says(stage.connect(("127.0.0.1", port))) == "B", 5,
+             "the other listener")
+    assert listening(daemon.proxy, port) == inodes
+    assert len(inodes) == workers
+
+
+def listening(proxy, port):
+    """The inodes of its sockets that listen there."""
+    with open(f"/proc/{proxy.pid}/net/tcp") as table:
+        lines = [line.split() for line in table][1:]
+    found = {line[9] for line in lines
+             if line[3] == "0A" and int(line[1].split(":")[1], 16) == port}
+    return {link for link in proxy.fds.values()
+            if link.startswith("socket:") and link[8:-1] in found}
+
+
+def test_nothing_different(stage, banners):
+    daemon = Changing(stage, to(banners[0]))
+    assert daemon.reload() == "nothing is different\n"
+    daemon.path.write_text("; a comment\n\n" + daemon.path.read_text())
+    assert daemon.reload() == "nothing is different\n"
+    assert says(daemon.client()) == "A"
+
+
+def test_counters_and_what_was_said_by_hand_survive(stage):
+    one, other = stage.server(echo), stage.server(echo)
+    keys = {"server": [f"127.0.0.1:{one.port} name=one",
+                       f"127.0.0.1:{other.port} name=other"]}
+    sections = {"listener a": listener(), "upstream a": keys}
+    daemon = Changing(stage, sections)
+    for _ in range(4):
+        client = daemon.client()
+        assert echoes(client)
+        client.fin()
+        assert client.read_all() == (b"", FIN)
+    assert daemon.ctl("server", "a/one", "drain").returncode == 0
+    wait_for(lambda: daemon.metric("sluice_listener_sessions_begun_total",
+                                   listener="a") == 4, 5, "four")
+    daemon.reload({**sections, "listener z": listener(upstream="a"),
+                   "upstream a": {**keys, "connect_timeout": "2s"}})
+    assert daemon.metric("sluice_listener_sessions_begun_total", listener="a") == 4
+    for _ in range(6):
+        client = daemon.client()
+        assert echoes(client)
+    text = daemon.ctl("servers").stdout
+    assert re.search(r"one.*drain", text), text
+    state = ask(daemon.proxy.tcp, "/api/status").json
+    assert [l["name"] for l in state["listeners"]] == ["a", "z"]
+
+
+def test_a_pause_survives(stage):
+    server = stage.server(echo)
+    daemon = Changing(stage, to(server))
+    assert daemon.ctl("pause", "a").returncode == 0
+    client = daemon.client()
+    client.send(b"x")
+    daemon.reload(to(server, idle_timeout="1h"))
+    late = daemon.client()
+    late.send(b"y")
+    nothing_happens_for(0.3, lambda: client.events() or late.events(), "an end")
+    assert daemon.ctl("resume", "a").returncode == 0
+    assert client.recv_exact(1) == b"x"
+    assert late.recv_exact(1) == b"y"
+
+
+def test_who_waits_for_an_upstream_that_goes_is_let_go_on(stage):
+    server = stage.server(echo)
+    daemon = Changing(stage, {**to(server), "listener b": listener(),
+                              "upstream b": upstream(server)})
+    assert daemon.ctl("pause", "b").returncode == 0
+    client = daemon.client("b")
+    client.send(b"x")
+    wait_for(lambda: daemon.metric("sluice_upstream_waiting_sessions",
+                                   upstream="b") == 1, 5, "it waits")
+    daemon.reload(to(server))
+    assert client.recv_exact(1) == b"x"
+
+
+def test_limits_change(stage):
+    server = stage.server(echo)
+    daemon = Changing(stage, to(server, max_sessions=1))
+    first = daemon.client()
+    assert echoes(first)
+    second = daemon.client()
+    second.send(b"x")
+    nothing_happens_for(0.3, lambda: second.events(), "an answer")
+    daemon.reload(to(server, max_sessions=2))
+    assert second.recv_exact(1) == b"x"
+    assert daemon.metric("sluice_listener_max_sessions", listener="a") == 2
+
+
+def test_the_limit_of_all_sessions_changes(stage):
+    server = stage.server(echo)
+    daemon = Changing(stage, to(server), max_sessions=1)
+    first = daemon.client()
+    assert echoes(first)
+    second = daemon.client()
+    second.send(b"x")
+    nothing_happens_for(0.3, lambda: second.events(), "an answer")
+    daemon.global_["max_sessions"] = 7
+    daemon.reload(to(server))
+    assert second.recv_exact(1) == b"x"
+    assert daemon.metric("sluice_max_sessions") == 7
+
+
+def test_a_list_of_addresses_is_read_again(stage):
+    server = stage.server(echo)
+    blocked = stage.folder / "blocked"
+    blocked.write_text("192.0.2.0/24\n")
+    daemon = Changing(stage, to(server, deny=f"file:{blocked}"))
+    assert echoes(daemon.client())
+    blocked.write_text("192.0.2.0/24\n127.0.0.0/8\n")
+    assert "listener a: allow, deny: a file has other ranges" in \
+        daemon.reload()
+    wait_for(lambda: is_reset(daemon.proxy.address("a")), 5, "denied")
+
+
+def test_what_takes_a_restart_is_said(stage):
+    server = stage.server(echo)
+    daemon = Changing(stage, to(server))
+    daemon.global_["workers"] = 2
+    daemon.global_["drain_timeout"] = "3s"
+    said = daemon.reload(to(server))
+    assert "global: workers 3 -> 2 (takes a restart)\n" in said
+    assert re.search(r"^global: drain_timeout 1s -> 3s", said, re.M)
+    daemon.proxy.wait_for_line("^warning: reload: global: workers 3 -> 2: "
+                               "takes a restart$")
+    assert echoes(daemon.client())
+
+
+# What is wrong changes nothing.
+
+def spoil_with(text):
+    return lambda path: path.write_text(text)
+
+
+def make_unreadable(path):
+    path.unlink()
+    path.symlink_to("proxy.ini")                # a loop: even root cannot
+
+
+def make_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def make_fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+WRONG = {
+    "broken": (spoil_with("[listener a]\nbind = 127.0.0.1:0\nupstrem = a\n"),
+               r"proxy.ini:3: .*upstrem.*upstream"),
+    "empty": (spoil_with(""), "is empty"),
+    "truncated": (spoil_with("[listener a]\nbind = 127.0.0.1:0\n[upstre"),
+                  r"proxy.ini:3: "),
+    "deleted": (lambda path: path.unlink(), "No such file"),
+    "folder": (make_folder, "is a directory"),
+    "fifo": (make_fifo, "not a|is a"),
+    "unreadable": (make_unreadable, "symbolic links"),
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+@pytest.mark.parametrize("by", ["ctl", "hup"])
+def test_93_a_wrong_file(stage, banners, how, by):
+    spoil, words = WRONG[how]
+    daemon = Changing(stage, to(banners[0]))
+    daemon.proxy.may_log_errors = True
+    spoil(daemon.path)
+    if by == "ctl":
+        said = daemon.reload(code=1)
+        assert re.search(words, said) and "not reloaded" in said, said
+    else:
+        daemon.proxy.signal(signal.SIGHUP)
+    daemon.proxy.wait_for_line(rf"^error: .*({words})")
+    daemon.proxy.wait_for_line("^error: not reloaded: what was before goes on$")
+    assert says(daemon.client()) == "A"
+    assert daemon.metric("sluice_reloads_total", result="failed") == 1
+    assert daemon.metric("sluice_config_last_reload_successful") == 0
+
+
+def test_a_port_that_is_taken(stage, banners):
+    """What was bound before it is given back."""
+    daemon = Changing(stage, to(banners[0]))
+    daemon.proxy.may_log_errors = True
+    sockets = daemon.proxy.sockets
+    path = stage.keep(Folder()) / "new.sock"
+    said = daemon.reload({
+        **to(banners[1]), "listener b": listener(upstream="a"),
+        "listener u": {"bind": f"unix:{path}", "upstream": "a"},
+        "listener c": {"bind": f"127.0.0.1:{banners[2].port}",
+                       "upstream": "a"}}, code=1)
+    assert f"listener c: cannot bind 127.0.0.1:{banners[2].port}" in said, said
+    wait_for(lambda: daemon.proxy.sockets == sockets, 5, "the others' sockets")
+    assert not os.path.exists(path)
+    assert says(daemon.client()) == "A"
+    assert daemon.reload(to(banners[1])).endswith("reloaded\n")
+
+
+# What would be.
+
+def test_dry_run(stage, banners):
+    daemon = Changing(stage, to(banners[0]))
+    client = daemon.client()
+    assert says(client) == "A"
+    done = daemon.ctl("reload", "--dry-run")
+    assert (done.returncode, done.stdout) == (0, "nothing is different\n")
+    daemon.write(to(banners[1], idle_timeout="1h"))
+    done = daemon.ctl("reload", "--dry-run")
+    assert done.returncode == 2
+    assert done.stdout.endswith("would be reloaded\n")
+    assert "listener a: idle_timeout 24h -> 1h (1 session keeps what was)\n" \
+        in done.stdout
+    assert says(daemon.client()) == "A"
+    daemon.path.write_text("[lisener]\n")
+    done = daemon.ctl("reload", "--dry-run")
+    assert done.returncode == 1 and "proxy.ini:1: " in done.stderr
+    assert "lisener" not in daemon.proxy.log
+
+
+def test_as_json(stage, banners):
+    daemon = Changing(stage, to(banners[0]))
+    daemon.write(to(banners[0], idle_timeout="1h"))
+    reply = ask(daemon.door, "/api/reload?dry_run=1", method="POST")
+    assert (reply.status, reply.json) == (202, {
+        "changes": [{"section": "listener", "name": "a", "what": "changed",
+                     "key": "idle_timeout", "before": "24h", "after": "1h",
+                     "sessions": 0, "restart": False}],
+        "result": "would be reloaded"})
+    daemon.path.write_text("")
+    reply = ask(daemon.door, "/api/reload?dry_run=1", method="POST")
+    assert reply.status == 409 and "is empty" in reply.json["errors"][0]
+    assert ask(daemon.proxy.tcp, "/api/reload", method="POST").status in (403, 405)
+
+
+# Under load.
+
+class Load:
+    """Clients that come and go and check every byte, until told to stop."""
+
+    def __init__(self, addresses, threads=4):
+        self.addresses = addresses
+        self.stopping = False
+        self.served, self.wrong = 0, []
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(n,))
+                        for n in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def one(self, n, i):
+        data = payload(20000, seed=n * 1000003 + i)
+        address = self.addresses[i % len(self.addresses)]
+        with contextlib.closing(connect(address)) as client:
+            client.send_and_fin(data)
+            heard = client.read_all()
+            assert heard == (data, FIN), (len(heard[0]), heard[1])
+
+    def run(self, n):
+        i = 0
+        while not self.stopping:
+            i += 1
+            try:
+                self.one(n, i)
+                with self.lock:
+                    self.served += 1
+            except Exception as error:          # what, is told at the end
+                self.wrong.append(error)
+
+    def stop(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join(limit(30))
+        assert not self.wrong, self.wrong[:5]
+
+
+@contextlib.contextmanager
+def load(addresses):
+    clients = Load(addresses)
+    try:
+        yield clients
+    finally:
+        clients.stop()
+
+
+@both_crews
+def test_92_20_hups_in_3_s_under_load(stage, workers):
+    one, other = stage.server(echo), stage.server(echo)
+    daemon = Changing(stage, to(one), workers)
+    long = daemon.client()
+    assert echoes(long)
+    with load([daemon.proxy.address("a")]) as clients:
+        for i in range(20):
+            daemon.write(to((one, other)[i % 2], idle_timeout=f"{i + 1}h"))
+            daemon.proxy.signal(signal.SIGHUP)
+            wait_for(lambda: daemon.proxy.log.count("\nreloaded: ") == i + 1,
+                     5, "the reload")
+        before = clients.served
+        wait_for(lambda: clients.served > before + 20, 10, "more")
+    assert echoes(long)
+    assert daemon.metric("sluice_reloads_total", result="done") == 20
+
+
+def test_hups_at_once_are_as_one(stage, banners):
+    daemon = Changing(stage, to(banners[0]))
+    daemon.write(to(banners[1]))
+    with daemon.proxy.paused():
+        for _ in range(5):
+            daemon.proxy.signal(signal.SIGHUP)
+    daemon.proxy.wait_for_line("^reloaded: ")
+    wait_for(lambda: says(daemon.client()) == "B", 5, "the other server")
+
+
+@both_crews
+def test_200_reloads_leave_nothing(stage, workers):
+    server = stage.server(echo)
+    few = to(server)
+    many = {**few, "listener b": listener(upstream="b"), "upstream b": {
+        **upstream(server), "check": "tcp", "check_interval": "100ms",
+        "balance": "hash"}}
+    daemon = Changing(stage, few, workers)
+    held = daemon.client()
+    assert echoes(held)
+
+    def reload(times):
+        for i in range(times):
+            daemon.reload(many if i % 2 == 0 else few)
+            client = daemon.client()
+            assert echoes(client)
+            client.close()
+
+    reload(200)                 # the heap finds its size
+    proxy = daemon.proxy
+    wait_for(lambda: proxy.session_sockets <= 2, 10, "all closed")
+    fds, threads, memory = len(proxy.fds), proxy.threads, proxy.anonymous
+    reload(200)
+    wait_for(lambda: len(proxy.fds) <= fds, 10, "no more descriptors")
+    assert proxy.threads == threads
+    assert SLOW > 1 or proxy.anonymous - memory < 1 << 20
+    assert echoes(held)
+
+
+@both_crews
+def test_a_listener_goes_while_clients_queue(stage, workers, banners):
+    """Who was queued is served; who comes later is refused, and nobody is
+    reset."""
+    before = {**to(banners[0]), "listener b": listener(upstream="a")}
+    daemon = Changing(stage, before, workers)
+    address = daemon.proxy.address("b")
+    with daemon.proxy.paused():
+        daemon.write(to(banners[0]))
+        daemon.proxy.signal(signal.SIGHUP)
+        clients = [stage.connect(address) for _ in range(100)]
+    for client in clients:
+        assert says(client) == "A"
+    wait_for(lambda: refuses(address), 5, "the port is closed")
+
+
+def test_nobody_is_reset_while_a_listener_goes(stage):
+    """Whoever gets a connection gets a whole session."""
+    server = stage.server(echo)
+    before = {**to(server), "listener b": listener(upstream="a")}
+    daemon = Changing(stage, before)
+    address = daemon.proxy.address("b")
+    served, refused, wrong = [0], threading.Event(), []
+
+    def come():
+        while not refused.is_set():
+            try:
+                client = connect(address)
+            except ConnectionRefusedError:
+                refused.set()
+                return
+            try:
+                client.send_and_fin(b"whole")
+                if client.read_all() != (b"whole", FIN):
+                    wrong.append("cut")
+                served[0] += 1
+            finally:
+                client.close()
+
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: served[0] > 50, 10, "they come")
+    daemon.reload(to(server))
+    for thread in threads:
+        thread.join(limit(20))
+    assert refused.is_set() and not wrong
+
+
+# With other things going on.
+
+def test_hup_during_a_drain(stage, banners):
+    daemon = Changing(stage, to(banners[0]), drain_timeout="30s")
+    daemon.proxy.may_log_errors = True
+    client = daemon.client()
+    assert says(client) == "A"
+    daemon.proxy.signal(signal.SIGTERM)
+    daemon.proxy.wait_for_line("^draining")
+    daemon.proxy.signal(signal.SIGHUP)
+    daemon.proxy.wait_for_line("^error: the daemon is stopping$")
+    client.fin()
+    assert daemon.proxy.wait(10) == 0
+
+
+def test_term_right_behind_hup(stage, banners):
+    daemon = Changing(stage, to(banners[0]))
+    daemon.write({**to(banners[1]), "listener b": listener(upstream="a")})
+    with daemon.proxy.paused():
+        daemon.proxy.signal(signal.SIGHUP)
+        daemon.proxy.signal(signal.SIGTERM)
+    daemon.proxy.stop()
+
+
+def test_a_unix_socket_comes_and_goes(stage, banners):
+    path = stage.keep(Folder()) / "b.sock"
+    few = to(banners[0])
+    daemon = Changing(stage, few)
+    daemon.reload({**few, "listener b": {"bind": f"unix:{path}",
+                                         "upstream": "a"}})
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        assert sock.recv(1) == b"A"
+        daemon.reload(few)
+        assert not os.path.exists(path)
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sock.recv(1)
+
+
+def test_options_of_a_port_that_stays(stage, banners):
+    daemon = Changing(stage, to(banners[0], backlog=5))
+    address = daemon.proxy.address("a")
+    assert backlog(daemon.proxy, address) == {5}
+    daemon.reload(to(banners[0], backlog=77, keepalive_idle="33s"))
+    assert backlog(daemon.proxy, address) == {77}
+    assert says(daemon.client()) == "A"
+
+
+def backlog(proxy, address):
+    import subprocess
+    out = subprocess.run(["ss", "-Hltn", f"sport = :{address[1]}"], text=True,
+                         stdout=subprocess.PIPE, check=True).stdout
+    return {int(line.split()[2]) for line in out.splitlines()}
+
+
+def test_checks_begin_change_and_end(stage):
+    server = stage.server(echo)
+    daemon = Changing(stage, to(server))
+
+    def reload(**keys):
+        daemon.reload({"listener a": listener(),
+                       "upstream a": upstream(server, **keys)})
+
+    reload(check="tcp", check_interval="100ms")
+    wait_for(lambda: b"tcp" in ask(daemon.proxy.tcp, "/api/servers").body
+             .encode(), 5, "it is checked")
+    reload(check="send_expect", check_interval="100ms", check_send="x",
+           check_expect="y", check_timeout="200ms")
+    daemon.proxy.wait_for_line(r"server .* is down after .*check send_expect")
+    wait_for(lambda: is_reset(daemon.proxy.address("a")), 5, "a reset")
+    reload()
+    daemon.proxy.wait_for_line(r"server .* is up after .*no longer checked")
+    assert echoes(daemon.client())
+
+
+def test_a_listener_that_was_shut_opens(stage):
+    server = stage.server(echo)
+    port = server.port
+    keys = {"check": "tcp", "check_interval": "100ms", "check_fall": 1}
+    daemon = Changing(stage, {
+        "listener a": {"bind": f"127.0.0.1:{free_port()}"},
+        "upstream a": upstream(server, on_no_server="unlisten", **keys)})
+    address = bound(daemon)
+    server.close()
+    daemon.proxy.wait_for_line("clients are refused .on_no_server = unlisten.")
+    wait_for(lambda: refuses(address), 5, "it refuses")
+    other = stage.server(echo)
+    sections = {"listener a": {"bind": f"127.0.0.1:{address[1]}"},
+                "upstream a": upstream(other)}
+    daemon.reload(sections)
+    wait_for(lambda: not refuses(address), 5, "it listens")
+    assert echoes(stage.connect(address))
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def bound(daemon):
+    text = re.search(r"^forwarding 127.0.0.1:(\d+)", daemon.proxy.log, re.M)
+    return "127.0.0.1", int(text[1])
+
+
+def sluice(*args):
+    return subprocess.run([BINARY, *args], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=limit(30))
+
+
+def test_diff(stage, banners):
+    """sluice -t --diff, from another file as well."""
+    daemon = Changing(stage, to(banners[0]))
+
+    def diff(path, *more):
+        return sluice("-t", "--diff", "-c", str(path), *more)
+
+    done = diff(daemon.path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(": ok (1 listener, 1 upstream)\n"
+                                "nothing is different\n")
+    other = daemon.path.with_name("other.ini")
+    other.write_text(daemon.text(to(banners[0], idle_timeout="1h")))
+    done = diff(other)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "listener a: idle_timeout 24h -> 1h\n" in done.stdout
+    assert done.stdout.endswith("would be reloaded\n")
+    other.write_text("[lisener]\n")
+    done = diff(other)
+    assert done.returncode == 1 and "other.ini:1: " in done.stderr
+    other.write_text(daemon.path.read_text().replace("ctl.sock", "none.sock"))
+    done = diff(other)
+    assert done.returncode == 3 and "none.sock" in done.stderr
+    done = sluice("--diff", "-c", str(daemon.path))
+    assert done.returncode == 1 and "--diff goes with -t" in done.stderr
+    assert says(daemon.client()) == "A"
