@@ -196,7 +196,7 @@ def test_a_restart_of_postgresql_without_an_error(stage, clients):
     tools = os.path.dirname(program)
     bench = subprocess.Popen(
         [f"{tools}/pgbench", "-n", "-C",
-         "-c", str(clients), "-j", str(clients), "-T", "5", "-f",
+         "-c", str(clients), "-j", str(clients), "-T", "10", "-f",
          str(script), "-U", "sluice", "-h", proxy.address()[0], "-p",
          str(proxy.address()[1]), "postgres"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
