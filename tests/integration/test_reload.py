@@ -537,6 +537,21 @@ def test_a_listener_goes_while_clients_queue(stage, workers, banners):
     wait_for(lambda: refuses(address), 5, "the port is closed")
 
 
+def test_who_is_on_the_way_still_comes(stage):
+    """A handshake that the kernel has not finished is in no queue: with
+    defer_accept it is not before the client has said something."""
+    server = stage.server(echo)
+    daemon = Changing(stage, {**to(server), "listener b": listener(
+        upstream="a", defer_accept="10s")})
+    clients = [daemon.client("b") for _ in range(20)]
+    address = daemon.proxy.address("b")
+    daemon.reload(to(server))
+    for client in clients:
+        client.send(b"x")
+    assert [client.recv_exact(1) for client in clients] == [b"x"] * 20
+    wait_for(lambda: refuses(address), 5, "the port is closed")
+
+
 def test_nobody_is_reset_while_a_listener_goes(stage):
     """Whoever gets a connection gets a whole session."""
     server = stage.server(echo)
