@@ -6,6 +6,7 @@
 #include "control/version.h"
 #include "name_text.h"
 #include "pauses.h"
+#include "reload.h"
 #include "report.h"
 #include "status.h"
 #include "status_text.h"
@@ -27,6 +28,7 @@ status_begin(struct report *r)
 	const struct admin_view *view = r->view;
 	struct json *j = &r->json;
 	struct status status;
+	char read[CLOCK_TEXT];
 
 	status_sum(view, &status);
 	json_begin(j, NULL, '{');
@@ -37,6 +39,9 @@ status_begin(struct report *r)
 	json_text(j, "started", view->started);
 	json_number(j, "uptime_ms", clock_ms() - view->started_ms);
 	json_text(j, "config", view->config->path);
+	json_text(j, "config_read", clock_text(view->reload->last_wall, read));
+	json_text(j, "not_reloaded", view->reload->last_failed ?
+	    view->reload->why : NULL);
 	json_number(j, "sessions", status.sessions);
 	json_number(j, "max_sessions", status.max_sessions);
 	json_number(j, "begun", status.begun);

@@ -1,5 +1,6 @@
 /* The head of the status page: what is at a glance. */
 #include "page.h"
+#include "reload.h"
 
 #include <string.h>
 #include <sys/utsname.h>
@@ -267,6 +268,12 @@ head_title(struct report *r, const char *host)
 		page_text(r->out, view->config->path);
 	else
 		evbuffer_add_printf(r->out, "what the command line says");
+	evbuffer_add_printf(r->out, "</p>\n");
+	if (!view->reload->last_failed)
+		return;
+	evbuffer_add_printf(r->out, "<p><b>What the file says by now is not in "
+	    "use</b>: ");
+	page_text(r->out, view->reload->why);
 	evbuffer_add_printf(r->out, "</p>\n");
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/rows.h"
@@ -26,19 +27,22 @@ struct reloading {
 	const struct config	**live;	    /* owned */
 	size_t			  nlive;
 	size_t			  changes;
+	char			  why[RELOAD_WHY]; /* the first error */
 };
 
 /* --- what is told */
 
 static void
-reload_tell(const struct reloading *r, const char *line)
+reload_tell(struct reloading *r, const char *line)
 {
+	if (r->why[0] == '\0')
+		snprintf(r->why, sizeof(r->why), "%s", line);
 	if (r->told->error != NULL)
 		r->told->error(r->told->arg, line);
 }
 
 static void __attribute__((format(printf, 2, 3)))
-reload_fail(const struct reloading *r, const char *format, ...)
+reload_fail(struct reloading *r, const char *format, ...)
 {
 	char line[LOG_LINE];
 	va_list args;
@@ -343,6 +347,7 @@ reload_run(struct control *c, bool dry, const char *path,
 	if (!dry) {
 		reload_log(&r, result);
 		state->last_failed = result == RELOAD_FAILED;
+		memcpy(state->why, r.why, sizeof(state->why));
 		state->done += result != RELOAD_FAILED;
 		state->failed += result == RELOAD_FAILED;
 		if (result != RELOAD_FAILED)

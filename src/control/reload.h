@@ -13,12 +13,15 @@
 
 #include "config/diff.h"
 
+#define RELOAD_WHY 512
+
 struct control;
 
 /* How they went so far; for metrics and pages. */
 struct reload {
 	uint64_t done, failed;
 	bool	 last_failed;
+	char	 why[RELOAD_WHY]; /* the first error of that; "": none */
 	uint64_t last_wall; /* clock_wall() of the last that was done */
 };
 

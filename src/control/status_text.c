@@ -6,6 +6,7 @@
 #include "base/human.h"
 #include "control/version.h"
 #include "pauses.h"
+#include "reload.h"
 #include "status.h"
 
 #define NAME_WIDTH 8 /* at least */
@@ -49,6 +50,21 @@ text_sums(struct evbuffer *out, const struct status *status)
 		    (unsigned long long)status->log_drops);
 }
 
+/* What is in use, and that the file says something else by now. */
+static void
+text_config(struct evbuffer *out, const struct admin_view *view)
+{
+	const struct reload *reload = view->reload;
+	char read[CLOCK_TEXT];
+
+	evbuffer_add_printf(out, "config    %s, read %.19sZ\n",
+	    view->config->path != NULL ? view->config->path :
+	    "of the command line", clock_text(reload->last_wall, read));
+	if (reload->last_failed)
+		evbuffer_add_printf(out, "          NOT RELOADED since: %s\n",
+		    reload->why);
+}
+
 static void
 text_begin(struct report *r)
 {
@@ -63,8 +79,7 @@ text_begin(struct report *r)
 	evbuffer_add_printf(r->out, "state     %s%s for %s, since %.19sZ\n",
 	    status_word(view), status_ready(view) ? "" : ", running",
 	    status_age(view, age), view->started);
-	evbuffer_add_printf(r->out, "config    %s\n", view->config->path != NULL ?
-	    view->config->path : "of the command line");
+	text_config(r->out, view);
 	text_sums(r->out, &status);
 }
 

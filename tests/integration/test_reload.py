@@ -358,6 +358,11 @@ def test_93_a_wrong_file(stage, banners, how, by):
     assert says(daemon.client()) == "A"
     assert daemon.metric("sluice_reloads_total", result="failed") == 1
     assert daemon.metric("sluice_config_last_reload_successful") == 0
+    told = ask(daemon.proxy.tcp, "/api/status").json["not_reloaded"]
+    assert re.search(words, told), told
+    assert re.search(rf"^ +NOT RELOADED since: .*({words})",
+                     daemon.ctl("status").stdout, re.M)
+    assert "not in use</b>" in ask(daemon.proxy.tcp, "/").body
 
 
 def test_a_port_that_is_taken(stage, banners):
