@@ -270,6 +270,7 @@ files := \
 	conf/proxy.ini.5:$(MANDIR)/man5/proxy.ini.5 \
 	conf/sluice.8:$(MANDIR)/man8/sluice.8 \
 	conf/sluice.service:$(UNITDIR)/sluice.service \
+	conf/sluice.socket:$(doc)/sluice.socket \
 	conf/sluice.sysusers:$(SYSUSERSDIR)/sluice.conf \
 	conf/completion/sluice.bash:$(completions)/sluice \
 	conf/completion/_sluice:$(DATADIR)/zsh/site-functions/_sluice

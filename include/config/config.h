@@ -59,6 +59,8 @@ struct tcp_conf {
 
 struct bind_conf {
 	char	     *text;	/* as written */
+	const char   *passed;	/* the name by which systemd passes it, and then
+				   there is no address; else NULL */
 	struct addr   addr;	/* of the first port */
 	unsigned      ports;	/* 1; a range has more, 1024 at most */
 	bool	      dual;	/* ":PORT": all addresses of both families */

@@ -29,7 +29,7 @@ struct sock_owner {
 
 struct sock_listen {
 	const struct sock_tcp *tcp; /* Linux hands it on to what is accepted */
-	int  backlog;
+	int  backlog;	/* or SOCK_BACKLOG_KEPT, of one that listens */
 	bool dual;	/* an IPv6 wildcard that takes IPv4 as well */
 	bool reuseport; /* one of a group; never for AF_UNIX */
 
@@ -47,6 +47,8 @@ struct sock_listen {
 	mode_t			 mode; /* 0: as the umask has it */
 	const struct sock_owner *owner; /* NULL: as it comes */
 };
+
+#define SOCK_BACKLOG_KEPT (-1)
 
 /* A bound socket that does not listen yet, or -errno: nobody is let in before
  * all of a configuration could be bound.  'mode' sets the umask for a moment,

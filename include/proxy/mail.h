@@ -41,6 +41,8 @@ struct listen_fd {
 	const struct listener_conf *conf; /* of the mail's snapshot */
 	struct listener		   *listener; /* what it is at the worker, to
 						 whom its inside belongs */
+	bool			    shared; /* OPEN: others have it, too, and
+					       its clients are not ours alone */
 };
 
 struct mail {
@@ -55,6 +57,7 @@ struct mail {
 	struct pool *pool; /* ENDPOINTS: one reference */
 
 	struct ending ending; /* KILL: what the records will say */
+	bool	      goes_on; /* DRAIN: somebody else will accept there */
 
 	const struct listener_conf *listener; /* ADOPT: of 'snapshot', its slot
 						 taken; LISTEN */

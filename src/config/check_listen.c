@@ -10,22 +10,29 @@ struct fit {
 	const char *key;
 	size_t	    size;
 	bool	    unix_path; /* is of binds with a path, else of TCP */
+	bool	    passed;    /* and of sockets that somebody else made */
 };
 
 #define FIT(key, ...) \
 	{ #key, sizeof(((struct listener_conf *)NULL)->key), __VA_ARGS__ }
 
 static const struct fit FITS[] = {
-	FIT(interface, false),	  FIT(freebind, false),
-	FIT(transparent, false),  FIT(fast_open, false),
-	FIT(defer_accept, false), FIT(mptcp, false),
-	FIT(socket_mode, true),	  FIT(socket_owner, true),
+	FIT(interface, false, false),
+	FIT(freebind, false, false),
+	FIT(transparent, false, false),
+	FIT(fast_open, false, true),
+	FIT(defer_accept, false, true),
+	FIT(mptcp, false, false),
+	FIT(socket_mode, true, false),
+	FIT(socket_owner, true, false),
 };
 #define FIT_COUNT (sizeof(FITS) / sizeof(FITS[0]))
 
 static bool
 bind_fits(const struct bind_conf *bind, const struct fit *fit)
 {
+	if (bind->passed != NULL)
+		return fit->passed;
 	if (bind->addr.sa.sa_family != AF_UNIX)
 		return !fit->unix_path;
 	return fit->unix_path && bind->addr.un.sun_path[0] != '\0';

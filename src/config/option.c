@@ -231,7 +231,8 @@ const struct option OPTIONS[] = {
 	    .example = "127.0.0.1:15432", .list = true,
 	    .doc = "Where to accept clients. :PORT is every address of this "
 		   "machine, IPv4 and IPv6; FIRST-LAST are up to 1024 ports; "
-		   "port 0 takes any free one." },
+		   "port 0 takes any free one; systemd:NAME is what a socket "
+		   "unit passes by that name." },
 	{ SECTION_LISTENER, "upstream", &TYPE_NAME, LISTENER(upstream_name),
 	    NULL, .example = "NAME", .shared = true,
 	    .doc = "Where the sessions go: an [upstream NAME]. Without it, "

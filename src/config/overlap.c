@@ -44,6 +44,9 @@ interfaces_differ(const struct bind_conf *a, const struct bind_conf *b)
 bool
 bind_overlaps(const struct bind_conf *a, const struct bind_conf *b)
 {
+	if (a->passed != NULL || b->passed != NULL)
+		return a->passed != NULL && b->passed != NULL &&
+		    strcmp(a->passed, b->passed) == 0;
 	if (a->addr.sa.sa_family == AF_UNIX)
 		return addr_equal(&a->addr, &b->addr);
 	if (!ports_meet(a, b) || interfaces_differ(a, b))
@@ -100,6 +103,8 @@ bind_accepts(const struct bind_conf *bind, const struct addr *addr)
 {
 	struct bind_conf one = { .addr = *addr, .ports = 1 };
 
+	if (bind->passed != NULL)
+		return false; /* what it is bound to is seen at start */
 	if (bind->addr.sa.sa_family == AF_UNIX ||
 	    addr->sa.sa_family == AF_UNIX)
 		return addr_equal(&bind->addr, addr);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define RANGE_MAX 1024 /* ports of one bind */
+#define PASSED	      "systemd:"
+#define PASSED_MOST   255
 #define SOURCE_CLIENT "client"
 
 static bool
@@ -28,7 +30,8 @@ bind_form(const struct option *option, char *text)
 {
 	(void)option;
 	return strcpy(text,
-	    "ADDR:PORT, :PORT, [V6]:PORT, ADDR:FIRST-LAST or unix:PATH");
+	    "ADDR:PORT, :PORT, [V6]:PORT, ADDR:FIRST-LAST, unix:PATH or "
+	    "systemd:NAME");
 }
 
 static const char *
@@ -48,14 +51,58 @@ bind_wrong(const struct hostport *hp, const char *text)
 }
 
 static bool
-bind_set(const struct setting *setting)
+bind_add(const struct setting *setting, const struct bind_conf *bind)
 {
 	struct listener_conf *listener = setting->owner;
-	struct bind_conf *binds, bind = { .origin = setting->origin };
+	struct bind_conf *binds = arena_grow(setting->arena, listener->binds,
+	    listener->nbinds, sizeof(*bind));
+
+	if (bind->text == NULL || binds == NULL)
+		return false;
+	binds[listener->nbinds] = *bind;
+	listener->binds = binds;
+	listener->nbinds++;
+	return true;
+}
+
+/* What systemd.socket(5) allows in FileDescriptorName=. */
+static bool
+is_passed_name(const char *name)
+{
+	size_t len = 0;
+
+	for (; name[len] != '\0'; len++)
+		if (name[len] <= ' ' || name[len] > '~' || name[len] == ':')
+			return false;
+	return len > 0 && len <= PASSED_MOST;
+}
+
+static bool
+bind_set_passed(const struct setting *setting)
+{
+	struct bind_conf bind = { .origin = setting->origin, .ports = 1 };
+
+	bind.text = setting_copy(setting, setting->text);
+	if (bind.text == NULL)
+		return false;
+	bind.passed = bind.text + strlen(PASSED);
+	if (!is_passed_name(bind.passed))
+		return addr_wrong(setting, "needs a name as FileDescriptorName= "
+		    "of a socket unit has it, as in systemd:web");
+	return bind_add(setting, &bind);
+}
+
+static bool
+bind_set(const struct setting *setting)
+{
+	struct bind_conf bind = { .origin = setting->origin };
 	char why[HOSTPORT_WHY];
 	struct hostport hp;
-	const char *wrong = hostport_parse(&hp, setting->text, why);
+	const char *wrong;
 
+	if (strncmp(setting->text, PASSED, strlen(PASSED)) == 0)
+		return bind_set_passed(setting);
+	wrong = hostport_parse(&hp, setting->text, why);
 	if (wrong == NULL)
 		wrong = bind_wrong(&hp, setting->text);
 	if (wrong != NULL)
@@ -66,14 +113,7 @@ bind_set(const struct setting *setting)
 	bind.addr = hp.addr;
 	bind.ports = hp.last - hp.first + 1;
 	bind.text = setting_copy(setting, setting->text);
-	binds = arena_grow(setting->arena, listener->binds, listener->nbinds,
-	    sizeof(bind));
-	if (bind.text == NULL || binds == NULL)
-		return false;
-	binds[listener->nbinds] = bind;
-	listener->binds = binds;
-	listener->nbinds++;
-	return true;
+	return bind_add(setting, &bind);
 }
 
 static bool

@@ -1,4 +1,4 @@
-#include "bind.h"
+#include "bind-internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,45 +6,43 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "bind_options.h"
 #include "config/option.h"
 #include "holder.h"
 #include "net/sock.h"
+#include "store.h"
 
 #define RANGE_WITH_GROUPS 16 /* longer ranges have one socket a port */
 
-struct binding {
-	const struct config	   *config;
-	const struct listener_conf *listener;
-	const struct bind_conf	   *bind;
-	struct mail		  **mails; /* NULL: it is only tried */
-	struct ports		   *ports; /* that there are already */
-	struct port		   *port;  /* that is made */
-	size_t			    nworkers;
-	size_t			    turn; /* who owns the next single one */
-	struct bind_options	    options; /* of the listener */
-};
+int
+bind_complain(const struct binding *b, int error, const char *why)
+{
+	char place[CONFIG_PLACE], line[LOG_LINE];
+
+	snprintf(line, sizeof(line), "%s: listener %s: %s",
+	    config_place(b->config, b->bind->origin, place),
+	    b->listener->name, why);
+	log_error(error, "%s", line);
+	if (b->ports != NULL)
+		snprintf(b->ports->why, sizeof(b->ports->why), "%s%s%s", line,
+		    error < 0 ? ": " : "", error < 0 ? strerror(-error) : "");
+	return error;
+}
 
 static int
 bind_fail(const struct binding *b, const struct addr *addr, int error)
 {
 	char where[ADDR_TEXT], holder[HOLDER_TEXT] = "";
-	char place[CONFIG_PLACE], why[BIND_WHY], line[LOG_LINE];
+	char why[BIND_WHY], text[LOG_LINE];
 
 	if (error == -EADDRINUSE)
 		holder_find(addr, holder);
-	snprintf(line, sizeof(line), "%s: listener %s: cannot bind %s%s%s",
-	    config_place(b->config, b->bind->origin, place),
-	    b->listener->name, addr_text(addr, where), holder,
+	snprintf(text, sizeof(text), "cannot bind %s%s%s",
+	    addr_text(addr, where), holder,
 	    bind_options_why(b->listener, addr, error, why));
-	log_error(error, "%s", line);
-	if (b->ports != NULL)
-		snprintf(b->ports->why, sizeof(b->ports->why), "%s: %s", line,
-		    strerror(-error));
-	return error;
+	return bind_complain(b, error, text);
 }
 
-static int
+int
 bind_add(const struct binding *b, size_t worker, int fd)
 {
 	int error = mail_add_listener(b->mails[worker], fd, b->listener);
@@ -132,7 +130,8 @@ bind_probe(const struct binding *b, const struct addr *addr)
 {
 	uint16_t number = addr_port(addr);
 
-	if (number == 0 || ports_have_number(b->ports, number))
+	if (number == 0 || ports_have_number(b->ports, number) ||
+	    bind_is_stored(b, number))
 		return 0;
 	return sock_probe(addr, &b->options.listen);
 }
@@ -168,9 +167,14 @@ bind_try_port(const struct binding *b, const struct addr *addr)
 static int
 bind_make(struct binding *b, struct addr *addr, const struct port_key *key)
 {
+	int stored;
+
 	b->port = ports_add(b->ports, key, b->listener);
 	if (b->port == NULL)
 		return -ENOMEM;
+	stored = bind_stored(b, addr);
+	if (stored != 0)
+		return stored < 0 ? stored : 0;
 	return addr->sa.sa_family == AF_UNIX ? bind_unix(b, addr) :
 	    bind_tcp(b, addr);
 }
@@ -183,6 +187,10 @@ bind_port(struct binding *b, struct addr *addr)
 
 	if (b->mails == NULL)
 		return bind_try_port(b, addr);
+	if (b->looks) {
+		bind_want_stored(b, addr);
+		return 0;
+	}
 	port_key_init(&key, b->listener, b->bind, addr);
 	known = ports_find(b->ports, &key);
 	return known != NULL ? ports_keep(known, b->listener, b->mails) :
@@ -215,8 +223,11 @@ static int
 bind_ports(struct binding *b)
 {
 	struct addr addr = b->bind->addr;
-	int error = bind_choose_family(b, &addr);
+	int error;
 
+	if (b->bind->passed != NULL)
+		return bind_passed(b);
+	error = bind_choose_family(b, &addr);
 	for (unsigned i = 0; error == 0 && i < b->bind->ports; i++) {
 		if (i > 0)
 			addr_set_port(&addr, (uint16_t)(addr_port(&addr) + 1));
@@ -239,7 +250,7 @@ bind_listen(const struct config *config, const struct listen_fd *l)
 	char place[CONFIG_PLACE];
 	int error;
 
-	if (listen(l->fd, bind_backlog(l->conf)) == 0)
+	if (l->shared || listen(l->fd, bind_backlog(l->conf)) == 0)
 		return 0;
 	error = -errno;
 	log_error(error, "%s: listener %s: cannot listen",
@@ -260,6 +271,37 @@ bind_listen_all(const struct config *config, struct mail **mails,
 	return error;
 }
 
+static int
+bind_all(struct binding *b)
+{
+	const struct config *config = b->config;
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < config->nlisteners; i++) {
+		error = bind_begin(b, &config->listeners[i]);
+		for (size_t n = 0; error == 0 && n < b->listener->nbinds; n++) {
+			b->bind = &b->listener->binds[n];
+			error = bind_ports(b);
+		}
+	}
+	return error;
+}
+
+int
+bind_sweep(const struct config *config, struct mail **mails,
+    struct ports *ports)
+{
+	struct binding b = { .config = config, .mails = mails,
+		.ports = ports, .looks = true };
+	int error = 0;
+
+	if (ports->passed.count > 0)
+		error = bind_all(&b);
+	if (error == 0)
+		store_sweep(&ports->passed);
+	return error;
+}
+
 int
 bind_open(const struct config *config, struct mail **mails, size_t nworkers,
     struct ports *ports)
@@ -269,13 +311,8 @@ bind_open(const struct config *config, struct mail **mails, size_t nworkers,
 	int error = bind_options_check_sources(config);
 
 	ports->why[0] = '\0';
-	for (size_t i = 0; error == 0 && i < config->nlisteners; i++) {
-		error = bind_begin(&b, &config->listeners[i]);
-		for (size_t n = 0; error == 0 && n < b.listener->nbinds; n++) {
-			b.bind = &b.listener->binds[n];
-			error = bind_ports(&b);
-		}
-	}
+	if (error == 0)
+		error = bind_all(&b);
 	if (error == 0)
 		error = ports_leave(ports, mails);
 	return error < 0 ? error : bind_listen_all(config, mails, nworkers);

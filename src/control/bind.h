@@ -18,10 +18,17 @@
 int bind_open(const struct config *, struct mail **mails, size_t nworkers,
     struct ports *);
 
+/* At start: of the sockets that were kept for us, those of no bind are let go, so
+ * that they are in nobody's way.  0, or -errno after it was logged. */
+int bind_sweep(const struct config *, struct mail **mails, struct ports *);
+
 /* Whether one bind of a listener could be opened: it is bound, does not listen,
  * and is closed again.  0, or -errno after it was logged as above. */
 int bind_try(const struct config *, const struct listener_conf *,
     const struct bind_conf *);
+
+/* Says which sockets of units no listener binds. */
+void bind_tell_unused(const struct ports *);
 
 /* Makes the Unix sockets those of an account, which may remove them then. */
 void bind_give(const struct config *, uid_t, gid_t);

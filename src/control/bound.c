@@ -54,6 +54,12 @@ bound_remove(struct bound *b)
 {
 	for (size_t i = 0; i < b->count; i++)
 		bound_unlink(&b->paths[i]);
+	bound_leave(b);
+}
+
+void
+bound_leave(struct bound *b)
+{
 	free(b->paths);
 	*b = (struct bound){ 0 };
 }

@@ -22,6 +22,9 @@ int bound_add(struct bound *, const struct addr *);
 /* Removes what is still there of ours, and forgets it. */
 void bound_remove(struct bound *);
 
+/* Forgets them all, and removes nothing. */
+void bound_leave(struct bound *);
+
 /* Removes one whose socket is still open: nobody else has its number. */
 void bound_remove_one(struct bound *, const struct addr *);
 

@@ -21,9 +21,9 @@
 #include "host.h"
 #include "identity.h"
 #include "logwriter.h"
+#include "manager.h"
 #include "net/conn.h"
 #include "net/sock.h"
-#include "notify.h"
 #include "pidfile.h"
 #include "reserve.h"
 #include "resolver.h"
@@ -70,7 +70,7 @@ control_missed(void *arg, const struct server *server)
 static int
 control_add_events(struct control *c)
 {
-	stop_init(&c->stop, c->base, c->crew);
+	stop_init(&c->stop, c->base, c->crew, &c->ports);
 	event_assign(&c->ended_event, c->base, crew_shared(c->crew)->done_fd,
 	    EV_READ | EV_PERSIST, control_ended_event, c);
 	event_assign(&c->failed_event, c->base, crew_shared(c->crew)->failed_fd,
@@ -115,7 +115,9 @@ control_listen(struct control *c, struct mail **mails, size_t count)
 		return -ENOMEM;
 	}
 	turn = turnstile_enter();
-	error = bind_open(c->config, mails, count, &c->ports);
+	error = bind_sweep(c->config, mails, &c->ports);
+	if (error == 0)
+		error = bind_open(c->config, mails, count, &c->ports);
 	turnstile_leave(turn);
 	if (error == 0)
 		ports_commit(&c->ports);
@@ -296,17 +298,14 @@ control_logs_to_stderr(const struct config *config)
 static int
 control_ready(struct control *c)
 {
-	size_t listeners = c->config->nlisteners, workers = crew_size(c->crew);
-	char status[64];
 	int error = pidfile_write(c->pid_fd);
 
 	if (error < 0)
 		return error;
 	control_greet(c);
-	snprintf(status, sizeof(status), "%zu listener%s, %zu worker%s",
-	    listeners, listeners == 1 ? "" : "s",
-	    workers, workers == 1 ? "" : "s");
-	notify_ready(status);
+	bind_tell_unused(&c->ports);
+	ports_store(&c->ports);
+	manager_ready(c);
 	logwriter_ready();
 	if (c->ready_fd >= 0)
 		daemon_ready(c->ready_fd, control_logs_to_stderr(c->config));
@@ -340,7 +339,7 @@ static void
 control_remove_files(struct control *c)
 {
 	admin_sockets_close(&c->sockets);
-	ports_done(&c->ports);
+	ports_done(&c->ports, c->stop.goes_on);
 	pidfile_close(c->pid_path, c->pid_fd);
 	free(c->pid_path);
 }
@@ -442,27 +441,37 @@ control_take_config(struct control *c, struct config *config,
 	return control_keep_source(c, source);
 }
 
+/* Before there was anything to stop. */
+static void
+control_leave(struct control *c)
+{
+	generations_done(&c->generations);
+	passed_done(&c->ports.passed);
+	free(c->path);
+}
+
 int
 control_run(struct config *config, const struct config_source *source,
     bool background)
 {
 	struct control c = { .background = background, .ready_fd = -1,
 		.sockets = { .tcp_fd = -1, .unix_fd = -1 } };
-	int code;
+	int code, passed;
 
 	ports_init(&c.ports);
+	passed = passed_init(&c.ports.passed);
 	host_fill_standard_fds();
 	host_return_memory();
 	signals_ignore();
 	event_set_log_callback(control_libevent_log);
-	if (control_take_config(&c, config, source) < 0 ||
+	if (control_take_config(&c, config, source) < 0 || passed < 0 ||
 	    reserve_init() < 0) {
 		log_error(-ENOMEM, "cannot start");
-		generations_done(&c.generations);
+		control_leave(&c);
 		return EXIT_START_FAILED;
 	}
 	if (background && !daemon_fork(&c.ready_fd, &code)) {
-		generations_done(&c.generations);
+		control_leave(&c);
 		return code;
 	}
 	return control_run_here(&c);

@@ -320,8 +320,11 @@ crew_send(struct crew *crew, struct mail **mails)
 }
 
 void
-crew_drain(struct crew *crew)
+crew_drain(struct crew *crew, bool goes_on)
 {
+	for (size_t i = 0; i < crew_size(crew); i++)
+		if (crew->drain[i] != NULL)
+			crew->drain[i]->goes_on = goes_on;
 	crew_send(crew, crew->drain);
 }
 

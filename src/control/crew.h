@@ -38,8 +38,9 @@ int crew_tell_endpoints(struct crew *, struct endpoint_set *);
 int crew_listen(struct crew *, const struct listener_conf *, bool listens);
 
 /* Accept no more, end with the last session; or now.  Cannot fail: the mail
- * was made with the crew. */
-void crew_drain(struct crew *);
+ * was made with the crew.  If listening 'goes_on' elsewhere, who is queued is
+ * left there. */
+void crew_drain(struct crew *, bool goes_on);
 void crew_kill(struct crew *, const struct ending *);
 
 /* How many threads have ended since the last call; 'done_fd' became readable.

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store.h"
+
+#define PASSED "systemd:"
+
 void
 ports_init(struct ports *ports)
 {
@@ -21,11 +25,15 @@ port_free(struct port *port)
 }
 
 void
-ports_done(struct ports *ports)
+ports_done(struct ports *ports, bool goes_on)
 {
 	struct port *port;
 
-	bound_remove(&ports->bound);
+	if (goes_on)
+		bound_leave(&ports->bound);
+	else
+		bound_remove(&ports->bound);
+	passed_done(&ports->passed);
 	while ((port = TAILQ_FIRST(&ports->list)) != NULL) {
 		TAILQ_REMOVE(&ports->list, port, link);
 		port_free(port);
@@ -43,7 +51,9 @@ port_key_init(struct port_key *key, const struct listener_conf *l,
 	*key = (struct port_key){ .addr = *addr, .dual = bind->dual,
 		.freebind = l->freebind, .transparent = l->transparent,
 		.mptcp = l->mptcp, .listener = any ? l->name : "" };
-	if (l->interface != NULL)
+	if (bind->passed != NULL)
+		*key = (struct port_key){ .listener = bind->text };
+	else if (l->interface != NULL)
 		snprintf(key->interface, sizeof(key->interface), "%s",
 		    l->interface);
 }
@@ -127,7 +137,7 @@ port_order(const struct port *port, enum listen_order order,
 	for (size_t i = 0; error == 0 && i < port->nsockets; i++) {
 		const struct port_socket *s = &port->sockets[i];
 		const struct listen_fd fd = { order, s->fd, conf,
-			s->listener };
+			s->listener, false };
 
 		error = mail_add_order(mails[s->worker], &fd);
 	}
@@ -155,9 +165,44 @@ ports_leave(struct ports *ports, struct mail **mails)
 	return error;
 }
 
+const char *
+port_passed(const struct port *port)
+{
+	return strncmp(port->listener, PASSED, strlen(PASSED)) == 0 ?
+	    port->listener + strlen(PASSED) : NULL;
+}
+
+void
+ports_store(struct ports *ports)
+{
+	struct port *port;
+	int error = 0;
+
+	TAILQ_FOREACH(port, &ports->list, link) {
+		if (error < 0 || port->stored || port_passed(port) != NULL)
+			continue;
+		error = store_keep(port);
+		port->stored = error == 0;
+	}
+}
+
+void
+ports_forget(struct ports *ports)
+{
+	struct port *port;
+
+	TAILQ_FOREACH(port, &ports->list, link) {
+		if (port->stored)
+			store_forget(port);
+		port->stored = false;
+	}
+}
+
 static void
 ports_drop(struct ports *ports, struct port *port)
 {
+	if (port->stored)
+		store_forget(port);
 	if (port->key.addr.sa.sa_family == AF_UNIX)
 		bound_remove_one(&ports->bound, &port->key.addr);
 	TAILQ_REMOVE(&ports->list, port, link);

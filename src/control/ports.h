@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "bound.h"
 #include "config/config.h"
+#include "passed.h"
 #include "proxy/mail.h"
 
 enum port_state { PORT_BOUND, PORT_NEW, PORT_KEPT };
@@ -28,7 +29,8 @@ struct port_key {
 	bool	    transparent;
 	bool	    mptcp;
 	char	    interface[IF_NAMESIZE];
-	const char *listener; /* whose port 0 it is, else "" */
+	const char *listener; /* whose port 0 it is, or "systemd:NAME", and then
+				 nothing else counts; else "" */
 };
 
 struct port_socket {
@@ -42,6 +44,7 @@ struct port {
 	struct port_key	    key;
 	char		   *listener; /* owned: key.listener */
 	enum port_state	    state;
+	bool		    stored; /* systemd keeps it, too: store.h */
 	const struct listener_conf *conf; /* whose it is, or will be */
 	struct port_socket *sockets; /* owned */
 	size_t		    nsockets;
@@ -51,13 +54,15 @@ TAILQ_HEAD(port_list, port);
 struct ports {
 	struct port_list list;
 	struct bound	 bound; /* the paths of those of Unix */
+	struct passed	 passed; /* of which some have become ports */
 	char		 why[LOG_LINE]; /* one could not be bound, or "" */
 };
 
 void ports_init(struct ports *);
 
-/* Removes the paths; closes nothing. */
-void ports_done(struct ports *);
+/* Removes the paths, unless somebody 'goes_on' to listen there; closes nothing
+ * that is a worker's. */
+void ports_done(struct ports *, bool goes_on);
 
 /* What one port of a bind is to be. */
 void port_key_init(struct port_key *, const struct listener_conf *,
@@ -85,6 +90,14 @@ int ports_keep(struct port *, const struct listener_conf *,
 /* Those that are still BOUND are not wanted: puts so into the mail.  Nothing has
  * happened yet.  0 or -ENOMEM. */
 int ports_leave(struct ports *, struct mail **mails);
+
+/* The name by which systemd passed it, or NULL. */
+const char *port_passed(const struct port *);
+
+/* Has systemd keep those that it does not keep yet, for who comes after us; or
+ * keep none any more. */
+void ports_store(struct ports *);
+void ports_forget(struct ports *);
 
 /* The mail is sent, or will not be, and is there still. */
 void ports_commit(struct ports *);

@@ -11,6 +11,7 @@
 #include "bind.h"
 #include "config/places.h"
 #include "control-internal.h"
+#include "manager.h"
 #include "pauses.h"
 #include "proxy/waitlist.h"
 #include "retune.h"
@@ -261,6 +262,7 @@ reload_commit(struct reloading *r)
 	    crew_size(c->crew));
 	retune(&c->ports, before, r->config);
 	ports_commit(&c->ports);
+	ports_store(&c->ports);
 	crew_tell(c->crew, r->mails);
 	free(r->mails);
 	r->mails = NULL;
@@ -341,9 +343,12 @@ reload_run(struct control *c, bool dry, const char *path,
     const struct reload_told *told)
 {
 	struct reloading r = { .c = c, .dry = dry, .told = told };
-	enum reload_result result = reload_try(&r, path);
 	struct reload *state = &c->reload;
+	enum reload_result result;
 
+	if (!dry)
+		manager_reloading(c);
+	result = reload_try(&r, path);
 	if (!dry) {
 		reload_log(&r, result);
 		state->last_failed = result == RELOAD_FAILED;
@@ -352,6 +357,7 @@ reload_run(struct control *c, bool dry, const char *path,
 		state->failed += result == RELOAD_FAILED;
 		if (result != RELOAD_FAILED)
 			state->last_wall = clock_wall();
+		manager_reloaded(c);
 	}
 	reload_undo(&r);
 	return result;

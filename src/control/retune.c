@@ -32,12 +32,16 @@ retune_path(const struct port *port, const struct bind_options *o)
 }
 
 static int
-retune_sockets(const struct port *port, const struct bind_options *o)
+retune_sockets(const struct port *port, const struct bind_options *o,
+    const struct listener_conf *l)
 {
+	struct sock_listen opts = o->listen;
 	int error = 0;
 
+	if (port_passed(port) != NULL && l->backlog == 0)
+		opts.backlog = SOCK_BACKLOG_KEPT;
 	for (size_t i = 0; error == 0 && i < port->nsockets; i++)
-		error = sock_retune(port->sockets[i].fd, &o->listen);
+		error = sock_retune(port->sockets[i].fd, &opts);
 	return error;
 }
 
@@ -50,7 +54,7 @@ retune_port(const struct port *port, const struct bind_options *o,
 	char text[ADDR_TEXT];
 
 	if (error == 0)
-		error = retune_sockets(port, o);
+		error = retune_sockets(port, o, l);
 	if (error < 0)
 		log_warn(error, "listener %s: options of %s are not set anew",
 		    l->name, addr_text(&port->key.addr, text));

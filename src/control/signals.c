@@ -8,6 +8,7 @@
 #include "reload.h"
 
 #define INT_GRACE_MS 1000
+#define SIGNAL_NEXT  (SIGRTMIN + 1)
 
 typedef void signal_action(struct signals *);
 
@@ -37,6 +38,16 @@ signal_quit(struct signals *s)
 }
 
 static void
+signal_next(struct signals *s)
+{
+	if (s->stop->stage == STOP_RUNNING)
+		stop_for_next(s->stop, s->config->global.drain_timeout,
+		    "drain_timeout");
+	else
+		stop_now(s->stop);
+}
+
+static void
 signal_usr1(struct signals *s)
 {
 	(void)s;
@@ -54,7 +65,7 @@ signal_hup(struct signals *s)
 }
 
 static const struct {
-	int	       number;
+	int	       number; /* 0: SIGNAL_NEXT, which is no constant */
 	signal_action *action;
 } ACTIONS[SIGNALS_HANDLED] = {
 	{ SIGTERM, signal_term },
@@ -62,14 +73,21 @@ static const struct {
 	{ SIGQUIT, signal_quit },
 	{ SIGUSR1, signal_usr1 },
 	{ SIGHUP, signal_hup },
+	{ 0, signal_next },
 };
+
+static int
+signal_number(size_t i)
+{
+	return ACTIONS[i].number != 0 ? ACTIONS[i].number : SIGNAL_NEXT;
+}
 
 static void
 signals_event(evutil_socket_t number, short what, void *arg)
 {
 	(void)what;
 	for (size_t i = 0; i < SIGNALS_HANDLED; i++)
-		if (ACTIONS[i].number == number)
+		if (signal_number(i) == number)
 			ACTIONS[i].action(arg);
 }
 
@@ -98,7 +116,7 @@ signals_init(struct signals *s, struct event_base *base,
 	s->config = config;
 	s->stop = stop;
 	for (size_t i = 0; i < SIGNALS_HANDLED; i++) {
-		event_assign(&s->events[i], base, ACTIONS[i].number,
+		event_assign(&s->events[i], base, signal_number(i),
 		    EV_SIGNAL | EV_PERSIST, signals_event, s);
 		error |= event_add(&s->events[i], NULL);
 	}

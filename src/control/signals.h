@@ -3,6 +3,7 @@
  *	TERM	drain for drain_timeout, then end what is left; again: now
  *	QUIT	drain without a limit
  *	INT	drain for 1 s; again: now
+ *	RTMIN+1	as TERM, but clients wait for who is started next (see store.h)
  *	USR1	open the logs anew
  *	HUP	that, and read the configuration
  */
@@ -14,7 +15,7 @@
 #include "config/config.h"
 #include "stop.h"
 
-#define SIGNALS_HANDLED 5
+#define SIGNALS_HANDLED 6
 
 struct control;
 

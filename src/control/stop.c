@@ -36,9 +36,11 @@ stop_timer_event(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-stop_init(struct stop *stop, struct event_base *base, struct crew *crew)
+stop_init(struct stop *stop, struct event_base *base, struct crew *crew,
+    struct ports *ports)
 {
-	*stop = (struct stop){ .crew = crew, .stage = STOP_RUNNING };
+	*stop = (struct stop){ .crew = crew, .ports = ports,
+		.stage = STOP_RUNNING };
 	event_assign(&stop->timer, base, -1, 0, stop_timer_event, stop);
 }
 
@@ -51,14 +53,24 @@ stop_gently(struct stop *stop, uint64_t limit_ms, const char *rule)
 	if (stop->stage != STOP_RUNNING)
 		return;
 	notify_stopping();
-	stop_say(stop, "draining");
+	stop_say(stop, stop->goes_on ? "draining, for another to go on" :
+	    "draining");
 	stop->stage = STOP_DRAINING;
 	stop->overdue = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
 		.cause = rule != NULL ? "drained for" : "interrupted, drained for",
 		.rule = rule, .of_global = true, .limit_ms = limit_ms };
-	crew_drain(stop->crew);
+	if (!stop->goes_on)
+		ports_forget(stop->ports);
+	crew_drain(stop->crew, stop->goes_on);
 	if (limit_ms > 0 && event_add(&stop->timer, &tv) < 0)
 		stop_kill(stop, &stop->overdue);
+}
+
+void
+stop_for_next(struct stop *stop, uint64_t limit_ms, const char *rule)
+{
+	stop->goes_on |= stop->stage == STOP_RUNNING;
+	stop_gently(stop, limit_ms, rule);
 }
 
 void

@@ -211,7 +211,10 @@ trial_listener(const struct trial *t, const struct listener_conf *listener)
 	for (size_t i = 0; i < listener->nbinds; i++) {
 		const struct bind_conf *bind = &listener->binds[i];
 
-		if (bind_try(t->config, listener, bind) == 0)
+		if (bind->passed != NULL)
+			fprintf(t->out, "listener %s: %s is for systemd to "
+			    "pass\n", listener->name, bind->text);
+		else if (bind_try(t->config, listener, bind) == 0)
 			fprintf(t->out, "listener %s: %s can be bound\n",
 			    listener->name, bind->text);
 		else

@@ -196,7 +196,8 @@ sock_retune(int fd, const struct sock_listen *opts)
 	if (!local && error == 0 && opts->fast_open > 0)
 		error = sock_set(fd, IPPROTO_TCP, TCP_FASTOPEN,
 		    opts->fast_open);
-	if (error == 0 && sock_listens(fd) && listen(fd, opts->backlog) < 0)
+	if (error == 0 && opts->backlog != SOCK_BACKLOG_KEPT &&
+	    sock_listens(fd) && listen(fd, opts->backlog) < 0)
 		error = -errno;
 	return error;
 }

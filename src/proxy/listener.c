@@ -184,6 +184,7 @@ listener_open(struct worker *w, const struct listen_fd *from)
 	l->worker = w;
 	l->conf = from->conf;
 	l->fd = from->fd;
+	l->shared = from->shared;
 	era_use(w, l->conf->config);
 	event_assign(&l->event, w->base, l->fd, EV_READ | EV_PERSIST,
 	    listener_event, l);
@@ -225,7 +226,7 @@ listener_has_fixed_port(const struct listener *l)
 void
 listener_shut(struct listener *l)
 {
-	if (l->shut || !listener_has_fixed_port(l))
+	if (l->shut || l->shared || !listener_has_fixed_port(l))
 		return;
 	event_del(&l->event);
 	l->shut = true;
@@ -283,13 +284,19 @@ listener_accept_queued(struct listener *l, int count)
 void
 listener_drain(struct listener *l)
 {
-	int count = sock_queued(l->fd, QUEUE_MOST), last;
+	int count, last;
 
+	if (l->shared) {
+		listener_close(l);
+		return;
+	}
+	count = sock_queued(l->fd, QUEUE_MOST);
 	do {
 		listener_accept_queued(l, count);
 		last = count;
 		count = sock_queued(l->fd, 0);
 	} while (count > 0 && count <= last / 2);
+	shutdown(l->fd, SHUT_RD);
 	listener_close(l);
 }
 
@@ -297,7 +304,7 @@ listener_drain(struct listener *l)
 bool
 listener_leave(struct listener *l)
 {
-	if (l->shut || !sock_deafen(l->fd)) {
+	if (l->shut || l->shared || !sock_deafen(l->fd)) {
 		listener_drain(l);
 		return false;
 	}

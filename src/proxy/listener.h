@@ -20,6 +20,8 @@ struct listener {
 	int		     fd; /* owned */
 	bool		     paused;
 	bool		     shut; /* its port refuses clients */
+	bool		     shared; /* not ours alone: never shut, and left
+					with its queue */
 	uint64_t	     leave_at; /* closed then; 0: it stays */
 	uint64_t	     resume_at; /* not before, if paused */
 	uint64_t	     warned; /* when a pause was last spoken of */
@@ -49,7 +51,8 @@ bool listener_leave(struct listener *);
 
 #define LISTENER_LEAVE_MS 1000
 
-/* Takes in who is queued already, whom closing would reset, and closes. */
+/* Takes in who is queued already, whom closing would reset, and closes: for all
+ * who have the socket, if it is not shared. */
 void listener_drain(struct listener *);
 void listener_close(struct listener *);
 

@@ -67,7 +67,8 @@ int
 mail_add_listener(struct mail *mail, int fd, const struct listener_conf *conf)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
-	const struct listen_fd order = { LISTEN_OPEN, fd, conf, listener };
+	const struct listen_fd order = { LISTEN_OPEN, fd, conf, listener,
+		false };
 
 	if (listener != NULL && mail_add_order(mail, &order) == 0)
 		return 0;

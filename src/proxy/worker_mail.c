@@ -124,12 +124,16 @@ worker_drain_held(struct worker *w)
 	}
 }
 
+/* Who goes on to listen finds who is queued. */
 static void
-worker_drain(struct worker *w)
+worker_drain(struct worker *w, bool goes_on)
 {
 	w->draining = true;
 	while (!LIST_EMPTY(&w->listeners))
-		listener_drain(LIST_FIRST(&w->listeners));
+		if (goes_on)
+			listener_close(LIST_FIRST(&w->listeners));
+		else
+			listener_drain(LIST_FIRST(&w->listeners));
 	worker_drain_held(w);
 }
 
@@ -157,7 +161,7 @@ worker_read(struct worker *w, struct mail *mail)
 		worker_take_client(w, mail);
 		break;
 	case MAIL_DRAIN:
-		worker_drain(w);
+		worker_drain(w, mail->goes_on);
 		break;
 	case MAIL_KILL:
 		worker_kill(w, &mail->ending);

@@ -5,10 +5,11 @@ import resource
 
 import pytest
 
-from lib import mounts, netns, ways
+from lib import booted, mounts, netns, ways
 from lib.logs import Syslog
 from lib.names import Names
 from lib.proxy import BINARY
+from lib.service import Service
 from lib.stage import Stage
 
 
@@ -104,3 +105,29 @@ def pytest_runtest_makereport(item):
         for proxy in stage.proxies:
             report.sections.append(("log of " + proxy.folder.name,
                                     proxy.tail(12)))
+
+
+@pytest.fixture(scope="session")
+def computer(tmp_path_factory):
+    """A machine that is booted, with sluice installed."""
+    reason = booted.why_not()
+    if reason:
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("computer")
+    try:
+        computer = booted.Booted(folder)
+    except AssertionError as error:
+        pytest.skip(f"no systemd-nspawn --boot here: {error}")
+    try:
+        computer.make("install")
+        yield computer
+    finally:
+        computer.close()
+
+
+@pytest.fixture
+def service(computer, stage):
+    """Its sluice.service, not started."""
+    service = Service(computer, stage)
+    yield service
+    service.clear()

@@ -1,156 +1,21 @@
 """The unit under the real systemd: start, ready, stop, restart, the journal."""
 
-import json
-import pathlib
 import re
 import shutil
-import time
 
 import pytest
 
-from lib import booted
 from lib.peers import FIN, MIB, RST, Server, complete, echo, payload
-from lib.proxy import BINARY, SANITIZER
+from lib.service import ADDRESS, CONFIG
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 pytestmark = pytest.mark.xdist_group("systemd")
-
-CONFIG = "etc/sluice/proxy.ini"
-DROP_INS = "run/systemd/system/sluice.service.d"
-ADDRESS = ("127.0.0.1", 5432)
 
 # journald's, see syslog(3).
 ERROR, WARNING, INFO = 3, 4, 6
 
 # capabilities(7)
 NET_BIND_SERVICE = 10
-
-# A sanitizer wants more than the unit grants, and must not find addresses more
-# random than it knows.
-SANITIZED = b"__asan_init" in pathlib.Path(BINARY).read_bytes()
-FOR_SANITIZERS = """[Service]
-ExecStart=
-ExecStart=setarch -R /usr/local/bin/sluice -c /etc/sluice/proxy.ini
-SystemCallFilter=
-LockPersonality=no
-MemoryDenyWriteExecute=no
-Environment=ASAN_OPTIONS=exitcode=99
-"""
-
-
-@pytest.fixture(scope="module")
-def computer(tmp_path_factory):
-    reason = booted.why_not()
-    if reason:
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("computer")
-    try:
-        computer = booted.Booted(folder)
-    except AssertionError as error:
-        pytest.skip(f"no systemd-nspawn --boot here: {error}")
-    try:
-        computer.make("install")
-        yield computer
-    finally:
-        computer.close()
-
-
-@pytest.fixture
-def service(computer, stage):
-    service = Service(computer, stage)
-    yield service
-    service.clear()
-
-
-class Service:
-    """sluice.service, installed and not started."""
-
-    def __init__(self, computer, stage):
-        self.computer, self.stage = computer, stage
-        self.since = time.time()
-        if SANITIZED:
-            self.drop_in("zz-sanitizer", FOR_SANITIZERS)
-
-    # Peers, on its loopback.
-
-    def server(self, script=None):
-        return self.stage.keep(Server(script, sock=self.computer.host.socket()))
-
-    def connect(self, address=ADDRESS):
-        return self.stage.connect(address, sock=self.computer.host.socket())
-
-    def accepts(self, address=ADDRESS):
-        try:
-            self.connect(address)
-            return True
-        except ConnectionRefusedError:
-            return False
-
-    # Files.
-
-    def configure(self, server, more="", bind="%s:%d" % ADDRESS,
-                  host="127.0.0.1", drain="1s"):
-        (self.computer.root / CONFIG).write_text(
-            f"[global]\ndrain_timeout = {drain}\n{more}\n"
-            f"[listener]\nbind = {bind}\n"
-            f"[upstream]\nserver = {host}:{server.address[1]}\n")
-
-    def drop_in(self, name, text):
-        folder = self.computer.root / DROP_INS
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.conf").write_text(text)
-        self.computer.run("systemctl", "daemon-reload")
-
-    # systemctl(1), journalctl(1).
-
-    def systemctl(self, *words):
-        return self.computer.run("systemctl", *words, "sluice.service")
-
-    def fails_to(self, *words):
-        """What systemctl says that has to fail."""
-        code, output = self.computer.try_run("systemctl", *words,
-                                             "sluice.service")
-        assert code != 0, output
-        return output
-
-    def show(self, name):
-        return self.systemctl("show", "-P", name).strip()
-
-    def status(self, key):
-        """What /proc says of the daemon."""
-        text = self.computer.run("cat", f"/proc/{self.show('MainPID')}/status")
-        return re.search(rf"^{key}:[ \t]*(.*)", text, re.M)[1]
-
-    def journal(self, *words):
-        """What the unit's processes said: [(priority, message)]."""
-        self.computer.run("journalctl", "--sync")
-        lines = self.computer.run(
-            "journalctl", "--unit=sluice", "--output=json", "--quiet",
-            f"--since=@{self.since:.6f}", *words).splitlines()
-        entries = [json.loads(line) for line in lines]
-        # One that has ended already has no name any more.
-        return [(int(entry["PRIORITY"]), entry["MESSAGE"])
-                for entry in entries if entry.get("_COMM") != "systemd"]
-
-    def wait_for_message(self, pattern, *words):
-        """(priority, match) of a message of the daemon."""
-        def find():
-            for priority, message in self.journal(*words):
-                match = re.search(pattern, message)
-                if match:
-                    return priority, match
-            return None
-
-        return wait_for(find, 5, f"a message that matches {pattern}")
-
-    def clear(self):
-        self.computer.try_run("systemctl", "stop", "sluice.service")
-        self.computer.try_run("systemctl", "reset-failed", "sluice.service")
-        messages = [message for _, message in self.journal()]
-        self.computer.run("rm", "-rf", "/" + DROP_INS, "/" + CONFIG)
-        self.computer.run("systemctl", "daemon-reload")
-        for message in messages:
-            assert not SANITIZER.search(message), "\n".join(messages)
 
 
 # The unit.
@@ -310,9 +175,10 @@ def test_the_journal_has_the_levels(service):
     service.systemctl("start")
     priority, match = service.wait_for_message("^forwarding ")
     assert priority == INFO
+    service.configure(service.server(), more="workers = 3")
     service.systemctl("reload")
-    priority, match = service.wait_for_message("^HUP: ")
-    assert priority == INFO
+    priority, match = service.wait_for_message("workers .* takes a restart$")
+    assert priority == WARNING
     service.configure(service.server(), bind="192.0.2.1:5432")
     service.systemctl("stop")
     service.fails_to("start")
@@ -433,17 +299,51 @@ def test_reload_leaves_sessions_alone(service):
     assert service.show("ActiveState") == "active"
 
 
-def test_reload_of_a_broken_configuration_is_refused(service):
+def test_reload_takes_effect_before_systemctl_returns(service):
     server = service.server(echo)
     service.configure(server)
+    service.systemctl("start")
+    before = service.show("MainPID")
+    for port in 5433, 5434, 5435:
+        service.configure(server, bind=f"127.0.0.1:{port}")
+        service.systemctl("reload")
+        assert service.accepts(("127.0.0.1", port))
+        assert service.show("ActiveState") == "active"
+    assert service.show("MainPID") == before
+    assert service.show("StatusText") == "1 listener, 2 workers"
+
+
+def test_hup_is_a_reload_to_systemd_too(service):
+    """It says so itself, and when it is done."""
+    service.configure(service.server(), more="workers = 1")
+    service.systemctl("start")
+    service.configure(service.server(), bind="127.0.0.1:5433",
+                      more="workers = 1")
+    service.systemctl("kill", "--kill-who=main", "--signal=HUP")
+    wait_for(lambda: service.accepts(("127.0.0.1", 5433)), 5, "it reloads")
+    wait_for(lambda: service.show("ActiveState") == "active", 5, "it is ready")
+
+
+def test_reload_of_a_broken_configuration_is_refused(service):
+    """systemctl fails, the reason is told, and what was before goes on."""
+    server = service.server(echo)
+    service.configure(server, more="workers = 1")
     service.systemctl("start")
     client = service.connect()
     (service.computer.root / CONFIG).write_text("nonsense\n")
     service.fails_to("reload")
-    service.wait_for_message(r"/etc/sluice/proxy.ini:1: ")
+    wrong = r"/etc/sluice/proxy.ini:1: "
+    assert len([message for _, message in service.journal()
+                if re.search(wrong, message)]) == 2     # the daemon, and ctl
+    assert re.search(wrong, service.systemctl("status"))
     client.send_and_fin(b"hello")
     assert client.read_all() == (b"hello", FIN)
     assert service.show("ActiveState") == "active"
+    assert service.show("StatusText") == (
+        "1 listener, 1 worker; not reloaded, what was before goes on")
+    service.configure(server, more="workers = 1")
+    service.systemctl("reload")
+    assert service.show("StatusText") == "1 listener, 1 worker"
 
 
 # Its life on a machine.

@@ -55,7 +55,7 @@ class Proxy:
     """
 
     def __init__(self, folder, config=None, args=(), prefix=(), env=None,
-                 binary=BINARY, stay_root=True):
+                 binary=BINARY, stay_root=True, pass_fds=()):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.config = config
@@ -75,7 +75,7 @@ class Proxy:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, **(env or {})})
+                pass_fds=pass_fds, env={**os.environ, **(env or {})})
         self.pid = self.process.pid
         self.stopped = False
         self.may_log_errors = False

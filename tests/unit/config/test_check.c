@@ -128,6 +128,7 @@ test_binds_that_clash(void **state)
 	(void)state;
 	assert_clash(":80", ":80", true);
 	assert_clash("unix:/a", "unix:/a", true);
+	assert_clash("systemd:a", "systemd:a", true);
 	assert_clash_both_ways(":80", "0.0.0.0:80", true);
 	assert_clash_both_ways(":80", "[::]:80", true);
 	assert_clash_both_ways("127.0.0.1:80", "[::ffff:127.0.0.1]:80", true);
@@ -147,6 +148,9 @@ test_binds_that_do_not(void **state)
 	assert_clash_both_ways("127.0.0.1:80-89", "127.0.0.1:90-100", false);
 	assert_clash_both_ways("unix:/a", "unix:/b", false);
 	assert_clash_both_ways("unix:/a", ":80", false);
+	assert_clash_both_ways("systemd:a", "systemd:b", false);
+	assert_clash_both_ways("systemd:a", "unix:/a", false);
+	assert_clash_both_ways("systemd:a", ":0", false);
 }
 
 static void
@@ -197,6 +201,7 @@ test_forward_to_oneself(void **state)
 	assert_own("unix:/a", "unix:/a", true);
 	assert_own("unix:/a", "unix:/b", false);
 	assert_own("unix:/a", "127.0.0.1:80", false);
+	assert_own("systemd:a", "127.0.0.1:80", false);
 	assert_own(":0", "127.0.0.1:80", false);
 }
 

@@ -47,6 +47,8 @@ test_bind_forms(void **state)
 	assert_bind("unix:/run/a.sock", "unix:/run/a.sock x1");
 	assert_bind("unix:/run/a;b=c:1", "unix:/run/a;b=c:1 x1");
 	assert_bind("unix:@abstract", "unix:@abstract x1");
+	assert_bind("systemd:web", "unknown x1");
+	assert_bind("systemd:sluice.socket", "unknown x1");
 }
 
 static void
@@ -60,6 +62,12 @@ test_wrong_binds(void **state)
 		    "address, as in 127.0.0.1:PORT, or :PORT for all" },
 		{ "db1.internal:80", "bind 'db1.internal:80' needs a numeric "
 		    "address, as in 127.0.0.1:PORT, or :PORT for all" },
+		{ "systemd:", "bind 'systemd:' needs a name as "
+		    "FileDescriptorName= of a socket unit has it, as in "
+		    "systemd:web" },
+		{ "systemd:a:b", "bind 'systemd:a:b' needs a name as "
+		    "FileDescriptorName= of a socket unit has it, as in "
+		    "systemd:web" },
 		{ "127.0.0.1", "bind '127.0.0.1' needs a port, as in "
 		    "ADDR:PORT" },
 		{ "127.0.0.1:", "bind '127.0.0.1:' needs a port from 0 to "

@@ -1,6 +1,9 @@
 #include "notify.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 static char logged[LOG_LINE];
@@ -72,6 +76,8 @@ assert_heard_all(int fd)
 	assert_heard(fd, "READY=1\nSTATUS=2 workers");
 	notify_status("draining, 3 sessions");
 	assert_heard(fd, "STATUS=draining, 3 sessions");
+	notify_alive();
+	assert_heard(fd, "WATCHDOG=1");
 	notify_stopping();
 	assert_heard(fd, "STOPPING=1");
 	assert_int_equal(recv(fd, NULL, 0, 0), -1);
@@ -107,6 +113,105 @@ speaks_to_an_abstract_name(void **state)
 	fd = manager(name);
 	assert_heard_all(fd);
 	close(fd);
+}
+
+/* A manager compares it with its own clock: it knows no other answer by it. */
+static void
+says_when_it_reloads(void **state)
+{
+	char name[64], text[256];
+	uint64_t before = clock_us(), said;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "@notify-test/%d", (int)getpid());
+	fd = manager(name);
+	notify_reloading();
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_int_equal(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%" SCNu64,
+	    &said), 1);
+	assert_true(said >= before && said <= clock_us());
+	close(fd);
+}
+
+/* One that came with a message, or -1. */
+static int
+received_fd(int fd, char *text, size_t size)
+{
+	char space[CMSG_SPACE(4 * sizeof(int))];
+	struct iovec iov = { text, size - 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = space, .msg_controllen = sizeof(space) };
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+	int got = -1;
+
+	assert_true(n > 0);
+	text[n] = '\0';
+	if (head != NULL)
+		memcpy(&got, CMSG_DATA(head), sizeof(got));
+	return got;
+}
+
+static void
+hands_descriptors_over(void **state)
+{
+	char name[64], text[64], byte = 0;
+	int fd, got, fds[2];
+
+	(void)state;
+	snprintf(name, sizeof(name), "@notify-test/%d", (int)getpid());
+	fd = manager(name);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(notify_fds("FDSTORE=1\nFDNAME=a", &fds[1], 1), 0);
+	got = received_fd(fd, text, sizeof(text));
+	assert_string_equal(text, "FDSTORE=1\nFDNAME=a");
+	assert_int_equal(write(got, "x", 1), 1);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(notify_fds("FDSTOREREMOVE=1\nFDNAME=a", NULL, 0), 0);
+	assert_int_equal(received_fd(fd, text, sizeof(text)), -1);
+	assert_string_equal(text, "FDSTOREREMOVE=1\nFDNAME=a");
+	close(got);
+	close(fds[0]);
+	close(fds[1]);
+	close(fd);
+}
+
+static void *
+close_what_comes(void *arg)
+{
+	struct pollfd comes = { *(int *)arg, POLLIN, 0 };
+	char text[64];
+
+	assert_int_equal(poll(&comes, 1, 10000), 1);
+	close(received_fd(*(int *)arg, text, sizeof(text)));
+	assert_string_equal(text, "BARRIER=1");
+	return NULL;
+}
+
+static void
+a_barrier_waits_for_the_manager(void **state)
+{
+	pthread_t thread;
+	char name[64];
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "@notify-test/%d", (int)getpid());
+	fd = manager(name);
+	assert_int_equal(notify_barrier(50), -ETIMEDOUT);
+	close_what_comes(&fd);
+	assert_int_equal(pthread_create(&thread, NULL, close_what_comes, &fd),
+	    0);
+	assert_int_equal(notify_barrier(10000), 0);
+	pthread_join(thread, NULL);
+	close(fd);
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(notify_barrier(10000), 0);
 }
 
 static void
@@ -194,6 +299,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(speaks_to_a_path),
 		TEST(speaks_to_an_abstract_name),
+		TEST(says_when_it_reloads),
+		TEST(hands_descriptors_over),
+		TEST(a_barrier_waits_for_the_manager),
 		TEST(is_quiet_without_a_manager),
 		TEST(a_long_status_is_cut),
 		TEST(says_that_nobody_hears),

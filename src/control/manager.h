@@ -1,0 +1,16 @@
+/* What the service manager (systemd) is told of us: that we serve, that we read
+ * the configuration anew, and in one line for people how it is.  At changes
+ * only. */
+#ifndef SLUICE_CONTROL_MANAGER_H
+#define SLUICE_CONTROL_MANAGER_H
+
+struct control;
+
+/* Every port is open. */
+void manager_ready(const struct control *);
+
+/* Around a reload, whatever comes of it: systemd waits for the second. */
+void manager_reloading(const struct control *);
+void manager_reloaded(const struct control *);
+
+#endif
