@@ -49,7 +49,9 @@ void listener_obey(struct listener *, const struct listener_conf *);
  * more.  False: closed at once, where nobody can be on the way. */
 bool listener_leave(struct listener *);
 
-#define LISTENER_LEAVE_MS 1000
+/* Less than the second after which a lost first segment is sent again (RFC 6298),
+ * so that nobody's is lost twice. */
+#define LISTENER_LEAVE_MS 800
 
 /* Takes in who is queued already, whom closing would reset, and closes: for all
  * who have the socket, if it is not shared. */

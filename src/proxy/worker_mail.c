@@ -4,15 +4,24 @@
 #include "waiter.h"
 #include "worker-internal.h"
 
-/* In a second: all that leave do so after the same time. */
+/* A timer may come a moment before its time, and is then set for the rest. */
 static void
 worker_arm_leaving(struct worker *w)
 {
-	const struct timeval tv = { .tv_sec = LISTENER_LEAVE_MS / 1000,
-		.tv_usec = LISTENER_LEAVE_MS % 1000 * 1000 };
+	uint64_t now = worker_now(w), first = UINT64_MAX, ms;
+	struct timeval tv;
+	struct listener *l;
 
-	if (!event_pending(&w->leave_event, EV_TIMEOUT, NULL))
-		event_add(&w->leave_event, &tv);
+	LIST_FOREACH(l, &w->listeners, link)
+		if (l->leave_at != 0 && l->leave_at < first)
+			first = l->leave_at;
+	if (first == UINT64_MAX || event_pending(&w->leave_event, EV_TIMEOUT,
+	    NULL))
+		return;
+	ms = first > now ? first - now : 0;
+	tv = (struct timeval){ .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	event_add(&w->leave_event, &tv);
 }
 
 void
@@ -20,18 +29,14 @@ worker_leave_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
 	struct listener *l, *next;
-	bool more = false;
 
 	(void)fd, (void)what;
 	for (l = LIST_FIRST(&w->listeners); l != NULL; l = next) {
 		next = LIST_NEXT(l, link);
 		if (l->leave_at != 0 && l->leave_at <= worker_now(w))
 			listener_drain(l);
-		else if (l->leave_at != 0)
-			more = true;
 	}
-	if (more)
-		worker_arm_leaving(w);
+	worker_arm_leaving(w);
 }
 
 static void

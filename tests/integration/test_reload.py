@@ -17,7 +17,8 @@ from lib.peers import FIN, RST, connect, echo, greeter, payload
 from lib.proxy import BINARY
 from lib.scrape import scrape
 from lib.stage import section
-from lib.timing import SLOW, limit, nothing_happens_for, wait_for
+from lib.timing import (SLOW, Stopwatch, limit, nothing_happens_for,
+                        wait_for)
 from test_ctl import ctl
 
 pytestmark = pytest.mark.threads
@@ -485,6 +486,30 @@ def test_92_20_hups_in_3_s_under_load(stage, workers):
         wait_for(lambda: clients.served > before + 20, 10, "more")
     assert echoes(long)
     assert daemon.metric("sluice_reloads_total", result="done") == 20
+
+
+def is_free(port):
+    """By one who has not so many threads as we have here."""
+    return subprocess.run(["ss", "-Hltn", f"sport = :{port}"], check=True,
+                          capture_output=True).stdout == b""
+
+
+@both_crews
+def test_a_port_goes_within_a_second_under_load(stage, workers):
+    """Before those who came meanwhile knock for a second time."""
+    server = stage.server(echo)
+    some = to(server)
+    daemon = Changing(stage, {**some, "listener b": listener(upstream="a")},
+                      workers)
+    _, port = daemon.proxy.address("b")
+    with load([daemon.proxy.address("a")]):
+        for _ in range(3):
+            daemon.reload(some)
+            watch = Stopwatch()
+            wait_for(lambda: is_free(port), 5, "it goes")
+            assert watch.seconds < limit(1.5)
+            daemon.reload({**some, "listener b": listener(
+                bind=f"127.0.0.1:{port}", upstream="a")})
 
 
 def test_hups_at_once_are_as_one(stage, banners):
