@@ -16,7 +16,13 @@ const char *
 file_wrong(int fd, struct stat *st, char *why)
 {
 	if (fd < 0 || fstat(fd, st) < 0) {
-		snprintf(why, FILE_WHY, "cannot open: %s", strerror(errno));
+		int error = errno, n = snprintf(why, FILE_WHY,
+		    "cannot open: %s", strerror(error));
+
+		/* A reload reads as whom the daemon became. */
+		if (error == EACCES)
+			snprintf(why + n, FILE_WHY - (size_t)n, " for uid %u",
+			    (unsigned)geteuid());
 		return why;
 	}
 	if (S_ISDIR(st->st_mode))

@@ -137,10 +137,10 @@ config_print_access(FILE *out, const struct config *config)
 
 		if (l->access.map != NULL)
 			fprintf(out, "listener %s: allow and deny have %zu "
-			    "range%s; the last rule is '%s = all'\n", l->name,
+			    "range%s; who is in none %s\n", l->name,
 			    l->access.nranges,
 			    l->access.nranges == 1 ? "" : "s",
-			    l->access.rest ? "allow" : "deny");
+			    l->access.rest ? "may come in" : "is denied");
 	}
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -97,9 +98,14 @@ bind_options_init(struct bind_options *o, const struct config *config,
 static const char *
 options_no_access(const struct addr *addr)
 {
-	return access(addr->un.sun_path, F_OK) == 0 ?
+	struct stat st;
+
+	if (stat(addr->un.sun_path, &st) < 0)
+		return "its folder cannot be written by this user";
+	return st.st_uid == geteuid() ? "an old socket is there, in a folder "
+	    "that this user cannot write; remove it" :
 	    "a socket of somebody else is there; if nobody listens on it, "
-	    "remove it" : "its folder cannot be written by this user";
+	    "remove it";
 }
 
 const char *

@@ -81,8 +81,9 @@ client_help(FILE *out)
 		    COMMANDS[i].form);
 		fprintf(out, "  %-26s%s\n", form, COMMANDS[i].text);
 	}
-	fputs("\n  -c, --config FILE         the daemon's configuration: its "
-	      "admin_socket is used\n"
+	fputs("\n  -c, --config FILE         where the daemon is: at its "
+	      "admin_socket; a reload\n"
+	      "                            reads the daemon's own file\n"
 	      "  --socket PATH             that one; without either\n"
 	      "                            $XDG_RUNTIME_DIR/"
 	      ADMIN_SOCKET_FILE " if it is there, else\n"
@@ -93,10 +94,10 @@ client_help(FILE *out)
 	      "                            upstream, server, client, min_age "
 	      "or id; repeatable\n"
 	      "  --json                    for programs\n"
-	      "  --dry-run                 with reload: change nothing; exit 2 "
-	      "if it would\n"
-	      "\nExit: 0 fine, 1 usage, or the daemon refuses, 3 no daemon "
-	      "was reached.\n", out);
+	      "  --dry-run                 with reload: change nothing, say what "
+	      "would be\n"
+	      "\nExit: 0 fine, 1 usage, or the daemon refuses, 2 --dry-run "
+	      "found changes,\n3 no daemon was reached.\n", out);
 }
 
 static const struct command *
@@ -287,8 +288,11 @@ path_of_config(const struct client *c, char *path)
 	for (size_t i = 0; config == NULL && i < errors.count; i++)
 		fprintf(stderr, "%s\n", errors.lines[i]);
 	config_errors_free(&errors);
-	if (config == NULL)
+	if (config == NULL) {
+		client_say("the daemon was not asked, since that file says "
+		    "where it is; --socket PATH says so without");
 		return NULL;
+	}
 	named = path_that_is_named(config, c->config, path);
 	config_free(config);
 	return named;

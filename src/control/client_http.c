@@ -94,7 +94,8 @@ say_unreachable(const char *path, int error)
 		client_say("%s is not a socket", path);
 	else if (error == ENOENT || error == ECONNREFUSED)
 		client_say("cannot reach the daemon at %s: %s; is it running? "
-		    "(-c FILE or --socket PATH say where)", path,
+		    "(the admin_socket of -c FILE, or --socket PATH, say "
+		    "where)", path,
 		    strerror(error));
 	else
 		client_say("cannot reach the daemon at %s: %s", path,

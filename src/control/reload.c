@@ -92,15 +92,14 @@ reload_change_text(const struct diff *d, char *text, size_t size)
 	return text;
 }
 
+/* Those that keep what was; of [global] they keep nothing. */
 static uint64_t
 reload_sessions(const struct control *c, const struct diff *d)
 {
 	const struct shared *shared = crew_shared(c->crew);
 
-	if (d->kind == DIFF_ADDED)
+	if (d->kind == DIFF_ADDED || d->name == NULL)
 		return 0;
-	if (d->name == NULL)
-		return crew_sessions(c->crew);
 	if (d->section[0] == 'l')
 		return shared->listeners[d->place].used;
 	return servers_sessions(c->servers, d->place);

@@ -51,7 +51,8 @@ static bool
 setting_unknown(const struct setting *s, const struct str_guess *guess)
 {
 	if (guess->word == NULL)
-		return setting_wrong(s, "is not in the configuration");
+		return setting_wrong(s, "is not in the configuration; what "
+		    "it left is found by server, client or id");
 	return setting_wrong(s, "is not in the configuration; did you mean "
 	    "%s?", guess->word);
 }

@@ -207,7 +207,8 @@ def test_the_configuration_leads_nowhere(stage):
     config.write_text("[global]\nadmin_socket = off\n" + fine)
     fails(1, f"{config} says admin_socket = off", "status", "-c", config)
     config.write_text("[global]\nadmin_sockt = /x\n" + fine)
-    fails(1, ":2: ", "status", "-c", config)
+    done = fails(1, ":2: ", "status", "-c", config)
+    assert "sluice ctl: the daemon was not asked, " in done.stderr
     fails(1, "No such file", "status", "-c", stage.folder / "nothing.ini")
 
 

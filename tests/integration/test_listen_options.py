@@ -206,6 +206,19 @@ def test_a_locked_socket_of_somebody_else(stage, shared_folder):
     assert path.is_socket()
 
 
+def test_an_old_socket_of_its_own_that_it_may_not_remove(stage, root,
+                                                         open_folder):
+    path = open_folder / "in"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+    os.chown(path, 65534, 65534)
+    code, log = fails_to_start(stage, args=locked(path), prefix=NOBODY)
+    assert code == 3
+    assert (f"cannot bind unix:{path} (an old socket is there, in a folder that "
+            "this user cannot write; remove it): Permission denied") in log
+    assert path.is_socket()
+
+
 @pytest.mark.parametrize("heir", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
 def test_a_path_that_has_another_socket_by_now_stays(stage, shared_folder,
                                                      heir):

@@ -278,7 +278,7 @@ def test_the_limit_of_all_sessions_changes(stage):
     second.send(b"x")
     nothing_happens_for(0.3, lambda: second.events(), "an answer")
     daemon.global_["max_sessions"] = 7
-    daemon.reload(to(server))
+    assert "global: max_sessions 1 -> 7\n" in daemon.reload(to(server))
     assert second.recv_exact(1) == b"x"
     assert daemon.metric("sluice_max_sessions") == 7
 

@@ -108,7 +108,8 @@ what_is_wrong_is_said(void **state)
 	assert_wrong("listener", "wep",
 	    "listener 'wep' is not in the configuration; did you mean web?");
 	assert_wrong("upstream", "nothing",
-	    "upstream 'nothing' is not in the configuration");
+	    "upstream 'nothing' is not in the configuration; what it left is "
+	    "found by server, client or id");
 	assert_wrong("client", "192.0.2.1:80", "client '192.0.2.1:80' has to "
 	    "be an address or a range as 192.0.2.0/24, without a port, or "
 	    "'unix'");
