@@ -50,7 +50,9 @@ port_key_init(struct port_key *key, const struct listener_conf *l,
 
 	*key = (struct port_key){ .addr = *addr, .dual = bind->dual,
 		.freebind = l->freebind, .transparent = l->transparent,
-		.mptcp = l->mptcp, .listener = any ? l->name : "" };
+		.mptcp = l->mptcp, .receive_buffer = l->tcp.receive_buffer,
+		.send_buffer = l->tcp.send_buffer,
+		.listener = any ? l->name : "" };
 	if (bind->passed != NULL)
 		*key = (struct port_key){ .listener = bind->text };
 	else if (l->interface != NULL)
@@ -63,7 +65,8 @@ port_key_equal(const struct port_key *a, const struct port_key *b)
 {
 	return addr_equal(&a->addr, &b->addr) && a->dual == b->dual &&
 	    a->freebind == b->freebind && a->transparent == b->transparent &&
-	    a->mptcp == b->mptcp && strcmp(a->interface, b->interface) == 0 &&
+	    a->mptcp == b->mptcp && a->receive_buffer == b->receive_buffer &&
+	    a->send_buffer == b->send_buffer && strcmp(a->interface, b->interface) == 0 &&
 	    strcmp(a->listener, b->listener) == 0;
 }
 

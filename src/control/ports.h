@@ -28,6 +28,8 @@ struct port_key {
 	bool	    freebind;
 	bool	    transparent;
 	bool	    mptcp;
+	uint64_t    receive_buffer; /* which nothing makes "auto" again */
+	uint64_t    send_buffer;
 	char	    interface[IF_NAMESIZE];
 	const char *listener; /* whose port 0 it is, or "systemd:NAME", and then
 				 nothing else counts; else "" */

@@ -181,6 +181,20 @@ sock_listens(int fd)
 	return listens;
 }
 
+/* What was on may be off now. */
+static int
+sock_retune_tcp(int fd, const struct sock_listen *opts)
+{
+	int error;
+
+	sock_set(fd, IPPROTO_TCP, TCP_NODELAY, opts->tcp->nodelay);
+	sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, opts->tcp->keepalive);
+	sock_set_tcp(fd, opts->tcp);
+	error = sock_set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, opts->defer_accept);
+	return error < 0 ? error : sock_set(fd, IPPROTO_TCP, TCP_FASTOPEN,
+	    opts->fast_open);
+}
+
 /* listen(2) of one that listens changes its backlog. */
 int
 sock_retune(int fd, const struct sock_listen *opts)
@@ -188,14 +202,8 @@ sock_retune(int fd, const struct sock_listen *opts)
 	bool local = sock_is_unix(fd);
 	int error = 0;
 
-	if (!local) {
-		sock_set_tcp(fd, opts->tcp);
-		error = sock_set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
-		    opts->defer_accept);
-	}
-	if (!local && error == 0 && opts->fast_open > 0)
-		error = sock_set(fd, IPPROTO_TCP, TCP_FASTOPEN,
-		    opts->fast_open);
+	if (!local)
+		error = sock_retune_tcp(fd, opts);
 	if (error == 0 && opts->backlog != SOCK_BACKLOG_KEPT &&
 	    sock_listens(fd) && listen(fd, opts->backlog) < 0)
 		error = -errno;

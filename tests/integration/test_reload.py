@@ -659,9 +659,41 @@ def test_options_of_a_port_that_stays(stage, banners):
     daemon = Changing(stage, to(banners[0], backlog=5))
     address = daemon.proxy.address("a")
     assert backlog(daemon.proxy, address) == {5}
-    daemon.reload(to(banners[0], backlog=77, keepalive_idle="33s"))
+    client = daemon.client()
+    assert says(client) == "A"
+    assert "timer:(keepalive" in of_session(client)
+    inodes = listening(daemon.proxy, address[1])
+    daemon.reload(to(banners[0], backlog=77, keepalive="off"))
     assert backlog(daemon.proxy, address) == {77}
-    assert says(daemon.client()) == "A"
+    client = daemon.client()
+    assert says(client) == "A"
+    assert "timer:(keepalive" not in of_session(client)
+    assert listening(daemon.proxy, address[1]) == inodes
+
+
+def of_session(client):
+    """What the kernel says of the proxy's end."""
+    port = client.sock.getsockname()[1]
+    return subprocess.run(["ss", "-Htnom", f"dport = :{port}"], text=True,
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def test_buffers_take_other_sockets(stage, banners):
+    """Once set, the kernel tunes them no more."""
+    port = free_port()
+
+    def sections(**keys):
+        return {"listener a": {"bind": f"127.0.0.1:{port}", **keys},
+                "upstream a": upstream(banners[0])}
+
+    daemon = Changing(stage, sections(receive_buffer="16k"))
+    before = listening(daemon.proxy, port)
+    daemon.reload(sections())
+    wait_for(lambda: listening(daemon.proxy, port).isdisjoint(before), 5,
+             "other sockets")
+    client = stage.connect(("127.0.0.1", port))
+    assert says(client) == "A"
+    assert "rb32768" not in of_session(client)
 
 
 def backlog(proxy, address):
