@@ -101,6 +101,7 @@ def test_a_listener_that_also_leads_elsewhere_stays(stage):
     place.order("v/c", "down")
     wait_for(place.refuses, 5, "no listening socket")
     place.order("u/a", "up")
+    wait_for(lambda: not place.refuses(), 5, "a listening socket")
     wait_for(place.is_served, 5, "a server")
 
 
@@ -118,6 +119,7 @@ def test_who_refuses_all_does_not_wait_for_a_place(stage):
     wait_for(lambda: wakes_in(place.proxy, 0.5) < 5, 5, "quiet")
     place.order("u/a", "up")
     client.reset()
+    wait_for(lambda: not place.refuses(), 5, "a listening socket")
     wait_for(place.is_served, 5, "a place")
 
 
