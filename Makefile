@@ -15,11 +15,13 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 PKG_CONFIG ?= pkg-config
 
-# Optional libraries are used where they are found; CARES=no and OPENSSL=no do
-# without.
+# Optional libraries are used where they are found; CARES=no, OPENSSL=no and
+# SECCOMP=no do without.
 CARES ?= $(if $(shell $(PKG_CONFIG) --exists libcares 2>/dev/null && \
 	echo yes),yes,no)
 OPENSSL ?= $(if $(shell $(PKG_CONFIG) --exists openssl 2>/dev/null && \
+	echo yes),yes,no)
+SECCOMP ?= $(if $(shell $(PKG_CONFIG) --exists libseccomp 2>/dev/null && \
 	echo yes),yes,no)
 
 # --- What there is to build: found, not listed.
@@ -32,7 +34,9 @@ BIN := $(if $(filter release,$(VARIANT)),$(BUILD),$(O))/sluice
 layers := $(foreach l,$(LAYERS),$(if $(wildcard src/$l/*.c),$l))
 left_out := $(if $(filter yes,$(CARES)),src/control/resolver_threads.c,\
 	src/control/resolver_ares.c src/control/reply_ares.c) $(if $(filter yes,$(OPENSSL)),\
-	src/control/check_tls_none.c,src/control/check_tls.c)
+	src/control/check_tls_none.c,src/control/check_tls.c) \
+	$(if $(filter yes,$(SECCOMP)),src/control/callfilter_none.c,\
+	src/control/callfilter.c)
 objects = $(patsubst src/%.c,$(O)/%.o,$(filter-out $(left_out),$(wildcard \
 	src/$1/*.c)))
 archives = $(patsubst %,$(O)/lib%.a,$1)
@@ -74,7 +78,8 @@ flags_fuzz := $(sanitize) $(undefined) -fsanitize=fuzzer-no-link
 
 PACKAGES := libevent_core libevent_extra libevent_pthreads inih \
 	$(if $(filter yes,$(CARES)),libcares) \
-	$(if $(filter yes,$(OPENSSL)),openssl)
+	$(if $(filter yes,$(OPENSSL)),openssl) \
+	$(if $(filter yes,$(SECCOMP)),libseccomp)
 LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 need_libs = $(if $(LIBS),,$(error libevent or inih is missing; run: make deps))
 features = -DSLUICE_CARES=$(if $(filter yes,$(CARES)),1,0) \

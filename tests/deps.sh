@@ -10,8 +10,9 @@ ours='# While sluice installs what its tests need.'
 PATH=$PATH:/usr/sbin:/sbin
 
 # One row a package: its name, and a command that succeeds where the machine
-# has what we want of it, wherever that came from.  CARES=no and OPENSSL=no want
-# nothing, as in the Makefile, which exports them from its command line.
+# has what we want of it, wherever that came from.  CARES=no, OPENSSL=no and
+# SECCOMP=no want nothing, as in the Makefile, which exports them from its command
+# line.
 build_packages() {
 	cat <<-'END'
 	gcc           have ${CC:-cc}
@@ -22,6 +23,7 @@ build_packages() {
 	libinih-dev   pkg-config --exists inih
 	libc-ares-dev test "${CARES-}" = no || pkg-config --exists libcares
 	libssl-dev    test "${OPENSSL-}" = no || pkg-config --exists openssl
+	libseccomp-dev test "${SECCOMP-}" = no || pkg-config --exists libseccomp
 	END
 }
 

@@ -189,6 +189,7 @@ tier_compilers() {
 	done
 	build VARIANT=debug all && record 1 0 0
 	build BUILD=build/no-openssl OPENSSL=no all && record 1 0 0
+	build BUILD=build/no-seccomp SECCOMP=no all && record 1 0 0
 	build BUILD=build/no-cares CARES=no all unit && record 1 0 0
 	for source in tests/unit/config/test_*.c; do
 		program=$(basename "$source" .c)

@@ -306,6 +306,7 @@ struct global_conf {
 	char	      *admin_group;  /* NULL: that of the process */
 	struct addr   *dns_servers;  /* none: as resolv.conf has it */
 	size_t	       ndns_servers;
+	bool	       sandbox;
 	struct origin *origins;
 };
 

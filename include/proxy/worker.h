@@ -43,6 +43,8 @@ struct shared {
 	struct worker	    **workers;
 	size_t		      nworkers;
 	unsigned	      max_pipes; /* that one worker may have open */
+	void (*began)(unsigned index); /* on a worker's thread, before all
+					  else; NULL: nothing to do */
 	uint16_t	      boot; /* random, the head of every session id */
 	atomic_bool	      records_wanted; /* by the access log, or a tap */
 	int		      log_fd;	  /* eventfd: records wait in a ring */

@@ -227,6 +227,12 @@ const struct option OPTIONS[] = {
 	    .doc = "A name server to ask, with its port if that is not 53; "
 		   "several are tried in turn. Without it: those of "
 		   "/etc/resolv.conf. Needs c-ares (sluice -V)." },
+	{ SECTION_GLOBAL, "sandbox", &TYPE_BOOL, GLOBAL(sandbox), "on",
+	    .restart = true,
+	    .doc = "Take from each thread, once it runs, the system calls and "
+		   "files that it does not need (seccomp, Landlock), as far "
+		   "as the kernel can; sluice(8) says which. Capabilities are "
+		   "given up in any case. " RESTARTS },
 	{ SECTION_LISTENER, "bind", &TYPE_BIND, LISTENER(binds), NULL,
 	    .example = "127.0.0.1:15432", .list = true,
 	    .doc = "Where to accept clients. :PORT is every address of this "

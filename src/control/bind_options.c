@@ -9,6 +9,7 @@
 #include "config/option.h"
 #include "identity.h"
 #include "proxy/tcp_options.h"
+#include "sandbox.h"
 
 #define FAST_OPEN_QUEUE 256
 #define FAST_OPEN_SERVE 2 /* of net.ipv4.tcp_fastopen (ip-sysctl.rst) */
@@ -137,7 +138,8 @@ int
 bind_options_check_sources(const struct config *config)
 {
 	char place[CONFIG_PLACE];
-	int error = sock_probe_transparent(), found = 0;
+	int error = sandbox_workers_have_raw() ? sock_probe_transparent() :
+	    -EPERM, found = 0;
 
 	for (size_t i = 0; error < 0 && i < config->nupstreams; i++) {
 		const struct upstream_conf *u = &config->upstreams[i];
@@ -145,8 +147,9 @@ bind_options_check_sources(const struct config *config)
 		if (!u->source_client)
 			continue;
 		log_error(error, "%s: upstream %s: source = client needs "
-		    "CAP_NET_RAW", config_place(config, u->origin, place),
-		    u->name);
+		    "CAP_NET_RAW%s", config_place(config, u->origin, place),
+		    u->name, sandbox_workers_have_raw() ? "" : ", which the "
+		    "workers gave up at the start: it takes a restart");
 		found = error;
 	}
 	return found;

@@ -27,6 +27,7 @@
 #include "pidfile.h"
 #include "reserve.h"
 #include "resolver.h"
+#include "sandbox.h"
 #include "signals.h"
 #include "stop.h"
 #include "turnstile.h"
@@ -237,6 +238,9 @@ control_begin(struct control *c)
 		control_free_mails(mails, count);
 		return error;
 	}
+	sandbox_prepare(c->config, &c->identity,
+	    c->config->global.sandbox && sandbox_fits_build());
+	crew_shared(c->crew)->began = sandbox_enter_worker;
 	error = crew_start(c->crew, mails);
 	free(mails);
 	if (error < 0)
@@ -307,6 +311,7 @@ control_ready(struct control *c)
 	ports_store(&c->ports);
 	manager_ready(c);
 	logwriter_ready();
+	sandbox_enter(SANDBOX_MAIN);
 	if (c->ready_fd >= 0)
 		daemon_ready(c->ready_fd, control_logs_to_stderr(c->config));
 	return 0;
@@ -355,6 +360,7 @@ control_stop(struct control *c, int code)
 		crew_join(c->crew);
 	}
 	logged = logwriter_stop();
+	sandbox_done();
 	events_end();
 	admin_finish(c->admin, REPLIES_MS);
 	admin_free(c->admin);

@@ -2,17 +2,16 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "config/option.h"
+#include "privileges.h"
 
 static int
 identity_unknown(const struct config *config, const char *key,
@@ -90,13 +89,28 @@ identity_find_group(const char *name, gid_t *gid)
 	return true;
 }
 
-static bool
-identity_wants_raw(const struct config *config)
+static uint64_t
+identity_workers(const struct config *config)
 {
 	for (size_t i = 0; i < config->nupstreams; i++)
 		if (config->upstreams[i].source_client)
-			return true;
-	return false;
+			return PRIVILEGE(CAP_NET_RAW);
+	return 0;
+}
+
+/* A port below 1024 may come with any reload; what needs more has to be there
+ * at the start. */
+static uint64_t
+identity_main(const struct config *config)
+{
+	uint64_t keeps = PRIVILEGE(CAP_NET_BIND_SERVICE) |
+	    identity_workers(config);
+
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (config->listeners[i].transparent ||
+		    config->listeners[i].interface != NULL)
+			keeps |= PRIVILEGE(CAP_NET_RAW);
+	return keeps;
 }
 
 /* Not root: nothing to become, but what was asked for may differ. */
@@ -115,7 +129,8 @@ identity_find(const struct config *config, struct identity *id)
 
 	*id = (struct identity){ .uid = geteuid(), .gid = getegid(),
 		.chosen = user != NULL,
-		.keeps_raw = identity_wants_raw(config) };
+		.main = identity_main(config),
+		.workers = identity_workers(config) };
 	if (user != NULL && !identity_find_user(id, user))
 		return identity_unknown(config, "user", user);
 	if (user == NULL && geteuid() == 0 && !identity_find_user(id, "sluice"))
@@ -131,6 +146,15 @@ identity_find(const struct config *config, struct identity *id)
 	return 0;
 }
 
+const char *
+identity_text(const struct identity *id)
+{
+	static char number[16];
+
+	snprintf(number, sizeof(number), "%u", (unsigned)id->uid);
+	return id->name[0] != '\0' ? id->name : number;
+}
+
 static int
 identity_set_groups(const struct identity *id)
 {
@@ -140,34 +164,20 @@ identity_set_groups(const struct identity *id)
 	return 0;
 }
 
-/* Of all that root may do this alone is left, to the threads to come as well
- * (capabilities(7)). */
-static int
-identity_keep_raw(void)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
-		{ .effective = 1U << CAP_NET_RAW,
-			.permitted = 1U << CAP_NET_RAW } };
-
-	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
-}
-
+/* Of all that root may do little is left (capabilities(7)). */
 static int
 identity_change(const struct identity *id)
 {
 	int error = identity_set_groups(id);
 
-	if (error == 0 && id->keeps_raw &&
-	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+	if (error == 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		error = -errno;
 	if (error == 0 && setresgid(id->gid, id->gid, id->gid) < 0)
 		error = -errno;
 	if (error == 0 && setresuid(id->uid, id->uid, id->uid) < 0)
 		error = -errno;
-	return error == 0 && id->keeps_raw && id->uid != 0 ?
-	    identity_keep_raw() : error;
+	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	return error == 0 && id->uid != 0 ? privileges_keep(id->main) : error;
 }
 
 int

@@ -3,6 +3,7 @@
 #define SLUICE_CONTROL_IDENTITY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "config/config.h"
@@ -14,7 +15,8 @@ struct identity {
 	bool  chosen;  /* the config names the user: a failure ends the start */
 	uid_t uid;
 	gid_t gid;
-	bool  keeps_raw; /* CAP_NET_RAW, for source = client */
+	uint64_t main;	  /* which of root's capabilities it keeps, */
+	uint64_t workers; /* and what of those the workers need */
 	char  name[IDENTITY_NAME]; /* of the user; "" where it has none */
 };
 
@@ -22,13 +24,17 @@ struct identity {
 bool identity_find_uid(const char *name, uid_t *uid);
 bool identity_find_group(const char *name, gid_t *gid);
 
+/* Its name, else its number, which lasts until the next call. */
+const char *identity_text(const struct identity *);
+
 /* Who that is by 'user' and 'group'; for root without 'user': sluice, else
  * nobody.  Not root: who we are.  0, or -errno after it was logged: there is
  * no such account. */
 int identity_find(const struct config *, struct identity *);
 
 /* Becomes it, for good: group, supplementary groups, user, of all threads.
- * 0 or -errno after it was logged. */
+ * The main thread may still bind ports below 1024, for reloads.  0 or -errno
+ * after it was logged. */
 int identity_assume(const struct identity *);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/option.h"
+#include "sandbox.h"
 
 #define NAP_MS	  20 /* lets records gather: at most 50 wake-ups a second */
 #define FINISH_MS 900
@@ -50,6 +51,7 @@ static void *
 logwriter_run(void *arg)
 {
 	(void)arg;
+	sandbox_enter(SANDBOX_LOG);
 	while (!atomic_load(&writer.stopping))
 		if (!spool_pass(&writer.spool, false))
 			logwriter_sleep();

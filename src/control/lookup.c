@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sandbox.h"
+
 struct lookup_job {
 	struct box    *box;
 	struct lookup *lookup;
@@ -83,6 +85,7 @@ lookup_run(void *arg)
 	struct lookup *l = job.lookup;
 
 	free(arg);
+	sandbox_enter(SANDBOX_LOOKUP);
 	l->error = getaddrinfo(l->host, NULL, &hints, &list);
 	if (l->error == 0) {
 		lookup_keep(l, list);

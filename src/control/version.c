@@ -9,6 +9,7 @@
 #include "dns.h"
 #include "host.h"
 #include "net/conn.h"
+#include "sandbox.h"
 
 #ifndef SLUICE_INIH
 #define SLUICE_INIH "of unknown version" /* it has no way to ask */
@@ -52,6 +53,7 @@ version_print(FILE *out)
 {
 	struct event_base *base = conn_base_new();
 	struct utsname kernel;
+	char sandbox[96];
 
 	fprintf(out, "sluice %s (%s)\n", SLUICE_VERSION, SLUICE_BUILD);
 	fprintf(out, "libevent %s, %s\n", event_get_version(),
@@ -59,6 +61,7 @@ version_print(FILE *out)
 	fprintf(out, "inih %s\n", SLUICE_INIH);
 	fprintf(out, "OpenSSL %s\n", check_tls_version());
 	fprintf(out, "%s\n", dns_library());
+	fprintf(out, "sandbox: %s\n", sandbox_text(sandbox, sizeof(sandbox)));
 	fprintf(out, "features: %s, relay by splice and copy\n",
 	    dns_feature());
 	print_fds(out);

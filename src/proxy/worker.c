@@ -186,6 +186,8 @@ worker_run(void *arg)
 {
 	struct worker *w = arg;
 
+	if (w->shared->began != NULL)
+		w->shared->began(w->index);
 	while (!worker_done(w))
 		worker_turn(w);
 	eventfd_write(w->shared->done_fd, 1);

@@ -67,12 +67,18 @@ def served(stage, address, text=b"hello", **how):
     return client
 
 
-def capabilities(proxy):
-    """What each thread may do."""
-    tasks = pathlib.Path(f"/proc/{proxy.pid}/task").iterdir()
-    return {int(re.search(r"^CapEff:\s*(\w+)",
+def capabilities(proxy, count=1):
+    """What the workers may do, once there are so many."""
+    def find():
+        workers = [task for task in
+                   pathlib.Path(f"/proc/{proxy.pid}/task").iterdir()
+                   if "worker" in (task / "comm").read_text()]
+        return len(workers) >= count and {
+            int(re.search(r"^CapEff:\s*(\w+)",
                           (task / "status").read_text(), re.M)[1], 16)
-            for task in tasks}
+            for task in workers}
+
+    return wait_for(find, 5, "the workers run")
 
 
 # Unix sockets.
@@ -401,7 +407,7 @@ def test_a_transparent_proxy_is_not_seen(stage, hosts, address, workers):
     """Nor does it have to be root for that, once it runs."""
     router = Router(stage, hosts, server=address, workers=workers,
                     global_={"user": "nobody"})
-    assert capabilities(router.proxy) == {CAP_NET_RAW}
+    assert capabilities(router.proxy, workers) == {CAP_NET_RAW}
     data = payload(MIB)
     for _ in range(3):
         client = router.connect(address)

@@ -72,6 +72,11 @@ header == "ares.h" {
 		fail("c-ares belongs to resolver_ares and reply_ares")
 	next
 }
+header == "seccomp.h" {
+	if (FILENAME != "src/control/callfilter.c")
+		fail("libseccomp belongs to src/control/callfilter.c")
+	next
+}
 !quoted {
 	if (exists("include/" header))
 		fail("our own headers are included with quotes: " header)
