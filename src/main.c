@@ -3,6 +3,7 @@
 #include "control/cli.h"
 #include "control/client.h"
 #include "control/control.h"
+#include "control/reach.h"
 #include "control/trial.h"
 #include "control/version.h"
 
@@ -62,6 +63,7 @@ load_and_act(const struct cli *cli)
 		config_print(stdout, config, control_workers(config));
 	} else {
 		config_print_access(stdout, config);
+		reach_test(config);
 		code = cli->resolve ? trial_run(stdout, config) : EXIT_FINE;
 		if (code == EXIT_FINE)
 			print_summary(config);

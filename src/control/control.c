@@ -13,6 +13,7 @@
 #include "bind.h"
 #include "config/option.h"
 #include "config/snapshot.h"
+#include "control/reach.h"
 #include "crew.h"
 #include "daemon.h"
 #include "doors.h"
@@ -238,6 +239,8 @@ control_begin(struct control *c)
 		control_free_mails(mails, count);
 		return error;
 	}
+	if (c->identity.changes)
+		reach_warn(c->config, &c->identity);
 	sandbox_prepare(c->config, &c->identity,
 	    c->config->global.sandbox && sandbox_fits_build());
 	crew_shared(c->crew)->began = sandbox_enter_worker;

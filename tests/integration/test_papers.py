@@ -48,7 +48,7 @@ def test_an_example_is_right(text, tmp_path):
     (tmp_path / "conf.d" / "a.ini").write_text(INCLUDED)
     path = tmp_path / "proxy.ini"
     path.write_text(text)
-    done = sluice("-t", "-c", path)
+    done = sluice("-t", "-c", path, "--set", "global.user=root")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith(f"{path}: ok (")
 

@@ -152,6 +152,9 @@ def test_a_refusal_is_told_once_and_all_goes_on(stage, call, what):
 
 # What still has to work.
 
+NOBODY = 65534
+
+
 @pytest.fixture
 def open_folder(root):
     """A folder that everybody may enter, as pytest's may not be."""
@@ -276,3 +279,62 @@ def test_the_kernel_is_never_asked_for_what_is_not_on_the_list(stage):
         assert client.read_to_end() == complete(data)
     proxy.stop()
     assert "ENOSYS" not in calls.read_text()
+
+
+# What the user will need again.
+
+def closed(folder, *names):
+    """A configuration of several files, of which some are root's own."""
+    (folder / "blocked").write_text("192.0.2.0/24\n")
+    (folder / "more.ini").write_text("[upstream]\nserver = 127.0.0.1:9\n")
+    (folder / "logs").mkdir()
+    (folder / "proxy.ini").write_text(
+        f"[global]\nuser = nobody\ninclude = {folder}/more.ini\n"
+        f"admin_socket = off\nlog = stderr\n"
+        f"access_log = file:{folder}/logs/access\n"
+        f"[listener]\nbind = 127.0.0.1:0\ndeny = file:{folder}/blocked\n")
+    if "logs" not in names:
+        os.chown(folder / "logs", NOBODY, -1)
+    for name in names:
+        (folder / name).chmod(0o700)
+    return folder / "proxy.ini"
+
+
+def warnings(folder, log):
+    return re.findall(r"^warning: (.*)$", log.replace(f"{folder}/", ""), re.M)
+
+
+EXPECTED = {
+    "proxy.ini": "user nobody cannot read proxy.ini, and a reload fails: "
+                 "Permission denied",
+    "more.ini": "user nobody cannot read more.ini, and a reload fails: "
+                "Permission denied",
+    "blocked": "user nobody cannot read blocked, and a reload fails: "
+               "Permission denied",
+    "logs": "proxy.ini:6: access_log: user nobody cannot write logs/access, and "
+            "USR1 cannot open it anew: Permission denied",
+}
+
+
+@pytest.mark.parametrize("names", [
+    (), ("proxy.ini",), ("more.ini",), ("blocked",), ("logs",),
+    tuple(EXPECTED)], ids=lambda names: "-".join(names) or "all-fine")
+def test_101_files_that_the_user_cannot_reach_are_found(
+        stage, open_folder, names):
+    """By a start, and by a test that root runs, which fails for none."""
+    path = closed(open_folder, *names)
+    expected = [EXPECTED[name] for name in EXPECTED if name in names]
+    tested = subprocess.run([BINARY, "-t", "-c", path], capture_output=True,
+                            text=True, timeout=limit(10))
+    assert tested.returncode == 0, tested
+    assert warnings(open_folder, tested.stderr) == expected
+    proxy = stage.sluice(args=["-c", path, "-u", "nobody"], env=NO_LEAKS)
+    assert warnings(open_folder, proxy.log) == expected
+
+
+def test_who_is_not_root_or_not_there_is_not_asked(open_folder):
+    path = closed(open_folder)
+    path.write_text(path.read_text().replace("nobody", "nosuchuser"))
+    tested = subprocess.run([BINARY, "-t", "-c", path], capture_output=True,
+                            text=True, timeout=limit(10))
+    assert (tested.returncode, tested.stderr) == (0, "")
