@@ -9,7 +9,7 @@ import pytest
 from lib.admin import watched
 from lib.door import come_from, config_of, guarded, is_served
 from lib.peers import FIN, RST, echo
-from lib.proxy import BINARY
+from lib.proxy import BINARY, OWN
 from lib.scrape import scrape
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
@@ -148,8 +148,8 @@ def test_89_denied_clients_cause_no_connection_and_leave_nothing(stage):
 def run(stage, config, *args):
     path = stage.folder / "proxy.ini"
     path.write_text(config)
-    return subprocess.run([BINARY, "-c", path, *args], capture_output=True,
-                          text=True, timeout=limit(20))
+    return subprocess.run([BINARY, "-c", path, *OWN, *args],
+                          capture_output=True, text=True, timeout=limit(20))
 
 
 def test_the_rule_that_is_left_is_printed(stage):

@@ -12,7 +12,7 @@ from lib.door import come_from
 from lib.hellos import hello
 from lib.marks import both_crews, threads
 from lib.peers import FIN, RST, Server, connect, greeter
-from lib.proxy import BINARY
+from lib.proxy import BINARY, OWN
 from lib.stage import section
 from lib.timing import limit, wait_for
 from test_servers import order
@@ -393,7 +393,8 @@ def checked(folder, *lines):
     path = folder / "proxy.ini"
     path.write_text("\n".join(["[listener]", "bind = :1", "[upstream]",
                                "server = localhost:2", *lines, ""]))
-    done = subprocess.run([BINARY, "-t", "-c", path], capture_output=True,
+    done = subprocess.run([BINARY, "-t", "-c", path, *OWN],
+                          capture_output=True,
                           text=True, timeout=limit(20))
     assert done.returncode == (1 if done.stderr else 0)
     return done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from lib.peers import FIN, echo, payload
 from lib.programs import NOBODY, fails_to_start, free_port
-from lib.proxy import BINARY, ROOT, Proxy
+from lib.proxy import BINARY, OWN, Proxy, ROOT
 from lib.timing import limit, wait_for
 
 FORWARD = ["-L", "127.0.0.1:0=127.0.0.1:9"]
@@ -34,10 +34,6 @@ def sluice(*args, cwd=None, prefix=(), env=None, **how):
     return subprocess.run([*prefix, BINARY, *map(str, args)], env=env,
                           cwd=cwd, stdin=subprocess.DEVNULL, text=True,
                           capture_output=True, timeout=limit(10))
-
-
-# Of whose files -t does not say that the daemon's user cannot read them.
-OWN = ["--set", "global.user=root"]
 
 
 def write(path, text):

@@ -16,7 +16,7 @@ from lib.nameserver import (AAAA, CNAME, NXDOMAIN, REFUSED, SERVFAIL, A,
                             FakeNameServer, Knot, encode_record)
 from lib.peers import FIN, RST, BusyServer, echo, greeter
 from lib.programs import fails_to_start
-from lib.proxy import BINARY
+from lib.proxy import BINARY, OWN
 from lib.stage import section
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
@@ -822,8 +822,8 @@ def test_srv_scale_out_under_load(stage):
 def trial(tmp_path, config):
     path = tmp_path / "proxy.ini"
     path.write_text(config)
-    done = subprocess.run([BINARY, "-t", "--resolve", "-c", str(path), "--set",
-                           "global.admin_socket=off"],
+    done = subprocess.run([BINARY, "-t", "--resolve", "-c", str(path), *OWN,
+                           "--set", "global.admin_socket=off"],
                           stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=limit(30))
     return done.returncode, done.stdout, done.stderr

@@ -9,7 +9,7 @@ import pytest
 from lib.features import with_cares, with_tls
 from lib.papers import configurations, literal_blocks
 from lib.peers import FIN, echo
-from lib.proxy import BINARY, NO_LEAKS, ROOT
+from lib.proxy import BINARY, NO_LEAKS, OWN, ROOT
 from lib.timing import limit
 
 PAPERS = [ROOT / "conf" / "proxy.ini.5", ROOT / "conf" / "sluice.8",
@@ -48,7 +48,7 @@ def test_an_example_is_right(text, tmp_path):
     (tmp_path / "conf.d" / "a.ini").write_text(INCLUDED)
     path = tmp_path / "proxy.ini"
     path.write_text(text)
-    done = sluice("-t", "-c", path, "--set", "global.user=root")
+    done = sluice("-t", "-c", path, *OWN)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith(f"{path}: ok (")
 

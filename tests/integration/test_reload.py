@@ -14,7 +14,7 @@ from lib.admin import Folder, ask, find_doors
 from lib.logs import Fifo
 from lib.marks import both_crews
 from lib.peers import FIN, RST, connect, echo, greeter, payload
-from lib.proxy import BINARY
+from lib.proxy import BINARY, OWN
 from lib.scrape import scrape
 from lib.stage import section
 from lib.timing import (SLOW, Stopwatch, limit, nothing_happens_for,
@@ -763,7 +763,7 @@ def test_diff(stage, banners):
     daemon = Changing(stage, to(banners[0]))
 
     def diff(path, *more):
-        return sluice("-t", "--diff", "-c", str(path), *more)
+        return sluice("-t", "--diff", "-c", str(path), *OWN, *more)
 
     done = diff(daemon.path)
     assert (done.returncode, done.stderr) == (0, "")

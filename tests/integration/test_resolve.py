@@ -11,7 +11,7 @@ import pytest
 
 from lib.peers import echo
 from lib.programs import NOBODY, accepts, free_port
-from lib.proxy import BINARY
+from lib.proxy import BINARY, OWN
 from lib.timing import limit
 
 FINE = ("[listener]\nbind = 127.0.0.1:0\n"
@@ -25,8 +25,9 @@ def resolve(config, *args, folder, prefix=()):
     path = folder / "proxy.ini"
     path.write_text(config)
     path.chmod(0o644)
+    own = [] if prefix or "user = " in config else OWN
     done = subprocess.run(
-        [*prefix, BINARY, "-t", "--resolve", "-c", str(path), *args],
+        [*prefix, BINARY, "-t", "--resolve", "-c", str(path), *own, *args],
         stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=limit(30))
     lines = done.stderr.splitlines()

@@ -18,6 +18,10 @@ ALONE = ["--set", "global.admin_socket=off"]
 # How bytes are moved where a test does not say it: copy, splice, or auto.
 RELAY = os.environ.get("SLUICE_RELAY")
 
+# A test of a configuration by root warns of what the daemon's user cannot read,
+# as the files of most tests.
+OWN = ["--set", "global.user=root"]
+
 # Leaks cannot be looked for in who is traced, or has given up root and is not
 # dumpable any more.
 NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}
