@@ -22,7 +22,6 @@
 
 #define VISIT_BUDGET 256
 #define VISIT_WHO    80
-#define VISIT_SHARES 16
 
 struct session;
 
@@ -41,8 +40,7 @@ struct visit_filter {
 	uint64_t      min_age_ms;
 	uint64_t      id; /* 0: any */
 	bool	      connected; /* only those that reached their server */
-	unsigned      share; /* only so many of VISIT_SHARES, by their ids, the
-				same each time; 0: all */
+	bool	      draining; /* only those of servers that operators drain */
 };
 
 /* A session as it was in that moment; copies only. */

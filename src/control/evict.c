@@ -1,149 +1,163 @@
 #include "evict.h"
 
-#include <errno.h>
-#include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "drain.h"
 #include "servers.h"
 
 struct evict {
-	struct server *server;
-	struct tours  *tours;
-	struct event   timer; /* the next share */
-	struct tour   *tour;  /* NULL: none is under way */
-	uint64_t       drain_timeout;
-	unsigned       share; /* of VISIT_SHARES, that have to leave by now */
-	size_t	       count; /* who was ended */
+	TAILQ_ENTRY(evict)   link; /* where the server is removed */
+	struct evict_list   *list; /* NULL: it is not */
+	struct server_state *state; /* one reference */
+	struct drain	    *drain;
+	bool		     kills;
+	char		     upstream[CLOSERECORD_NAME];
+	char		     name[SERVERS_NAME];
 };
 
-static bool
-evict_kills(const struct evict *e)
+static void
+evict_free(struct evict *e)
 {
-	return e->server->upstream->on_down == ON_DOWN_KILL;
+	drain_end(e->drain);
+	server_state_unref(e->state);
+	if (e->list != NULL)
+		TAILQ_REMOVE(e->list, e, link);
+	free(e);
 }
 
 static void
 evict_log(const struct evict *e)
 {
-	char name[SERVERS_NAME];
+	size_t count = drain_ended(e->drain);
 
-	if (e->count > 0)
+	if (count > 0)
 		log_info("upstream %s: %zu session%s of server %s %s ended "
-		    "(on_down = %s)", e->server->upstream->name, e->count,
-		    e->count == 1 ? "" : "s", servers_name(e->server, name),
-		    e->count == 1 ? "was" : "were",
-		    evict_kills(e) ? "kill" : "drain");
+		    "(on_down = %s)", e->upstream, count, count == 1 ? "" : "s",
+		    e->name, count == 1 ? "was" : "were",
+		    e->kills ? "kill" : "drain");
 }
 
-static void
-evict_wait(struct evict *e)
+static uint64_t
+evict_left(void *arg)
 {
-	uint64_t first = e->drain_timeout * 9 / 10;
-	uint64_t ms = e->share == 0 ? first :
-	    (e->drain_timeout - first) / VISIT_SHARES;
-	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct evict *e = arg;
 
-	if (event_add(&e->timer, &tv) < 0)
-		log_error(-ENOMEM, "upstream %s: sessions of server %s stay",
-		    e->server->upstream->name, e->server->line->name);
+	return atomic_load_explicit(&e->state->taken, memory_order_relaxed);
 }
 
 static void
-evict_back(void *arg)
+evict_over(void *arg)
 {
 	struct evict *e = arg;
 
-	e->count += tour_visit(e->tour)->found;
-	if (!tour_is_over(e->tour)) {
-		tour_go(e->tour);
-		return;
-	}
-	tour_end(e->tour);
-	e->tour = NULL;
-	if (e->share < VISIT_SHARES)
-		evict_wait(e);
-	else
-		evict_log(e);
+	evict_log(e);
+	if (e->list != NULL)
+		evict_free(e);
 }
 
-/* Ends those of its sessions that are connected and in the first shares. */
-static void
-evict_go(struct evict *e)
+/* Only who is connected: a session on its way to a server that is down goes to
+ * another one. */
+static struct drain *
+evict_drain(struct evict *e, struct event_base *base, struct tours *tours,
+    const char *line, uint64_t deadline)
 {
-	const struct server *s = e->server;
-	struct visit *v;
+	struct drain_order order = { .left = evict_left, .over = evict_over,
+		.owner = e, .deadline = deadline, .servers = &e->state,
+		.nservers = 1 };
 
-	e->tour = tour_new(e->tours, evict_back, e);
-	if (e->tour == NULL) {
-		log_error(-ENOMEM, "upstream %s: sessions of server %s stay",
-		    s->upstream->name, s->line->name);
-		return;
-	}
-	v = tour_visit(e->tour);
-	v->action = VISIT_KILL;
-	v->ending = (struct ending){ .by = BY_PROXY,
-		.how = evict_kills(e) ? HOW_KILL : HOW_DRAIN,
-		.cause = "the server went down", .rule = "on_down",
-		.of_upstream = true };
-	v->filter.connected = true;
-	v->filter.share = e->share;
-	snprintf(v->filter.upstream, sizeof(v->filter.upstream), "%s",
-	    s->upstream->name);
-	snprintf(v->filter.server, sizeof(v->filter.server), "%s",
-	    s->state->text);
-	snprintf(v->who, sizeof(v->who), "%s", s->line->name);
-	tour_go(e->tour);
+	order.ending = (struct ending){ .by = BY_PROXY,
+		.how = e->kills ? HOW_KILL : HOW_DRAIN,
+		.cause = e->list != NULL ? "the server was removed" :
+		    "the server went down",
+		.rule = "on_down", .of_upstream = true };
+	order.filter.connected = true;
+	snprintf(order.filter.upstream, sizeof(order.filter.upstream), "%s",
+	    e->upstream);
+	snprintf(order.who, sizeof(order.who), "%s", line);
+	return drain_begin(base, tours, &order);
 }
 
-static void
-evict_timer_event(evutil_socket_t fd, short what, void *arg)
+/* NULL: its sessions stay, as they may or for want of memory. */
+static struct evict *
+evict_new(const struct server *s, const struct upstream_conf *conf,
+    struct event_base *base, struct tours *tours, uint64_t drain_timeout,
+    struct evict_list *list)
 {
-	struct evict *e = arg;
+	bool kills = conf->on_down == ON_DOWN_KILL;
+	struct evict *e;
 
-	(void)fd, (void)what;
-	e->share++;
-	evict_go(e);
+	if (conf->on_down == ON_DOWN_KEEP || tours == NULL ||
+	    (!kills && drain_timeout == 0))
+		return NULL;
+	e = calloc(1, sizeof(*e));
+	if (e == NULL)
+		return NULL;
+	e->state = server_state_ref(s->state);
+	e->kills = kills;
+	snprintf(e->upstream, sizeof(e->upstream), "%s", conf->name);
+	servers_name(s, e->name);
+	e->list = list;
+	if (list != NULL)
+		TAILQ_INSERT_TAIL(list, e, link);
+	e->drain = evict_drain(e, base, tours, s->line->name,
+	    kills ? 0 : drain_timeout);
+	if (e->drain != NULL)
+		return e;
+	evict_free(e);
+	return NULL;
 }
 
 void
 evict_begin(struct server *s, struct event_base *base, struct tours *tours,
     uint64_t drain_timeout)
 {
-	bool kills = s->upstream->on_down == ON_DOWN_KILL;
-	struct evict *e;
-
-	if (s->upstream->on_down == ON_DOWN_KEEP || tours == NULL ||
-	    s->evict != NULL || (!kills && drain_timeout == 0))
-		return;
-	e = calloc(1, sizeof(*e));
-	if (e == NULL)
-		return;
-	e->server = s;
-	e->tours = tours;
-	e->drain_timeout = drain_timeout;
-	e->share = kills ? VISIT_SHARES : 0;
-	event_assign(&e->timer, base, -1, 0, evict_timer_event, e);
-	s->evict = e;
-	if (kills)
-		evict_go(e);
-	else
-		evict_wait(e);
+	if (s->evict == NULL)
+		s->evict = evict_new(s, s->upstream, base, tours,
+		    drain_timeout, NULL);
 }
 
 void
 evict_end(struct server *s)
 {
-	struct evict *e = s->evict;
-
-	if (e == NULL)
+	if (s->evict == NULL)
 		return;
-	if (e->tour != NULL || (e->share > 0 && e->share < VISIT_SHARES))
-		evict_log(e);
-	event_del(&e->timer);
-	tour_end(e->tour);
-	free(e);
+	if (!drain_is_over(s->evict->drain))
+		evict_log(s->evict);
+	evict_free(s->evict);
 	s->evict = NULL;
+}
+
+void
+evict_removed(struct server *s, const struct upstream_conf *conf,
+    struct event_base *base, struct tours *tours, uint64_t drain_timeout,
+    struct evict_list *list)
+{
+	evict_end(s);
+	if (atomic_load(&s->state->taken) > 0)
+		evict_new(s, conf, base, tours, drain_timeout, list);
+}
+
+void
+evict_returned(struct evict_list *list, const struct server_state *state)
+{
+	struct evict *e, *next;
+
+	for (e = TAILQ_FIRST(list); e != NULL; e = next) {
+		next = TAILQ_NEXT(e, link);
+		if (e->state != state)
+			continue;
+		evict_log(e);
+		evict_free(e);
+	}
+}
+
+void
+evict_end_all(struct evict_list *list)
+{
+	struct evict *e;
+
+	while ((e = TAILQ_FIRST(list)) != NULL)
+		evict_free(e);
 }

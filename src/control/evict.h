@@ -1,5 +1,5 @@
-/* What becomes of the sessions of a server that went down: on_down = drain or
- * kill ends them, by the workers, piece by piece.
+/* What becomes of the sessions of a server that went down, or is in the
+ * configuration no more: on_down = drain or kill ends them.
  *
  *	kill	now
  *	drain	those that are left after drain_timeout, spread over its last
@@ -11,8 +11,9 @@
 
 #include "tour.h"
 
-struct server;
 struct evict;
+struct server;
+TAILQ_HEAD(evict_list, evict);
 
 /* The server went down; one that is under way goes on.  Keep, and no memory:
  * its sessions stay. */
@@ -21,5 +22,15 @@ void evict_begin(struct server *, struct event_base *, struct tours *,
 
 /* It is up again, or gone: who is left may stay. */
 void evict_end(struct server *);
+
+/* It is about to be forgotten, since that configuration of its upstream names it
+ * no more: its sessions go as that says, noted in the list. */
+void evict_removed(struct server *, const struct upstream_conf *,
+    struct event_base *, struct tours *, uint64_t drain_timeout,
+    struct evict_list *);
+
+/* A server of the list is there again; nobody's are ended any more. */
+void evict_returned(struct evict_list *, const struct server_state *);
+void evict_end_all(struct evict_list *);
 
 #endif

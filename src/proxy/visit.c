@@ -45,6 +45,13 @@ visit_matches_server(const char *wanted, const struct server_state *server)
 }
 
 static bool
+visit_is_draining(const struct server_state *server)
+{
+	return server != NULL && (atomic_load_explicit(&server->out,
+	    memory_order_relaxed) & SERVER_DRAINING) != 0;
+}
+
+static bool
 visit_matches(const struct visit *v, const struct session *s)
 {
 	const struct visit_filter *f = &v->filter;
@@ -55,7 +62,7 @@ visit_matches(const struct visit *v, const struct session *s)
 		return false;
 	if (f->connected && !s->connected)
 		return false;
-	if (f->share != 0 && session_id(s) % VISIT_SHARES >= f->share)
+	if (f->draining && !visit_is_draining(s->server))
 		return false;
 	return worker_now(s->worker) - s->started >= f->min_age_ms &&
 	    prefix_has(&f->client, &s->peer) &&
