@@ -67,6 +67,7 @@ int sock_retune(int fd, const struct sock_listen *);
  * those whose handshake has begun still come.  False: it cannot be told so.
  * (SO_ATTACH_FILTER: Documentation/networking/filter.rst.) */
 bool sock_deafen(int fd);
+void sock_undeafen(int fd);
 
 /* Whether nobody listens there yet: a bind as the real one, but without
  * SO_REUSEPORT, closed at once (a group would be joined silently by a second

@@ -34,6 +34,13 @@ enum listen_order {
 	LISTEN_LEAVE, /* so it is: those who are on their way may still come */
 };
 
+/* What becomes of a listener's ports while they stay ours. */
+enum listen_how {
+	LISTEN_ON,    /* clients come */
+	LISTEN_OFF,   /* they are refused from now on */
+	LISTEN_RESTS, /* likewise, once those who are on their way have come */
+};
+
 /* A listening socket and whose it is. */
 struct listen_fd {
 	enum listen_order	    order;
@@ -61,7 +68,7 @@ struct mail {
 
 	const struct listener_conf *listener; /* ADOPT: of 'snapshot', its slot
 						 taken; LISTEN */
-	bool			    listens;  /* LISTEN */
+	enum listen_how		    listens;  /* LISTEN */
 	struct conn		    client;   /* ADOPT: owned, on no base */
 	struct peer		    peer;
 };

@@ -291,7 +291,7 @@ crew_tell_endpoints(struct crew *crew, struct endpoint_set *set)
 
 int
 crew_listen(struct crew *crew, const struct listener_conf *listener,
-    bool listens)
+    enum listen_how listens)
 {
 	size_t count = crew_size(crew);
 	struct mail **mails = crew_mails(count, MAIL_LISTEN);

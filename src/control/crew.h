@@ -35,7 +35,7 @@ int crew_tell_endpoints(struct crew *, struct endpoint_set *);
 
 /* All of a listener's ports refuse clients, or accept them again; 0 or
  * -ENOMEM. */
-int crew_listen(struct crew *, const struct listener_conf *, bool listens);
+int crew_listen(struct crew *, const struct listener_conf *, enum listen_how);
 
 /* Accept no more, end with the last session; or now.  Cannot fail: the mail
  * was made with the crew.  If listening 'goes_on' elsewhere, who is queued is

@@ -12,8 +12,10 @@
 #define RETRY_MS 1000 /* when there was no memory to tell the workers */
 
 struct door {
-	bool shut;
-	bool failed; /* it should be otherwise */
+	enum listen_how how;
+	bool		drained; /* by an operator */
+	bool		failed; /* it should be otherwise */
+	bool		stale;	/* it has ports that were not told */
 };
 
 struct doors {
@@ -27,7 +29,13 @@ struct doors {
 bool
 doors_is_open(const struct doors *d, size_t listener)
 {
-	return !d->doors[listener].shut;
+	return d->doors[listener].how == LISTEN_ON;
+}
+
+bool
+doors_is_drained(const struct doors *d, size_t listener)
+{
+	return d->doors[listener].drained;
 }
 
 static bool
@@ -70,32 +78,66 @@ doors_try_again(struct doors *d)
 }
 
 static void
-doors_set(struct doors *d, const struct listener_conf *l, bool open)
+doors_say(const struct listener_conf *l, enum listen_how how)
 {
-	int error = crew_listen(d->crew, l, open);
-
-	d->doors[l->index].failed = error < 0;
-	if (error < 0) {
-		log_error(error, "listener %s: cannot %s", l->name, open ?
-		    "accept clients again" : "refuse clients");
-		doors_try_again(d);
-		return;
-	}
-	d->doors[l->index].shut = !open;
-	if (open)
+	switch (how) {
+	case LISTEN_ON:
 		log_info("listener %s: accepts clients again", l->name);
-	else
+		break;
+	case LISTEN_OFF:
 		log_warn(0, "listener %s: no server is up, clients are refused "
 		    "(on_no_server = unlisten)", l->name);
+		break;
+	case LISTEN_RESTS:
+		break; /* who did it says so */
+	}
+}
+
+static bool
+doors_tell(struct doors *d, const struct listener_conf *l, enum listen_how how)
+{
+	int error = crew_listen(d->crew, l, how);
+
+	d->doors[l->index].failed = error < 0;
+	if (error == 0)
+		return true;
+	log_error(error, "listener %s: cannot %s", l->name, how == LISTEN_ON ?
+	    "accept clients again" : "refuse clients");
+	doors_try_again(d);
+	return false;
+}
+
+static enum listen_how
+doors_how(const struct doors *d, const struct listener_conf *l)
+{
+	if (d->doors[l->index].drained)
+		return LISTEN_RESTS;
+	return doors_leads_somewhere(d, l) ? LISTEN_ON : LISTEN_OFF;
 }
 
 static void
 doors_look_at(struct doors *d, const struct listener_conf *l)
 {
-	bool open = doors_leads_somewhere(d, l);
+	struct door *door = &d->doors[l->index];
+	enum listen_how how = doors_how(d, l);
 
-	if (open == d->doors[l->index].shut)
-		doors_set(d, l, open);
+	if (how == door->how && !door->stale) {
+		door->failed = false;
+		return;
+	}
+	if (!doors_tell(d, l, how))
+		return;
+	door->stale = false;
+	if (how != door->how)
+		doors_say(l, how);
+	door->how = how;
+}
+
+void
+doors_drain(struct doors *d, const struct listener_conf *l, bool drains)
+{
+	d->doors[l->index].drained = drains;
+	doors_look_at(d, l);
 }
 
 static void
@@ -175,7 +217,8 @@ doors_leave(struct doors *d, const struct config *config)
 	}
 }
 
-/* Of an upstream without servers nobody knows yet whether it has any. */
+/* Of an upstream without servers nobody knows yet whether it has any.  A port
+ * that is new does not know that its door is shut. */
 void
 doors_follow(struct doors *d, const struct config *config)
 {
@@ -186,7 +229,8 @@ doors_follow(struct doors *d, const struct config *config)
 		size_t all;
 
 		servers_up(d->servers, l->upstream->index, &all);
-		if (d->doors[l->index].shut || all > 0)
+		d->doors[l->index].stale = !doors_is_open(d, l->index);
+		if (d->doors[l->index].stale || all > 0)
 			doors_look_at(d, l);
 	}
 }

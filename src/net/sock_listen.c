@@ -233,3 +233,9 @@ sock_deafen(int fd)
 	return !sock_is_unix(fd) && setsockopt(fd, SOL_SOCKET,
 	    SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
 }
+
+void
+sock_undeafen(int fd)
+{
+	sock_set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}

@@ -106,11 +106,26 @@ listener_hand_over(struct listener *l, struct worker *to, int fd,
 }
 
 static void
+listener_turn_away(struct listener *l, int fd)
+{
+	struct conn held;
+
+	counter_add(&listener_stats(l)->refused, 1);
+	conn_hold(&held, fd);
+	conn_reset(&held);
+	worker_release(l->worker, l->conf);
+}
+
+static void
 listener_accepted(struct listener *l, int fd, const struct peer *peer)
 {
 	struct worker *w = l->worker, *to = listener_choose(w);
 	struct conn held;
 
+	if (l->turns_away) {
+		listener_turn_away(l, fd);
+		return;
+	}
 	if (l->conf->mptcp)
 		sock_keep_urgent(fd);
 	if (to != w && listener_hand_over(l, to, fd, peer))
@@ -220,18 +235,35 @@ listener_has_fixed_port(const struct listener *l)
 	return false;
 }
 
+/* And come back to it. */
+static bool
+listener_can_refuse(const struct listener *l)
+{
+	return !l->shared && listener_has_fixed_port(l);
+}
+
 /* shutdown(2) ends LISTEN, in whatever state the queue is, and keeps a port
  * that bind(2) was asked for; a level-triggered event would hear of it for
  * ever.  A pause ends with it: there is no client to wait for, nor a place. */
 void
 listener_shut(struct listener *l)
 {
-	if (l->shut || l->shared || !listener_has_fixed_port(l))
+	l->rests = l->turns_away = false;
+	l->leave_at = 0;
+	if (l->shut || !listener_can_refuse(l))
 		return;
 	event_del(&l->event);
 	l->shut = true;
 	l->paused = false;
 	shutdown(l->fd, SHUT_RD);
+}
+
+static void
+listener_undeafen(struct listener *l)
+{
+	if (l->deaf)
+		sock_undeafen(l->fd);
+	l->deaf = false;
 }
 
 void
@@ -240,6 +272,9 @@ listener_listen(struct listener *l)
 	const struct listener_conf *conf = l->conf;
 	int backlog = conf->backlog == 0 ? SOMAXCONN : (int)conf->backlog;
 
+	l->rests = l->turns_away = false;
+	l->leave_at = 0;
+	listener_undeafen(l);
 	if (!l->shut)
 		return;
 	l->shut = false;
@@ -281,33 +316,72 @@ listener_accept_queued(struct listener *l, int count)
 
 /* Who waits, then who came meanwhile, as long as these get fewer: somebody may
  * connect as fast as we accept, and the sessions wait for the end of this. */
-void
-listener_drain(struct listener *l)
+static void
+listener_take_in(struct listener *l)
 {
-	int count, last;
+	int count = sock_queued(l->fd, QUEUE_MOST), last;
 
-	if (l->shared) {
-		listener_close(l);
-		return;
-	}
-	count = sock_queued(l->fd, QUEUE_MOST);
 	do {
 		listener_accept_queued(l, count);
 		last = count;
 		count = sock_queued(l->fd, 0);
 	} while (count > 0 && count <= last / 2);
-	shutdown(l->fd, SHUT_RD);
+}
+
+void
+listener_drain(struct listener *l)
+{
+	if (!l->shared) {
+		listener_take_in(l);
+		shutdown(l->fd, SHUT_RD);
+	}
 	listener_close(l);
 }
 
 /* A client whose handshake is not done yet is in no queue, and would be reset. */
+static bool
+listener_begin_to_leave(struct listener *l)
+{
+	if (l->shut || l->shared || (!l->deaf && !sock_deafen(l->fd)))
+		return false;
+	l->deaf = true;
+	l->leave_at = worker_now(l->worker) + LISTENER_LEAVE_MS;
+	return true;
+}
+
 bool
 listener_leave(struct listener *l)
 {
-	if (l->shut || l->shared || !sock_deafen(l->fd)) {
-		listener_drain(l);
+	l->rests = l->turns_away = false;
+	if (listener_begin_to_leave(l))
+		return true;
+	listener_drain(l);
+	return false;
+}
+
+bool
+listener_rest(struct listener *l)
+{
+	if (l->shut || l->rests || l->turns_away)
 		return false;
+	l->turns_away = !listener_can_refuse(l);
+	if (l->turns_away)
+		return false;
+	l->rests = true;
+	if (listener_begin_to_leave(l))
+		return true;
+	listener_left(l);
+	return false;
+}
+
+void
+listener_left(struct listener *l)
+{
+	if (!l->rests) {
+		listener_drain(l);
+		return;
 	}
-	l->leave_at = worker_now(l->worker) + LISTENER_LEAVE_MS;
-	return true;
+	listener_take_in(l);
+	listener_shut(l);
+	listener_undeafen(l);
 }

@@ -22,6 +22,9 @@ struct listener {
 	bool		     shut; /* its port refuses clients */
 	bool		     shared; /* not ours alone: never shut, and left
 					with its queue */
+	bool		     deaf; /* and hears no new ones (sock_deafen) */
+	bool		     rests; /* 'leave_at' is when it is to be shut */
+	bool		     turns_away; /* and who comes all the same */
 	uint64_t	     leave_at; /* closed then; 0: it stays */
 	uint64_t	     resume_at; /* not before, if paused */
 	uint64_t	     warned; /* when a pause was last spoken of */
@@ -42,12 +45,20 @@ bool listener_resume(struct listener *);
 void listener_shut(struct listener *);
 void listener_listen(struct listener *);
 
+/* The same, once who has begun to connect has come; true: that is not so yet,
+ * and listener_left() has to follow at 'leave_at'.  Where a port cannot refuse,
+ * who connects is reset. */
+bool listener_rest(struct listener *);
+
 /* From now on it is one of another configuration. */
 void listener_obey(struct listener *, const struct listener_conf *);
 
 /* Closes, once who has begun to connect has come: the port takes nobody new any
  * more.  False: closed at once, where nobody can be on the way. */
 bool listener_leave(struct listener *);
+
+/* Its 'leave_at' has come: it is closed, or shut. */
+void listener_left(struct listener *);
 
 /* Less than the second after which a lost first segment is sent again (RFC 6298),
  * so that nobody's is lost twice. */

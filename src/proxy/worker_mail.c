@@ -34,7 +34,7 @@ worker_leave_event(evutil_socket_t fd, short what, void *arg)
 	for (l = LIST_FIRST(&w->listeners); l != NULL; l = next) {
 		next = LIST_NEXT(l, link);
 		if (l->leave_at != 0 && l->leave_at <= worker_now(w))
-			listener_drain(l);
+			listener_left(l);
 	}
 	worker_arm_leaving(w);
 }
@@ -105,15 +105,30 @@ worker_take_endpoints(struct worker *w, struct mail *mail)
 }
 
 static void
+worker_listen_how(struct worker *w, struct listener *l, enum listen_how how)
+{
+	switch (how) {
+	case LISTEN_ON:
+		listener_listen(l);
+		break;
+	case LISTEN_OFF:
+		listener_shut(l);
+		break;
+	case LISTEN_RESTS:
+		if (listener_rest(l))
+			worker_arm_leaving(w);
+		break;
+	}
+}
+
+static void
 worker_listen(struct worker *w, const struct mail *mail)
 {
 	struct listener *l;
 
 	LIST_FOREACH(l, &w->listeners, link)
-		if (l->conf == mail->listener && mail->listens)
-			listener_listen(l);
-		else if (l->conf == mail->listener)
-			listener_shut(l);
+		if (l->conf == mail->listener)
+			worker_listen_how(w, l, mail->listens);
 }
 
 /* Who is kept waiting for nothing is let go: see ADMIT. */

@@ -20,7 +20,8 @@ static int fails;
 static char told[16];
 
 int
-crew_listen(struct crew *crew, const struct listener_conf *l, bool listens)
+crew_listen(struct crew *crew, const struct listener_conf *l,
+    enum listen_how how)
 {
 	size_t len = strlen(told);
 
@@ -28,7 +29,7 @@ crew_listen(struct crew *crew, const struct listener_conf *l, bool listens)
 	if (fails > 0 && fails-- > 0)
 		return -ENOMEM;
 	snprintf(told + len, sizeof(told) - len, "%c%c", l->name[0],
-	    listens ? '+' : '-');
+	    how == LISTEN_ON ? '+' : how == LISTEN_OFF ? '-' : '~');
 	return 0;
 }
 
@@ -135,6 +136,42 @@ what_is_so_by_then_is_not_told_later(void **state)
 	assert_string_equal(told, "");
 }
 
+/* Whether servers are up or not; and who is there again finds it as it would be
+ * anyway. */
+static void
+who_is_drained_refuses(void **state)
+{
+	struct house *house = *state;
+	const struct listener_conf *a = &house->config->listeners[0];
+
+	doors_drain(house->doors, a, true);
+	doors_drain(house->doors, a, true);
+	assert_string_equal(told, "a~");
+	assert_true(doors_is_drained(house->doors, 0));
+	assert_false(doors_is_drained(house->doors, 1));
+	up = 0;
+	doors_look(house->doors, 0);
+	assert_string_equal(told, "a~");
+	doors_drain(house->doors, a, false);
+	assert_string_equal(told, "a~a-");
+	assert_false(doors_is_drained(house->doors, 0));
+}
+
+/* What it was told before, its new ports do not know. */
+static void
+who_is_drained_stays_so(void **state)
+{
+	struct house *house = *state;
+
+	doors_drain(house->doors, &house->config->listeners[0], true);
+	fails = 1;
+	doors_follow(house->doors, house->config);
+	assert_string_equal(told, "a~");
+	assert_int_equal(event_base_loop(house->base, EVLOOP_ONCE), 0);
+	assert_string_equal(told, "a~a~");
+	assert_int_equal(event_base_loop(house->base, EVLOOP_NONBLOCK), 1);
+}
+
 #define IN_HOUSE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -144,6 +181,8 @@ main(void)
 		IN_HOUSE(what_is_so_is_not_told),
 		IN_HOUSE(what_could_not_be_told_is_told_later),
 		IN_HOUSE(what_is_so_by_then_is_not_told_later),
+		IN_HOUSE(who_is_drained_refuses),
+		IN_HOUSE(who_is_drained_stays_so),
 	};
 	int failed;
 
