@@ -66,7 +66,8 @@ _sluice_command()
 
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-c | --config | --socket | --filter)	((i++)) ;;
+		-c | --config | --socket | --filter | --rate | --deadline)
+			((i++)) ;;
 		-*)	;;
 		*)	echo "${COMP_WORDS[i]}"; return ;;
 		esac
@@ -78,8 +79,16 @@ _sluice_ctl_words()
 	local cur=$1 prev=$2
 
 	case $(_sluice_command) in
-	"")		_sluice_words "status sessions kill servers server pause resume reload events" "$cur" ;;
+	"")		_sluice_words "status sessions kill servers server drain pause resume reload events" "$cur" ;;
 	sessions)	_sluice_keys "$cur" ;;
+	drain)
+		case $prev in
+		drain)		_sluice_words "listener upstream server" "$cur" ;;
+		listener)	_sluice_words "$(_sluice_names LISTENER)" "$cur" ;;
+		upstream)	_sluice_words "$(_sluice_names UPSTREAM)" "$cur" ;;
+		server)		_sluice_words "$(_sluice_servers)" "$cur" ;;
+		esac
+		;;
 	pause | resume)	_sluice_words "$(_sluice_names UPSTREAM)" "$cur" ;;
 	kill)
 		_sluice_keys "$cur"
@@ -110,7 +119,8 @@ _sluice_ctl()
 	elif [[ $prev == --filter ]]; then
 		_sluice_keys "$cur"
 	elif [[ $cur == -* ]]; then
-		_sluice_words "-c --config --socket --filter --json --dry-run -h --help" \
+		_sluice_words "-c --config --socket --filter --json --dry-run --rate
+		    --deadline --cancel -h --help" \
 		    "$cur"
 	else
 		_sluice_ctl_words "$cur" "$prev"

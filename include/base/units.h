@@ -20,10 +20,15 @@ const char *size_parse(const char *text, uint64_t *bytes, char *why);
 /* A whole decimal number, no sign, no leading blank. */
 const char *number_parse(const char *text, uint64_t *value, char *why);
 
+/* "100/s", "600/m", "10/h": so many in so many ms. */
+const char *rate_parse(const char *text, uint64_t *count, uint64_t *per,
+    char *why);
+
 /* The shortest exact form: 120000 is "2m", 1500 is "1500ms", 0 is "0" (but one
- * day is "24h" and one minute "60s", as everybody writes them).  Both write at
+ * day is "24h" and one minute "60s", as everybody writes them).  All write at
  * most UNITS_TEXT bytes and return 'text'. */
 const char *duration_text(uint64_t ms, char *text);
 const char *size_text(uint64_t bytes, char *text);
+const char *rate_text(uint64_t count, uint64_t per, char *text);
 
 #endif

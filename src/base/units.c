@@ -33,6 +33,13 @@ static const struct unit SIZE_UNITS[] = {
 	{ NULL, 0 },
 };
 
+static const struct unit PERIOD_UNITS[] = {
+	{ "s", 1000 },
+	{ "m", 60000 },
+	{ "h", 3600000 },
+	{ NULL, 0 },
+};
+
 /* Reads leading digits; returns what follows, or NULL when it overflows. */
 static const char *
 digits_parse(const char *text, uint64_t *value)
@@ -190,4 +197,39 @@ size_text(uint64_t bytes, char *text)
 	if (bytes == 0)
 		return strcpy(text, "0");
 	return units_text(SIZE_UNITS, bytes, text);
+}
+
+const char *
+rate_parse(const char *text, uint64_t *count, uint64_t *per, char *why)
+{
+	const char *rest = digits_parse(text, count);
+	const struct unit *unit = rest != NULL && *rest == '/' ?
+	    unit_find(PERIOD_UNITS, rest + 1) : NULL;
+	char input[SHOWN];
+
+	shown(input, text);
+	if (rest == NULL)
+		snprintf(why, UNITS_WHY, "'%s' is too large", input);
+	else if (rest != text && *rest == '\0')
+		snprintf(why, UNITS_WHY, "%s what? write %s/s", input, input);
+	else if (rest == text || unit == NULL)
+		snprintf(why, UNITS_WHY, "'%s' is not a rate: write 100/s, "
+		    "600/m or 10/h", input);
+	else {
+		*per = unit->factor;
+		return NULL;
+	}
+	return why;
+}
+
+const char *
+rate_text(uint64_t count, uint64_t per, char *text)
+{
+	const struct unit *unit = PERIOD_UNITS;
+
+	while (unit->name != NULL && unit->factor != per)
+		unit++;
+	snprintf(text, UNITS_TEXT, "%ju/%s", (uintmax_t)count,
+	    unit->name == NULL ? "?" : unit->name);
+	return text;
 }

@@ -137,8 +137,8 @@ const struct option OPTIONS[] = {
 	    GLOBAL(drain_timeout), "25s", .min = 1, .max = FOREVER,
 	    .zero = "off",
 	    .doc = "How long a daemon that was told to stop lets sessions "
-		   "finish before it closes them. off, or 0, waits for the "
-		   "last." },
+		   "finish; in the last tenth of it what is left is closed, "
+		   "one after the other. off, or 0, waits for the last." },
 	{ SECTION_GLOBAL, "pipe_size", &TYPE_SIZE, GLOBAL(pipe_size), "256k",
 	    .min = 4 << 10, .max = 1 << 20,
 	    .doc = "Size of the pipes that relay = splice moves bytes "
@@ -594,7 +594,8 @@ const struct option OPTIONS[] = {
 	{ SECTION_UPSTREAM, "on_down", &TYPE_WORD, UPSTREAM(on_down), "keep",
 	    .words = ON_DOWN_WORDS, .shared = true,
 	    .doc = "What becomes of the sessions of a server that fails its "
-		   "check or is taken down by hand: they stay, have "
+		   "check, is taken down by hand, or is in the configuration "
+		   "no more after a reload: they stay, have "
 		   "drain_timeout to end by themselves (if it is back by "
 		   "then, they stay), or are reset at once, so that their "
 		   "clients go to another server." },

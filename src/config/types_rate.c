@@ -6,17 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct period {
-	const char *word;
-	uint64_t    ms;
-} PERIODS[] = {
-	{ "s", 1000 },
-	{ "m", 60 * 1000 },
-	{ "h", 60 * 60 * 1000 },
-};
-
-#define PERIOD_COUNT (sizeof(PERIODS) / sizeof(PERIODS[0]))
-
 static const char *
 rate_form(const struct option *option, char *text)
 {
@@ -26,29 +15,13 @@ rate_form(const struct option *option, char *text)
 	return text;
 }
 
-/* 0: there is no such word. */
-static uint64_t
-period_parse(const char *text)
-{
-	for (size_t i = 0; i < PERIOD_COUNT; i++)
-		if (strcmp(text, PERIODS[i].word) == 0)
-			return PERIODS[i].ms;
-	return 0;
-}
-
 static bool
-rate_parse(const struct option *option, const char *text,
+rate_take(const struct option *option, const char *text,
     struct rate_limit *rate)
 {
-	const char *slash = strchr(text, '/');
-	char count[UNITS_TEXT], why[UNITS_WHY];
+	char why[UNITS_WHY];
 
-	if (slash == NULL || (size_t)(slash - text) >= sizeof(count))
-		return false;
-	snprintf(count, sizeof(count), "%.*s", (int)(slash - text), text);
-	rate->per = period_parse(slash + 1);
-	return rate->per != 0 &&
-	    number_parse(count, &rate->count, why) == NULL &&
+	return rate_parse(text, &rate->count, &rate->per, why) == NULL &&
 	    rate->count >= option->min && rate->count <= option->max;
 }
 
@@ -72,7 +45,7 @@ rate_set(const struct setting *setting)
 	*rate = (struct rate_limit){ 0 };
 	if (strcmp(setting->text, setting->option->zero) == 0 ||
 	    strcmp(setting->text, "0") == 0 ||
-	    rate_parse(setting->option, setting->text, rate))
+	    rate_take(setting->option, setting->text, rate))
 		return true;
 	*rate = (struct rate_limit){ 0 };
 	if (rate_is_bare(setting->option, setting->text))
@@ -87,15 +60,11 @@ rate_get(const struct option *option, const void *owner, size_t n,
     struct item *item)
 {
 	const struct rate_limit *rate = option_field(option, owner);
-	size_t i = 0;
 
-	while (i < PERIOD_COUNT - 1 && PERIODS[i].ms != rate->per)
-		i++;
 	if (rate->count == 0)
 		snprintf(item->text, sizeof(item->text), "%s", option->zero);
 	else
-		snprintf(item->text, sizeof(item->text), "%ju/%s",
-		    (uintmax_t)rate->count, PERIODS[i].word);
+		rate_text(rate->count, rate->per, item->text);
 	return n == 0;
 }
 

@@ -113,6 +113,9 @@ admin_handler api_server;
 /* api_reload.c */
 admin_handler api_reload;
 
+/* api_drain.c */
+admin_handler api_drain;
+
 /* api_pause.c */
 admin_handler api_pause;
 admin_handler api_resume;

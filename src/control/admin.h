@@ -8,6 +8,8 @@
 #include "admin_socket.h"
 #include "base/clock.h"
 #include "crew.h"
+#include "doors.h"
+#include "drains.h"
 #include "rates.h"
 #include "resolver.h"
 #include "stop.h"
@@ -26,8 +28,10 @@ struct admin_view {
 	struct crew	      *crew;
 	struct servers	      *servers;
 	struct resolver	      *resolver;
-	const struct stop     *stop;
+	struct stop	      *stop;
 	struct tours	      *tours;
+	struct doors	      *doors;
+	struct drains	      *drains;
 	struct rates	      *rates;
 	uint64_t	       started_ms;	    /* clock_ms() */
 	uint64_t	       started_wall;	    /* clock_wall() */

@@ -23,6 +23,9 @@ const struct admin_route ADMIN_ROUTES[] = {
 	    "why not, and what was changed by hand; format=text" },
 	{ ADMIN_POST, "/api/servers/...", api_server, "/api/servers/UPSTREAM/"
 	    "SERVER: state= (up, down, drain), weight=" },
+	{ ADMIN_POST, "/api/drain", api_drain, "listener=, upstream=, server= "
+	    "(UPSTREAM/SERVER) or, with none of them, the daemon takes nobody "
+	    "new; rate=, deadline= for who is there; cancel= undoes it" },
 	{ ADMIN_POST, "/api/pause", api_pause, "new sessions of upstream= "
 	    "wait" },
 	{ ADMIN_POST, "/api/resume", api_resume, "and go on" },

@@ -103,6 +103,8 @@ order_do(struct admin_request *req, const struct order *o)
 	if (error == 0 && o->state != NULL)
 		error = servers_set_out(view->servers, o->upstream, o->name,
 		    o->out, who);
+	if (error == 0 && o->state != NULL)
+		drains_look(view->drains);
 	if (error == 0 && o->weighs)
 		error = resolver_renew(view->resolver, o->upstream->index);
 	return error;

@@ -147,6 +147,7 @@ servers_end(struct report *r)
 	TAILQ_FOREACH(c, servers_changes(r->view->servers), link)
 		change_object(&r->json, c);
 	json_end(&r->json, ']');
+	drains_json(r->view->drains, &r->json);
 	json_end(&r->json, '}');
 	evbuffer_add(r->out, "\n", 1);
 }
@@ -269,6 +270,7 @@ text_end(struct report *r)
 		    c->upstream, c->server[0] != '\0' ? "/" : "", c->server,
 		    what, clock_text(c->at, at), c->who);
 	}
+	drains_text(r->view->drains, r->out);
 	pauses_text(r->view, r->out);
 }
 

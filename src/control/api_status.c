@@ -96,6 +96,7 @@ listener_row(struct report *r)
 	json_number(j, "sessions", atomic_load_explicit(&limit->used,
 	    memory_order_relaxed));
 	json_known(j, "max_sessions", limit->max);
+	json_bool(j, "drained", doors_is_drained(r->view->doors, l->index));
 	json_number(j, "begun", counter_get(&sum.begun));
 	json_number(j, "ended", listener_stats_ended(&sum));
 	json_number(j, "refused", counter_get(&sum.refused));
@@ -269,6 +270,7 @@ static void
 status_end(struct report *r)
 {
 	json_end(&r->json, ']');
+	drains_json(r->view->drains, &r->json);
 	json_end(&r->json, '}');
 	evbuffer_add(r->out, "\n", 1);
 }

@@ -20,6 +20,7 @@ enum words {
 	WORDS_ID_OR_FILTERS,
 	WORDS_SERVER,
 	WORDS_UPSTREAM, /* or none, where there is only one */
+	WORDS_DRAIN,	/* a kind and a name, or none */
 };
 
 static const struct command {
@@ -39,6 +40,8 @@ static const struct command {
 	{ "server", "POST", "/api/servers/", WORDS_SERVER, false,
 	    "UPSTREAM/NAME WHAT", "up, down, drain, or weight N (or "
 	    "default)" },
+	{ "drain", "POST", "/api/drain", WORDS_DRAIN, false,
+	    "[WHAT NAME]", "no new sessions there, and the old ones leave" },
 	{ "pause", "POST", "/api/pause", WORDS_UPSTREAM, false, "[UPSTREAM]",
 	    "new sessions wait, as while a database restarts" },
 	{ "resume", "POST", "/api/resume", WORDS_UPSTREAM, false,
@@ -54,7 +57,8 @@ static const struct command {
 struct client {
 	const char	     *config, *socket;
 	bool		      json;
-	bool		      dry;
+	bool		      dry, cancel;
+	const char	     *rate, *deadline;
 	const struct command *command;
 	char		     *target; /* owned: path and query so far */
 };
@@ -65,6 +69,9 @@ static const struct option LONG_FLAGS[] = {
 	{ "filter", required_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "dry-run", no_argument, NULL, 'n' },
+	{ "rate", required_argument, NULL, 'r' },
+	{ "deadline", required_argument, NULL, 'd' },
+	{ "cancel", no_argument, NULL, 'u' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -96,6 +103,11 @@ client_help(FILE *out)
 	      "  --json                    for programs\n"
 	      "  --dry-run                 with reload: change nothing, say what "
 	      "would be\n"
+	      "  --rate N/s                with drain: so many sessions leave "
+	      "in a second\n"
+	      "  --deadline TIME           with drain: all have left by then, "
+	      "as in 5m\n"
+	      "  --cancel                  with drain: undo it\n"
 	      "\nExit: 0 fine, 1 usage, or the daemon refuses, 2 --dry-run "
 	      "found changes,\n3 no daemon was reached.\n", out);
 }
@@ -216,9 +228,30 @@ client_take_server(struct client *c, char **words)
 	    target_add(c, "state", 5, words[1]);
 }
 
+/* "listener pg", "upstream pg", "server pg/db1", or nothing. */
+static bool
+client_take_drain(struct client *c, char **words)
+{
+	static const char *const kinds[] = { "listener", "upstream", "server" };
+
+	if (*words == NULL)
+		return true;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(*words, kinds[i]) == 0 && words[1] != NULL &&
+		    words[2] == NULL)
+			return target_add(c, kinds[i], strlen(kinds[i]),
+			    words[1]);
+	client_say("usage: sluice ctl drain [listener NAME | upstream NAME | "
+	    "server UPSTREAM/NAME] [--rate N/s] [--deadline TIME] [--cancel]");
+	return false;
+}
+
 static bool
 client_take_words(struct client *c, char **words, const char **filters)
 {
+	if (c->command->words == WORDS_DRAIN && *filters == NULL)
+		return client_take_drain(c, words) && (c->json ||
+		    target_add(c, "format", 6, "text"));
 	if (c->command->words == WORDS_UPSTREAM && *words != NULL &&
 	    !target_add(c, "upstream", 8, *words++))
 		return false;
@@ -227,6 +260,7 @@ client_take_words(struct client *c, char **words, const char **filters)
 		    target_add(c, "format", 6, "text"));
 	if ((c->command->words == WORDS_NONE ||
 	    c->command->words == WORDS_UPSTREAM ||
+	    c->command->words == WORDS_DRAIN ||
 	    c->command->words == WORDS_SERVER) && (*words != NULL ||
 	    *filters != NULL)) {
 		client_say("%s takes nothing more, not '%s'", c->command->name,
@@ -326,6 +360,15 @@ client_flags(struct client *c, int argc, char **argv, const char **filters,
 		case 'n':
 			c->dry = true;
 			break;
+		case 'r':
+			c->rate = optarg;
+			break;
+		case 'd':
+			c->deadline = optarg;
+			break;
+		case 'u':
+			c->cancel = true;
+			break;
 		case 'h':
 			client_help(stdout);
 			*code = EXIT_FINE;
@@ -349,6 +392,20 @@ client_take_dry_run(struct client *c)
 		return target_add(c, "dry_run", 7, "1");
 	client_say("--dry-run goes with reload");
 	return false;
+}
+
+static bool
+client_take_pace(struct client *c)
+{
+	if (c->rate == NULL && c->deadline == NULL && !c->cancel)
+		return true;
+	if (c->command->words != WORDS_DRAIN) {
+		client_say("--rate, --deadline and --cancel go with drain");
+		return false;
+	}
+	return (c->rate == NULL || target_add(c, "rate", 4, c->rate)) &&
+	    (c->deadline == NULL || target_add(c, "deadline", 8,
+	    c->deadline)) && (!c->cancel || target_add(c, "cancel", 6, "1"));
 }
 
 static bool
@@ -396,6 +453,7 @@ client_run(int argc, char **argv)
 	}
 	if (client_flags(&c, argc, argv, filters, &code) &&
 	    client_command(&c, argv[optind]) && client_take_dry_run(&c) &&
+	    client_take_pace(&c) &&
 	    client_take_words(&c, argv + optind + 1, filters))
 		code = client_do(&c);
 	free(filters);

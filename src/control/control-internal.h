@@ -37,6 +37,7 @@ struct control {
 	struct ports	     ports;
 	struct admin_view    view;
 	struct tours	    *tours;
+	struct drains	    *drains;
 	struct admin	    *admin;
 	struct stop	     stop;
 	struct signals	     signals;

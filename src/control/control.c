@@ -270,6 +270,7 @@ control_serve(struct control *c)
 	if (c->tours == NULL)
 		return -ENOMEM;
 	servers_set_tours(c->servers, c->tours);
+	stop_set_tours(&c->stop, c->tours);
 	c->doors = doors_new(c->base, c->config, c->crew, c->servers);
 	if (c->doors == NULL)
 		return -ENOMEM;
@@ -280,11 +281,15 @@ control_serve(struct control *c)
 		return error;
 	c->view = (struct admin_view){ .control = c, .reload = &c->reload,
 		.config = c->config, .crew = c->crew,
-		.servers = c->servers, .resolver = c->resolver, .stop = &c->stop, .tours = c->tours,
+		.servers = c->servers, .resolver = c->resolver,
+		.stop = &c->stop, .tours = c->tours, .doors = c->doors,
 		.rates = c->rates, .started_ms = clock_ms(),
 		.started_wall = clock_wall() };
 	clock_text(c->view.started_wall, c->view.started);
 	c->reload.last_wall = c->view.started_wall;
+	c->view.drains = c->drains = drains_new(c->base, &c->view);
+	if (c->drains == NULL)
+		return -ENOMEM;
 	reserve_open();
 	c->admin = admin_new(c->base, &c->sockets, &c->view);
 	return c->admin == NULL ? -ENOMEM : 0;
@@ -368,6 +373,8 @@ control_stop(struct control *c, int code)
 	admin_finish(c->admin, REPLIES_MS);
 	admin_free(c->admin);
 	events_close();
+	stop_done(&c->stop);
+	drains_free(c->drains);
 	rates_free(c->rates);
 	resolver_free(c->resolver);
 	servers_free(c->servers);

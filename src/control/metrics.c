@@ -138,6 +138,19 @@ value_listener_max(const struct metrics *m)
 }
 
 static uint64_t
+value_listener_drained(const struct metrics *m)
+{
+	return doors_is_drained(m->view->doors, m->index);
+}
+
+static uint64_t
+value_server_drained(const struct metrics *m)
+{
+	return (atomic_load_explicit(&m->known->state->out,
+	    memory_order_relaxed) & SERVER_DRAINING) != 0;
+}
+
+static uint64_t
 value_upstream_waiting(const struct metrics *m)
 {
 	return waitlist_length(&metrics_shared(m)->waits[m->index]);
@@ -272,6 +285,9 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_LISTENER, "sluice_listener_max_sessions", GAUGE,
 	    "Sessions that may be at once, where the listener has a limit.",
 	    .write = write_known, .value = value_listener_max },
+	{ SCOPE_LISTENER, "sluice_listener_drained", GAUGE,
+	    "1 while an operator drains it: no client is accepted.",
+	    .write = write_value, .value = value_listener_drained },
 	{ SCOPE_LISTENER, "sluice_listener_sessions_begun_total", COUNTER,
 	    "Clients that were accepted and became sessions.",
 	    .write = write_counter, IN_LISTENER(begun) },
@@ -357,6 +373,9 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_SERVER, "sluice_server_up", GAUGE,
 	    "1 while new sessions may go to the server, 0 while it is out.",
 	    .write = write_value, .value = value_server_up },
+	{ SCOPE_SERVER, "sluice_server_drained", GAUGE,
+	    "1 while an operator drains it: no session begins there.",
+	    .write = write_value, .value = value_server_drained },
 	{ SCOPE_SERVER, "sluice_server_local_ports", GAUGE,
 	    "Ports of this host for connections to the server, from all of "
 	    "source; each session takes one, and for a minute after it if we "

@@ -76,8 +76,8 @@ pace_jitter(uint64_t ms, uint32_t random)
 uint64_t
 pace_wait(const struct pace *p, uint64_t now, uint64_t left, uint32_t random)
 {
-	double rate = pace_rate(p, now, left);
-	uint64_t wait = LOOK_MOST;
+	double rate = pace_rate(p, now, left), wait = LOOK_MOST;
+	uint64_t ms;
 
 	if (now >= p->until)
 		return 0;
@@ -86,7 +86,7 @@ pace_wait(const struct pace *p, uint64_t now, uint64_t left, uint32_t random)
 	if (rate == 0 && now < pace_last_begins(p))
 		return pace_last_begins(p) - now;
 	if (rate > 0 && (1 - p->due) / rate < LOOK_MOST)
-		wait = (uint64_t)((1 - p->due) / rate);
-	wait = pace_jitter(wait > LOOK_MS ? wait : LOOK_MS, random);
-	return wait < p->until - now ? wait : p->until - now;
+		wait = (1 - p->due) / rate;
+	ms = pace_jitter(wait > LOOK_MS ? (uint64_t)wait : LOOK_MS, random);
+	return ms < p->until - now ? ms : p->until - now;
 }

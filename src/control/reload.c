@@ -274,6 +274,7 @@ reload_commit(struct reloading *r)
 	rates_follow(c->rates);
 	servers_set_config(c->servers, c->config);
 	doors_follow(c->doors, c->config);
+	drains_follow(c->drains);
 	resolver_follow(c->resolver, c->snapshot);
 }
 

@@ -74,6 +74,12 @@ server_is_named(const struct server *s, const char *name, bool line)
 	return !line && strcmp(s->state->text, name) == 0;
 }
 
+bool
+server_has_name(const struct server *s, const char *name)
+{
+	return server_is_named(s, name, upstream_has_line(s->upstream, name));
+}
+
 /* Who is out for one of its names is out for all: the last word counts. */
 static void
 server_unsay(const struct server *s, enum change_kind kind)

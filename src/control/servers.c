@@ -25,6 +25,7 @@ struct servers {
 	servers_missed	    *missed; /* NULL: nobody is told */
 	void		    *missed_arg;
 	struct changes	     changes;
+	struct evict_list    removed; /* their sessions are being ended */
 	struct server_list  *upstreams; /* by place: base/rows.h */
 	size_t		     places;
 };
@@ -47,6 +48,7 @@ servers_new(struct event_base *base, const struct config *config,
 	servers->config = config;
 	servers->waits = waits;
 	changes_init(&servers->changes);
+	TAILQ_INIT(&servers->removed);
 	servers->upstreams = rows_new(sizeof(*servers->upstreams), 0);
 	if (servers->upstreams != NULL && servers_grow(servers, config) == 0)
 		return servers;
@@ -126,6 +128,7 @@ servers_free(struct servers *servers)
 		return;
 	for (size_t i = 0; i < servers->places; i++)
 		servers_leave(servers, i);
+	evict_end_all(&servers->removed);
 	rows_free(servers->upstreams, sizeof(*servers->upstreams));
 	changes_done(&servers->changes);
 	free(servers);
@@ -266,6 +269,7 @@ server_meet(struct servers *servers, const struct upstream_conf *conf,
 	s->since = clock_ms();
 	s->follows = true;
 	TAILQ_INSERT_TAIL(&servers->upstreams[set->upstream], s, link);
+	evict_returned(&servers->removed, s->state);
 	said = server_said(s, CHANGE_STATE);
 	if (said != NULL)
 		snprintf(s->causes[OUT_BY_OPERATOR],
@@ -277,16 +281,42 @@ server_meet(struct servers *servers, const struct upstream_conf *conf,
 	return health_begin(s, servers->base);
 }
 
+static bool
+server_conf_leads_to(const struct server_conf *a, const struct server_conf *b)
+{
+	if (a->host == NULL || b->host == NULL)
+		return a->host == b->host && addr_equal(&a->addr, &b->addr);
+	return strcmp(a->host, b->host) == 0 && a->port == b->port &&
+	    a->srv == b->srv;
+}
+
+/* Not if its name gives other addresses now. */
+static bool
+server_is_removed(const struct server *s, const struct upstream_conf *conf)
+{
+	if (s->upstream == conf)
+		return false;
+	for (size_t i = 0; i < conf->nservers; i++)
+		if (server_conf_leads_to(s->line, &conf->servers[i]))
+			return false;
+	return true;
+}
+
 static void
-servers_sweep(struct servers *servers, size_t upstream)
+servers_sweep(struct servers *servers, const struct upstream_conf *conf)
 {
 	struct server *s, *next;
 
-	s = servers_next(servers, upstream, NULL);
+	s = servers_next(servers, conf->index, NULL);
 	for (; s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
-		if (!s->follows)
-			server_forget(s);
+		if (s->follows)
+			continue;
+		if (server_is_removed(s, conf))
+			evict_removed(s, conf, servers->base, servers->tours,
+			    servers->config->global.drain_timeout,
+			    &servers->removed);
+		server_forget(s);
 	}
 }
 
@@ -343,7 +373,7 @@ servers_follow(struct servers *servers, const struct upstream_conf *conf,
 	}
 	if (error < 0)
 		return error;
-	servers_sweep(servers, set->upstream);
+	servers_sweep(servers, conf);
 	if (set->count > 0 && servers->doors != NULL)
 		doors_look(servers->doors, set->upstream);
 	return 0;

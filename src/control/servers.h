@@ -130,6 +130,10 @@ const char *servers_why(const struct server *, char *text);
  * (SERVERS_NAME bytes). */
 const char *servers_name(const struct server *, char *text);
 
+/* Whether that names it: a line of the configuration or, where no line is so
+ * called, its address. */
+bool server_has_name(const struct server *, const char *name);
+
 /* How many of an upstream's are up, and how many there are. */
 size_t servers_up(const struct servers *, size_t upstream, size_t *all);
 

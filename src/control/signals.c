@@ -15,9 +15,11 @@ typedef void signal_action(struct signals *);
 static void
 signal_term(struct signals *s)
 {
+	const struct stop_order order = { .rule = "drain_timeout",
+		.limit_ms = s->config->global.drain_timeout };
+
 	if (s->stop->stage == STOP_RUNNING)
-		stop_gently(s->stop, s->config->global.drain_timeout,
-		    "drain_timeout");
+		stop_gently(s->stop, &order);
 	else
 		stop_now(s->stop);
 }
@@ -25,8 +27,10 @@ signal_term(struct signals *s)
 static void
 signal_int(struct signals *s)
 {
+	const struct stop_order order = { .limit_ms = INT_GRACE_MS };
+
 	if (s->stop->stage == STOP_RUNNING)
-		stop_gently(s->stop, INT_GRACE_MS, NULL);
+		stop_gently(s->stop, &order);
 	else
 		stop_now(s->stop);
 }
@@ -34,15 +38,19 @@ signal_int(struct signals *s)
 static void
 signal_quit(struct signals *s)
 {
-	stop_gently(s->stop, 0, NULL);
+	const struct stop_order order = { 0 };
+
+	stop_gently(s->stop, &order);
 }
 
 static void
 signal_next(struct signals *s)
 {
+	const struct stop_order order = { .rule = "drain_timeout",
+		.limit_ms = s->config->global.drain_timeout, .goes_on = true };
+
 	if (s->stop->stage == STOP_RUNNING)
-		stop_for_next(s->stop, s->config->global.drain_timeout,
-		    "drain_timeout");
+		stop_gently(s->stop, &order);
 	else
 		stop_now(s->stop);
 }

@@ -35,13 +35,15 @@ status_sum(const struct admin_view *view, struct status *status)
 bool
 status_ready(const struct admin_view *view)
 {
-	return view->stop->stage == STOP_RUNNING;
+	return view->stop->stage == STOP_RUNNING && !drains_all(view->drains);
 }
 
 const char *
 status_word(const struct admin_view *view)
 {
-	return status_ready(view) ? "serving" : "draining";
+	if (status_ready(view))
+		return "serving";
+	return view->stop->stage == STOP_RUNNING ? "drained" : "draining";
 }
 
 const char *

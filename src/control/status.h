@@ -15,7 +15,8 @@ struct status {
 /* Of the whole daemon, now. */
 void status_sum(const struct admin_view *, struct status *);
 
-/* "serving", or why no clients should come: "draining". */
+/* "serving", or why no clients should come: "draining", since it stops, or
+ * "drained", as every listener is. */
 const char *status_word(const struct admin_view *);
 bool	    status_ready(const struct admin_view *);
 

@@ -195,6 +195,7 @@ text_server(struct report *r)
 static void
 text_end(struct report *r)
 {
+	drains_text(r->view->drains, r->out);
 	pauses_text(r->view, r->out);
 }
 

@@ -1,18 +1,21 @@
 #include "stop.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "drain.h"
 #include "notify.h"
 
 static void
 stop_say(const struct stop *stop, const char *how)
 {
 	uint64_t sessions = crew_sessions(stop->crew);
-	char text[64];
+	char text[64 + VISIT_WHO];
 
-	snprintf(text, sizeof(text), "%s, %llu session%s", how,
-	    (unsigned long long)sessions, sessions == 1 ? "" : "s");
+	snprintf(text, sizeof(text), "%s, %llu session%s%s%s", how,
+	    (unsigned long long)sessions, sessions == 1 ? "" : "s",
+	    stop->who[0] != '\0' ? ", " : "", stop->who);
 	log_info("%s", text);
 	notify_status(text);
 }
@@ -22,6 +25,7 @@ stop_kill(struct stop *stop, const struct ending *ending)
 {
 	stop_say(stop, "stopping now");
 	stop->stage = STOP_KILLED;
+	stop_done(stop);
 	crew_kill(stop->crew, ending);
 }
 
@@ -39,38 +43,89 @@ void
 stop_init(struct stop *stop, struct event_base *base, struct crew *crew,
     struct ports *ports)
 {
-	*stop = (struct stop){ .crew = crew, .ports = ports,
+	*stop = (struct stop){ .base = base, .crew = crew, .ports = ports,
 		.stage = STOP_RUNNING };
 	event_assign(&stop->timer, base, -1, 0, stop_timer_event, stop);
 }
 
 void
-stop_gently(struct stop *stop, uint64_t limit_ms, const char *rule)
+stop_set_tours(struct stop *stop, struct tours *tours)
 {
-	const struct timeval tv = { .tv_sec = (time_t)(limit_ms / 1000),
-		.tv_usec = (suseconds_t)(limit_ms % 1000 * 1000) };
+	stop->tours = tours;
+}
+
+void
+stop_done(struct stop *stop)
+{
+	drain_end(stop->drain);
+	stop->drain = NULL;
+}
+
+static uint64_t
+stop_left(void *arg)
+{
+	const struct stop *stop = arg;
+
+	return crew_sessions(stop->crew);
+}
+
+/* The workers notice it themselves. */
+static void
+stop_over(void *arg)
+{
+	(void)arg;
+}
+
+/* Without it they leave all at once, in the end. */
+static void
+stop_drain(struct stop *stop, const struct stop_order *order)
+{
+	struct drain_order o = { .ending = stop->overdue, .rate = order->rate,
+		.deadline = order->limit_ms > 0 ? order->limit_ms : PACE_NEVER,
+		.left = stop_left, .over = stop_over, .owner = stop };
+
+	if (stop->tours == NULL ||
+	    (order->limit_ms == 0 && order->rate.count == 0))
+		return;
+	memcpy(o.who, stop->who, sizeof(o.who));
+	stop->drain = drain_begin(stop->base, stop->tours, &o);
+}
+
+static void
+stop_set_ending(struct stop *stop, const struct stop_order *order)
+{
+	stop->overdue = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
+		.cause = order->who != NULL ? "the daemon is drained" :
+		    order->rule != NULL ? "drained for" :
+		    "interrupted, drained for",
+		.rule = order->rule, .of_global = true,
+		.limit_ms = order->who != NULL ? 0 : order->limit_ms };
+	if (order->who == NULL)
+		return;
+	snprintf(stop->who, sizeof(stop->who), "by %s", order->who);
+	stop->overdue.detail = stop->who;
+}
+
+void
+stop_gently(struct stop *stop, const struct stop_order *order)
+{
+	const struct timeval tv = { .tv_sec = (time_t)(order->limit_ms / 1000),
+		.tv_usec = (suseconds_t)(order->limit_ms % 1000 * 1000) };
 
 	if (stop->stage != STOP_RUNNING)
 		return;
 	notify_stopping();
+	stop_set_ending(stop, order);
+	stop->goes_on = order->goes_on;
 	stop_say(stop, stop->goes_on ? "draining, for another to go on" :
 	    "draining");
 	stop->stage = STOP_DRAINING;
-	stop->overdue = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
-		.cause = rule != NULL ? "drained for" : "interrupted, drained for",
-		.rule = rule, .of_global = true, .limit_ms = limit_ms };
 	if (!stop->goes_on)
 		ports_forget(stop->ports);
 	crew_drain(stop->crew, stop->goes_on);
-	if (limit_ms > 0 && event_add(&stop->timer, &tv) < 0)
+	stop_drain(stop, order);
+	if (order->limit_ms > 0 && event_add(&stop->timer, &tv) < 0)
 		stop_kill(stop, &stop->overdue);
-}
-
-void
-stop_for_next(struct stop *stop, uint64_t limit_ms, const char *rule)
-{
-	stop->goes_on |= stop->stage == STOP_RUNNING;
-	stop_gently(stop, limit_ms, rule);
 }
 
 void

@@ -9,31 +9,51 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "crew.h"
 #include "ports.h"
+#include "proxy/visit.h"
+
+struct drain;
+struct tours;
 
 enum stop_stage { STOP_RUNNING, STOP_DRAINING, STOP_KILLED };
 
 struct stop {
-	struct crew    *crew;
-	struct ports   *ports;
-	enum stop_stage stage;
-	bool		goes_on; /* another process will listen on the ports */
-	struct event	timer;
-	struct ending	overdue; /* of what outlives the drain */
+	struct event_base *base;
+	struct crew	  *crew;
+	struct ports	  *ports;
+	struct tours	  *tours; /* NULL: all stay until the end */
+	enum stop_stage	   stage;
+	bool		   goes_on; /* another process will listen on them */
+	struct event	   timer;
+	struct drain	  *drain;   /* by which they leave; or NULL */
+	struct ending	   overdue; /* of what outlives the drain */
+	char		   who[VISIT_WHO]; /* its detail, or "" */
+};
+
+struct stop_order {
+	uint64_t	  limit_ms; /* 0: none */
+	const char	 *rule;	    /* the option behind that, or NULL */
+	struct rate_limit rate;	    /* at which they leave; count 0: none */
+	const char	 *who;	    /* asks for it; NULL: a signal does */
+	bool		  goes_on;  /* the ports stay with systemd, for who is
+				       started next: clients wait there for
+				       him, and none is refused */
 };
 
 /* All must outlive it. */
 void stop_init(struct stop *, struct event_base *, struct crew *,
     struct ports *);
 
-/* Accepts no more, and after the limit ends what is left; 0 is no limit.
- * 'rule' is the option behind the limit, or NULL.  Once draining: nothing. */
-void stop_gently(struct stop *, uint64_t limit_ms, const char *rule);
+/* By which sessions leave one after the other, before stop_done() in their
+ * turn. */
+void stop_set_tours(struct stop *, struct tours *);
+void stop_done(struct stop *);
 
-/* The same, but the ports stay with systemd, for who is started next: clients
- * wait there for him, and none is refused. */
-void stop_for_next(struct stop *, uint64_t limit_ms, const char *rule);
+/* Accepts no more; what is left leaves spread over the last tenth of the limit,
+ * and then is ended.  Once draining: nothing. */
+void stop_gently(struct stop *, const struct stop_order *);
 
 /* Ends every session; again is fine. */
 void stop_now(struct stop *);

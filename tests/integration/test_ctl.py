@@ -468,7 +468,7 @@ def test_bash_completes(stage, proxy):
     assert bash_completes("sluice --he") == {"--help", "--help-config"}
     assert "idle_timeout" in bash_completes("sluice --help-config ")
     assert bash_completes("sluice ctl ") == {
-        "status", "sessions", "kill", "servers", "server", "pause",
+        "status", "sessions", "kill", "servers", "server", "drain", "pause",
         "resume", "reload", "events"}
     assert bash_completes("sluice ctl st") == {"status"}
     assert bash_completes("sluice ctl --json --so") == {"--socket"}

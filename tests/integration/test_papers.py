@@ -142,10 +142,10 @@ def commands(page):
 
 @pytest.mark.usefixtures("own_mounts")
 def test_the_commands_of_the_manual_do_what_it_says(tmp_path):
-    restart, change, forward, background, control = commands(
+    restart, change, drain, forward, background, control = commands(
         ROOT / "conf" / "sluice.8")
     config = ("[listener pg]\nbind = :5433\n"
-              "[upstream pg]\nserver = 127.0.0.1:5434\n")
+              "[upstream pg]\nserver = 127.0.0.1:5434 name=db1\n")
     done = run_as_root_of_a_machine(tmp_path, f"""
 {forward.strip()} 2>log &
 until grep -qs 'at most' log; do sleep 0.02; done
@@ -158,6 +158,7 @@ set +e
 systemctl() {{ echo "$@"; }}
 {restart}
 {change}
+{drain}
 {control}
 kill $(cat /run/sluice.pid)
 while test -s /run/sluice.pid; do sleep 0.02; done
@@ -166,7 +167,8 @@ while test -s /run/sluice.pid; do sleep 0.02; done
     sockets, tested, paused, restarted, resumed, *rest = (
         done.stdout.splitlines())
     assert rest[:3] == [tested, "nothing is different", "nothing is different"]
-    sessions = rest[3:]
+    assert re.match("server pg/db1 DRAINS .*; 0 ended, 0 left$", rest[3])
+    sessions = rest[4:]
     assert int(sockets) >= 1
     assert paused == "pg is paused: 0 with a server, 0 waiting"
     assert restarted == "restart postgresql"
