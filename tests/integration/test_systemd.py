@@ -333,8 +333,9 @@ def test_reload_of_a_broken_configuration_is_refused(service):
     (service.computer.root / CONFIG).write_text("nonsense\n")
     service.fails_to("reload")
     wrong = r"/etc/sluice/proxy.ini:1: "
-    assert len([message for _, message in service.journal()
-                if re.search(wrong, message)]) == 2     # the daemon, and ctl
+    wait_for(lambda: len([message for _, message in service.journal()
+                          if re.search(wrong, message)]) == 2, 5,
+             "both the daemon and ctl have said it")
     assert re.search(wrong, service.systemctl("status"))
     client.send_and_fin(b"hello")
     assert client.read_all() == (b"hello", FIN)
