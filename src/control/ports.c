@@ -189,14 +189,17 @@ ports_store(struct ports *ports)
 	}
 }
 
+/* A manager that takes one no more is not waited for again and again: whom it
+ * still has, the workers shut. */
 void
 ports_forget(struct ports *ports)
 {
 	struct port *port;
+	int error = 0;
 
 	TAILQ_FOREACH(port, &ports->list, link) {
-		if (port->stored)
-			store_forget(port);
+		if (error == 0 && port->stored)
+			error = store_forget(port);
 		port->stored = false;
 	}
 }

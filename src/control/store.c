@@ -83,22 +83,21 @@ store_keep(const struct port *port)
 	return error;
 }
 
-static void
+static int
 store_forget_name(const char *name)
 {
 	char text[MESSAGE];
 
 	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
-	notify_fds(text, NULL, 0);
+	return notify_fds(text, NULL, 0);
 }
 
-void
+int
 store_forget(const struct port *port)
 {
 	char name[STORE_NAME];
 
-	if (store_name(&port->key, name))
-		store_forget_name(name);
+	return store_name(&port->key, name) ? store_forget_name(name) : 0;
 }
 
 void

@@ -25,8 +25,8 @@ bool store_is_name(const char *name);
 /* Has the sockets of a port kept.  0, or -errno: some are not. */
 int store_keep(const struct port *);
 
-/* Has them kept no more. */
-void store_forget(const struct port *);
+/* Has them kept no more.  0, or -errno: they are until the next start. */
+int store_forget(const struct port *);
 
 /* Of those that were passed, lets go who is not wanted, and waits a moment for
  * that to have happened: their addresses may be wanted. */
