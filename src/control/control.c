@@ -241,7 +241,7 @@ control_begin(struct control *c)
 	}
 	if (c->identity.changes)
 		reach_warn(c->config, &c->identity);
-	sandbox_prepare(c->config, &c->identity,
+	sandbox_prepare(&c->identity,
 	    c->config->global.sandbox && sandbox_fits_build());
 	crew_shared(c->crew)->began = sandbox_enter_worker;
 	error = crew_start(c->crew, mails);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,9 +55,11 @@ landlock_allowed(enum landlock_may may)
 	case LANDLOCK_READ:
 		return FS_READ_FILE | FS_READ_DIR | FS_IOCTL_DEV;
 	case LANDLOCK_WRITE:
+		return FS_WRITE_FILE | FS_MAKE_REG | FS_TRUNCATE | FS_IOCTL_DEV;
+	case LANDLOCK_NOTHING:
 		break;
 	}
-	return FS_WRITE_FILE | FS_MAKE_REG | FS_TRUNCATE | FS_IOCTL_DEV;
+	return 0;
 }
 
 int
@@ -68,15 +71,16 @@ landlock_version(void)
 	return version > 0 ? (int)version : 0;
 }
 
+/* Below the root, which is everywhere. */
 static int
-landlock_add(int ruleset, uint64_t allowed, const char *folder)
+landlock_add(int ruleset, uint64_t allowed)
 {
 	struct path_attr attr = { .allowed = allowed };
 	int error = 0;
 
-	attr.folder_fd = open(folder, O_PATH | O_CLOEXEC);
+	attr.folder_fd = open("/", O_PATH | O_CLOEXEC);
 	if (attr.folder_fd < 0)
-		return 0;
+		return -errno;
 	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &attr,
 	    0) < 0)
 		error = -errno;
@@ -85,10 +89,11 @@ landlock_add(int ruleset, uint64_t allowed, const char *folder)
 }
 
 int
-landlock_enter(enum landlock_may may, const char *const *folders, size_t count)
+landlock_enter(enum landlock_may may)
 {
 	int version = landlock_version(), ruleset, error = 0;
 	struct ruleset_attr attr = { .fs = landlock_files(version) };
+	uint64_t allowed = landlock_allowed(may) & attr.fs;
 
 	if (version == 0)
 		return 0;
@@ -96,9 +101,8 @@ landlock_enter(enum landlock_may may, const char *const *folders, size_t count)
 	    sizeof(attr), 0);
 	if (ruleset < 0)
 		return -errno;
-	for (size_t i = 0; error == 0 && i < count; i++)
-		error = landlock_add(ruleset, landlock_allowed(may) & attr.fs,
-		    folders[i]);
+	if (allowed != 0)
+		error = landlock_add(ruleset, allowed);
 	if (error == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		error = -errno;
 	close(ruleset);

@@ -3,19 +3,16 @@
 #ifndef SLUICE_CONTROL_LANDLOCK_H
 #define SLUICE_CONTROL_LANDLOCK_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 /* The version of its interface that the kernel has; 0: none. */
 int landlock_version(void);
 
-/* What is allowed below a folder. */
-enum landlock_may { LANDLOCK_READ, LANDLOCK_WRITE };
+/* What is left of them, as far as its user may. */
+enum landlock_may { LANDLOCK_NOTHING, LANDLOCK_READ, LANDLOCK_WRITE };
 
-/* The calling thread, and those that it makes, reach nothing but what is below
- * these folders from now on; one that is not there is passed over.  Of a log,
- * which LANDLOCK_WRITE is for: files are made and written, not read, listed or
- * removed.  0, also where the kernel has none of this, or -errno. */
-int landlock_enter(enum landlock_may, const char *const *folders, size_t count);
+/* The calling thread, and those that it makes, do nothing else with files from
+ * now on, for good.  LANDLOCK_WRITE, which is for logs: files are made and
+ * written, not read, listed, removed or run.  0, also where the kernel has none
+ * of this, or -errno. */
+int landlock_enter(enum landlock_may);
 
 #endif

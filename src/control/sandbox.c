@@ -1,7 +1,5 @@
 #include "sandbox.h"
 
-#include <libgen.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,8 +26,6 @@
 #define SANITIZED 0
 #endif
 
-#define FOLDERS 4 /* of log and access_log, and of where their links lead */
-
 static const char *const NAMES[] = {
 	[SANDBOX_MAIN] = "main",
 	[SANDBOX_WORKER] = "worker",
@@ -43,37 +39,10 @@ static struct sandbox {
 	bool		   on;
 	uint64_t	   keeps[SANDBOX_THREADS]; /* capabilities */
 	struct callfilter *filters[SANDBOX_THREADS];
-	char		   folders[FOLDERS][PATH_MAX]; /* that logs are in */
-	size_t		   nfolders;
 	atomic_bool	   warned[SANDBOX_THREADS];
 } sandbox;
 
 /* --- before */
-
-static void
-sandbox_add_folder(const char *path)
-{
-	char copy[PATH_MAX];
-
-	if (path == NULL || sandbox.nfolders == FOLDERS)
-		return;
-	snprintf(copy, sizeof(copy), "%s", path);
-	snprintf(sandbox.folders[sandbox.nfolders++], PATH_MAX, "%s",
-	    dirname(copy));
-}
-
-static void
-sandbox_add_log(const struct log_target *log)
-{
-	char *real;
-
-	if (log->to != LOG_TO_FILE)
-		return;
-	real = realpath(log->path, NULL);
-	sandbox_add_folder(log->path);
-	sandbox_add_folder(real);
-	free(real);
-}
 
 static void
 sandbox_set_privileges(const struct identity *id)
@@ -105,7 +74,7 @@ sandbox_fits_build(void)
 }
 
 void
-sandbox_prepare(const struct config *config, const struct identity *id, bool on)
+sandbox_prepare(const struct identity *id, bool on)
 {
 	int error = privileges_fix();
 
@@ -113,9 +82,6 @@ sandbox_prepare(const struct config *config, const struct identity *id, bool on)
 		log_warn(error, "sandbox: no_new_privs");
 	sandbox.on = on;
 	sandbox_set_privileges(id);
-	sandbox.nfolders = 0;
-	sandbox_add_log(&config->global.log);
-	sandbox_add_log(&config->global.access_log);
 	if (on)
 		sandbox_make_filters();
 	tzset(); /* reads a file, which the log writer may not */
@@ -142,21 +108,18 @@ sandbox_refused(enum sandbox_thread thread, const char *what, int error)
 		    "limited", NAMES[thread], what);
 }
 
+/* A reload may have the logs in folders that nobody knew of when their thread
+ * began. */
 static int
 sandbox_limit_files(enum sandbox_thread thread)
 {
-	const char *folders[FOLDERS] = { "/" };
-
 	switch (thread) {
 	case SANDBOX_WORKER:
-		return landlock_enter(LANDLOCK_READ, NULL, 0);
+		return landlock_enter(LANDLOCK_NOTHING);
 	case SANDBOX_LOOKUP:
-		return landlock_enter(LANDLOCK_READ, folders, 1);
+		return landlock_enter(LANDLOCK_READ);
 	case SANDBOX_LOG:
-		for (size_t i = 0; i < sandbox.nfolders; i++)
-			folders[i] = sandbox.folders[i];
-		return landlock_enter(LANDLOCK_WRITE, folders,
-		    sandbox.nfolders);
+		return landlock_enter(LANDLOCK_WRITE);
 	case SANDBOX_MAIN:
 	case SANDBOX_THREADS:
 		break;

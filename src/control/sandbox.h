@@ -3,7 +3,7 @@
  *		capabilities	system calls		files
  *	main	as identity.h	no ptrace, mount, ...	as its user
  *	worker	none (1)	a list of what it may	none
- *	log	none (2)	a list of what it may	writes its logs' folders
+ *	log	none (2)	a list of what it may	writes
  *	lookup	none		as main, no programs	reads
  *
  * (1) CAP_NET_RAW where an upstream has source = client.  Of user = root also
@@ -15,7 +15,6 @@
 #ifndef SLUICE_CONTROL_SANDBOX_H
 #define SLUICE_CONTROL_SANDBOX_H
 
-#include "config/config.h"
 #include "identity.h"
 
 enum sandbox_thread {
@@ -32,7 +31,7 @@ bool sandbox_fits_build(void);
 /* After identity_assume() and before the first thread: no_new_privs, and what
  * sandbox_enter() will need.  What cannot be had is warned about.  Not 'on':
  * only capabilities will go. */
-void sandbox_prepare(const struct config *, const struct identity *, bool on);
+void sandbox_prepare(const struct identity *, bool on);
 void sandbox_done(void); /* no thread enters any more */
 
 /* What a thread does first, and gets its name by: log, lookup; the main one, once
