@@ -195,6 +195,27 @@ take_rate(struct rig *rig, const struct listener_conf *conf, uint64_t now)
 	return taken;
 }
 
+/* A worker may take a place by one configuration and give it back when main has
+ * begun another, or take one by the old one after that. */
+static void
+a_rate_that_becomes_another(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->first.session_rate = (struct rate_limit){ 1, 3600000 };
+	assert_true(limit_rate_take(&rig->shared, &rig->first, BEGIN));
+	rig->limits[0].full = 0;
+	limit_rate_give(&rig->shared, &rig->first);
+	rig->first.session_rate = (struct rate_limit){ 10, 1000 };
+	assert_int_equal(take_rate(rig, &rig->first, BEGIN), 10);
+	rig->limits[0].full = 0;
+	rig->first.session_rate = (struct rate_limit){ 1, 3600000 };
+	assert_true(limit_rate_take(&rig->shared, &rig->first, BEGIN));
+	rig->first.session_rate = (struct rate_limit){ 10, 1000 };
+	assert_int_equal(take_rate(rig, &rig->first, BEGIN), 0);
+	assert_int_equal(take_rate(rig, &rig->first, BEGIN + 500), 5);
+}
+
 static void
 a_rate_is_a_listeners(void **state)
 {
@@ -293,6 +314,7 @@ main(void)
 		ON_RIG(no_limit_counts_all_the_same),
 		ON_RIG(full_listener_leaves_room_for_others),
 		ON_RIG(all_full_is_full_for_each),
+		ON_RIG(a_rate_that_becomes_another),
 		ON_RIG(a_rate_is_a_listeners),
 		ON_RIG(a_place_not_used_is_there_again),
 		ON_RIG(a_rate_is_exact),
