@@ -65,6 +65,8 @@ struct server_state *server_state_new(const struct addr *);
 
 /* Whose name= it has: before anybody else knows it. */
 void server_state_name(struct server_state *, const struct server_conf *);
+bool server_state_is_named(const struct server_state *,
+    const struct server_conf *);
 
 struct server_state *server_state_ref(struct server_state *);
 void server_state_unref(struct server_state *); /* NULL is fine */

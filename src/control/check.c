@@ -241,6 +241,22 @@ check_event(evutil_socket_t fd, short what, void *arg)
 	check_advance(arg, check_go_on(arg));
 }
 
+static const char *
+check_host(const struct server_conf *line)
+{
+	return line->srv ? NULL : line->host;
+}
+
+void
+check_obey(struct check *c, const struct upstream_conf *conf,
+    const struct server_conf *line)
+{
+	if (c->conf == NULL)
+		return;
+	c->conf = conf;
+	c->host = check_host(line);
+}
+
 void
 check_begin(struct check *c, struct event_base *base,
     const struct upstream_conf *conf, const struct server_conf *line,
@@ -251,7 +267,7 @@ check_begin(struct check *c, struct event_base *base,
 
 	check_init(c);
 	c->conf = conf;
-	c->host = line->srv ? NULL : line->host;
+	c->host = check_host(line);
 	c->done = done;
 	c->deadline = clock_ms() + conf->check_timeout;
 	if (conf->check_port != 0 && at.sa.sa_family != AF_UNIX)
@@ -285,5 +301,6 @@ check_end(struct check *c)
 	free(c->said);
 	free(c->heard);
 	c->fd = -1;
+	c->conf = NULL;
 	c->said = c->heard = NULL;
 }

@@ -36,7 +36,7 @@ typedef void check_done(struct check *, enum check_answer);
 struct check {
 	struct event event;
 	int	     fd; /* owned; -1: not under way */
-	const struct upstream_conf *conf;
+	const struct upstream_conf *conf; /* NULL: not under way */
 	const char  *host;	/* of the server, NULL: it has but an address */
 	check_done  *done;
 	uint64_t     deadline;	/* clock_ms() */
@@ -53,6 +53,10 @@ struct check {
 void check_begin(struct check *, struct event_base *,
     const struct upstream_conf *, const struct server_conf *,
     const struct addr *, check_done *);
+
+/* What it was begun by says the same elsewhere, and goes. */
+void check_obey(struct check *, const struct upstream_conf *,
+    const struct server_conf *);
 
 /* Breaks one off; none is fine, but zeroed memory is none only after this. */
 void check_init(struct check *);

@@ -40,6 +40,30 @@ gather_new(const struct server_conf *conf, const struct addr *addr)
 	return server;
 }
 
+/* The name= is for good, since workers read it: a configuration that gives
+ * another has another server. */
+static struct server_state *
+gather_again(const struct gathering *g, const struct server_conf *conf,
+    const struct addr *addr)
+{
+	struct server_state *known = gather_find(g->set, addr);
+
+	if (known == NULL || !g->anew || server_state_is_named(known, conf))
+		return known;
+	server_state_unref(known);
+	return NULL;
+}
+
+static struct server_state *
+gather_old(const struct gathering *g, const struct server_conf *conf,
+    const struct addr *addr)
+{
+	struct server_state *known = attic_find(g->attic, addr);
+
+	return known != NULL && server_state_is_named(known, conf) ?
+	    server_state_ref(known) : gather_new(conf, addr);
+}
+
 /* An address keeps its counters, also when two names give it.  One that joins
  * others has come up just now. */
 static struct server_state *
@@ -49,12 +73,10 @@ gather_server(const struct gathering *g, const struct endpoint_set *set,
 	struct server_state *known = gather_find(set, addr);
 
 	if (known == NULL)
-		known = gather_find(g->set, addr);
+		known = gather_again(g, conf, addr);
 	if (known != NULL)
 		return known;
-	known = attic_find(g->attic, addr);
-	known = known != NULL ? server_state_ref(known) :
-	    gather_new(conf, addr);
+	known = gather_old(g, conf, addr);
 	if (known != NULL && g->set != NULL && g->set->count > 0)
 		known->up_since = clock_ms();
 	return known;

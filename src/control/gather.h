@@ -15,6 +15,7 @@ struct gathering {
 	const struct servers	   *servers;
 	const struct endpoint_set  *set;   /* used so far; NULL: none */
 	const struct attic	   *attic; /* used before */
+	bool			    anew;  /* 'set' is of another conf */
 };
 
 /* How many endpoints that makes at most: 0, none is known. */

@@ -153,6 +153,14 @@ health_follow(struct server *server, struct event_base *base)
 }
 
 void
+health_keep(struct server *server)
+{
+	if (server->watch != NULL)
+		check_obey(&server->watch->check, server->upstream,
+		    server->line);
+}
+
+void
 health_end(struct server *server)
 {
 	struct watch *w = server->watch;

@@ -25,8 +25,10 @@ struct health {
 int  health_begin(struct server *, struct event_base *);
 void health_end(struct server *);
 
-/* Its upstream has another configuration; 0 or -ENOMEM. */
-int health_follow(struct server *, struct event_base *);
+/* Its upstream has another configuration; 0 or -ENOMEM.  Or one that says the
+ * same: what is asked just now goes on. */
+int  health_follow(struct server *, struct event_base *);
+void health_keep(struct server *);
 
 /* False: it is not checked. */
 bool health_get(const struct server *, struct health *);

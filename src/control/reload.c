@@ -146,7 +146,8 @@ reload_place(struct reloading *r)
 {
 	int error = -ENOMEM;
 
-	generations_sweep(&r->c->generations);
+	if (!resolver_is_behind(r->c->resolver))
+		generations_sweep(&r->c->generations);
 	r->nlive = r->c->generations.count;
 	r->live = generations_configs(&r->c->generations);
 	if (r->live != NULL)

@@ -18,6 +18,7 @@ struct resolving {
 	struct snapshot		   *next_snapshot;
 	struct names		   *names; /* NULL: it has none */
 	bool			    names_old; /* they are not the next's yet */
+	bool			    behind; /* its servers may be of several */
 	struct event		    soon;  /* to publish what is known */
 	struct endpoint_set	   *set;   /* told last; one reference */
 	uint64_t		   *seen;  /* failures of each of its servers */

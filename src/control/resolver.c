@@ -17,7 +17,7 @@ resolver_gathering(const struct resolving *u)
 	return (struct gathering){ .config = u->resolver->config,
 		.conf = resolving_conf(u), .names = u->names,
 		.servers = u->resolver->servers, .set = u->set,
-		.attic = &u->attic };
+		.attic = &u->attic, .anew = u->next != NULL };
 }
 
 static size_t
@@ -96,6 +96,7 @@ resolver_publish(struct resolving *u)
 		return 0;
 	}
 	seen = resolver_seen(set);
+	u->behind = true;
 	if (seen == NULL || servers_follow(u->resolver->servers,
 	    resolving_conf(u), set) < 0 ||
 	    crew_tell_endpoints(u->resolver->crew, set) < 0) {
@@ -105,6 +106,7 @@ resolver_publish(struct resolving *u)
 	}
 	free(u->seen);
 	u->seen = seen;
+	u->behind = false;
 	u->asked = false;
 	if (u->set != NULL && set->count > 0 && endpoint_set_moved(u->set, set))
 		resolver_say(u, set);
@@ -272,7 +274,7 @@ resolver_renew(struct resolver *r, size_t upstream)
 {
 	struct resolving *u = &r->upstreams[upstream];
 
-	return u->set == NULL ? 0 : resolver_publish(u);
+	return u->set == NULL || u->next != NULL ? 0 : resolver_publish(u);
 }
 
 void

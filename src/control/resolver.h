@@ -42,7 +42,12 @@ void resolver_look(struct resolver *);
 /* So was this address of an upstream. */
 void resolver_hurry(struct resolver *, size_t upstream, const struct addr *);
 
-/* Tells the crew anew what is known: a weight has changed.  0 or -ENOMEM. */
+/* Whether servers may still be of a configuration that was to be the next one,
+ * for want of memory. */
+bool resolver_is_behind(const struct resolver *);
+
+/* Tells the crew anew what is known: a weight has changed. What comes with
+ * the next configuration goes with that.  0 or -ENOMEM. */
 int resolver_renew(struct resolver *, size_t upstream);
 
 #endif

@@ -54,6 +54,15 @@ resolving_know_names(struct resolving *u)
 	return true;
 }
 
+bool
+resolver_is_behind(const struct resolver *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->upstreams[i].behind)
+			return true;
+	return false;
+}
+
 void
 resolving_settle(struct resolving *u)
 {
@@ -113,7 +122,7 @@ resolving_end(struct resolving *u)
 	u->seen = NULL;
 	u->conf = u->next = NULL;
 	u->snapshot = u->next_snapshot = NULL;
-	u->asked = u->names_old = false;
+	u->asked = u->names_old = u->behind = false;
 }
 
 static void

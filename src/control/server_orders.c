@@ -41,6 +41,21 @@ server_said(const struct server *s, enum change_kind kind)
 	return said;
 }
 
+void
+server_heed(struct server *s)
+{
+	const struct change *said = server_said(s, CHANGE_STATE);
+	unsigned out = said != NULL ? said->value : 0;
+	char cause[SERVERS_CAUSE];
+
+	if (said == NULL)
+		snprintf(cause, sizeof(cause), "what was said of it was said "
+		    "of another name");
+	else
+		snprintf(cause, sizeof(cause), "by %s", said->who);
+	servers_change(s, out, BY_OPERATOR & ~out, cause);
+}
+
 /* What he did is undone, and nothing to be told any more. */
 static void
 server_set_out(struct server *s, unsigned out, unsigned clear,

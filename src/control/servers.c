@@ -333,6 +333,7 @@ server_obey(struct server *s, const struct upstream_conf *conf,
 	s->follows = true;
 	s->upstream = conf;
 	s->line = &conf->servers[e->line];
+	server_heed(s);
 	if (!is_new && (s->watch != NULL || conf->check == CHECK_OFF))
 		return 0;
 	if (conf->check == CHECK_OFF)
@@ -350,6 +351,7 @@ servers_keep(struct servers *servers, const struct upstream_conf *conf)
 	while ((s = servers_next(servers, conf->index, s)) != NULL) {
 		s->line = &conf->servers[s->line - s->upstream->servers];
 		s->upstream = conf;
+		health_keep(s);
 	}
 }
 

@@ -147,6 +147,10 @@ int servers_set_out(struct servers *, const struct upstream_conf *,
 int servers_set_weight(struct servers *, const struct upstream_conf *,
     const char *name, unsigned weight, const char *who);
 
+/* It has another line, or its line another name: what holds of those from now
+ * on. */
+void server_heed(struct server *);
+
 /* What holds of those for a server; NULL: nothing. */
 const struct change *server_said(const struct server *, enum change_kind);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct server_state *
 server_state_new(const struct addr *addr)
@@ -22,6 +23,14 @@ server_state_name(struct server_state *server, const struct server_conf *conf)
 {
 	if (server_conf_is_named(conf))
 		snprintf(server->name, sizeof(server->name), "%s", conf->name);
+}
+
+bool
+server_state_is_named(const struct server_state *server,
+    const struct server_conf *conf)
+{
+	return strcmp(server->name, server_conf_is_named(conf) ? conf->name :
+	    "") == 0;
 }
 
 struct server_state *

@@ -335,6 +335,31 @@ set_ejection(uint64_t after, uint64_t time, uint64_t percent)
 	upstreams[0].eject_max_percent = percent;
 }
 
+/* Names may give each other's addresses. */
+static void
+what_was_said_of_a_name_goes_with_it(void **state)
+{
+	struct endpoint_set *set;
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene);
+	assert_int_equal(servers_set_out(scene.servers, config.upstreams,
+	    "db1", SERVER_DRAINING, "me"), 0);
+	assert_outs(&scene, SERVER_DRAINING, SERVER_DRAINING, 0);
+	set = endpoint_set_new(0, 3);
+	for (size_t i = 0; i < 3; i++) {
+		set->endpoints[i] = scene.set->endpoints[i];
+		server_state_ref(set->endpoints[i].server);
+		set->endpoints[i].line = i == 0;
+	}
+	assert_int_equal(servers_follow(scene.servers, config.upstreams, set),
+	    0);
+	assert_outs(&scene, 0, SERVER_DRAINING, SERVER_DRAINING);
+	endpoint_set_unref(set);
+	scene_close(&scene);
+}
+
 static void
 so_many_failures_in_a_row_eject(void **state)
 {
@@ -498,6 +523,7 @@ main(void)
 		cmocka_unit_test(each_reason_is_told_while_it_holds),
 		cmocka_unit_test(what_was_taken_back_is_no_reason),
 		cmocka_unit_test(weights_are_kept_until_they_are_taken_back),
+		cmocka_unit_test(what_was_said_of_a_name_goes_with_it),
 		cmocka_unit_test(so_many_failures_in_a_row_eject),
 		cmocka_unit_test(a_while_without_ejection_begins_anew),
 		cmocka_unit_test(who_comes_back_has_failed_in_no_row),
