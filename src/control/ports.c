@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store.h"
 
 #define PASSED "systemd:"
+#define LEAVES_MS 5000 /* no worker takes as long to close one that goes */
 
 void
 ports_init(struct ports *ports)
@@ -40,22 +42,26 @@ ports_done(struct ports *ports, bool goes_on)
 	}
 }
 
-/* Of a port that the kernel chooses, nothing but the listener tells which of
- * them it is. */
+/* Options of IP are nothing to a path.  Of a port that the kernel chooses,
+ * nothing but the listener tells which of them it is. */
 void
 port_key_init(struct port_key *key, const struct listener_conf *l,
     const struct bind_conf *bind, const struct addr *addr)
 {
-	bool any = addr->sa.sa_family != AF_UNIX && addr_port(addr) == 0;
-
-	*key = (struct port_key){ .addr = *addr, .dual = bind->dual,
-		.freebind = l->freebind, .transparent = l->transparent,
-		.mptcp = l->mptcp, .receive_buffer = l->tcp.receive_buffer,
-		.send_buffer = l->tcp.send_buffer,
-		.listener = any ? l->name : "" };
+	*key = (struct port_key){ .addr = *addr, .listener = "" };
 	if (bind->passed != NULL)
 		*key = (struct port_key){ .listener = bind->text };
-	else if (l->interface != NULL)
+	if (bind->passed != NULL || addr->sa.sa_family == AF_UNIX)
+		return;
+	key->dual = bind->dual;
+	key->freebind = l->freebind;
+	key->transparent = l->transparent;
+	key->mptcp = l->mptcp;
+	key->receive_buffer = l->tcp.receive_buffer;
+	key->send_buffer = l->tcp.send_buffer;
+	if (addr_port(addr) == 0)
+		key->listener = l->name;
+	if (l->interface != NULL)
 		snprintf(key->interface, sizeof(key->interface), "%s",
 		    l->interface);
 }
@@ -82,13 +88,19 @@ ports_find(const struct ports *ports, const struct port_key *key)
 	return NULL;
 }
 
+static bool
+port_is_gone(const struct port *port)
+{
+	return port->state == PORT_LEFT && clock_ms() - port->left >= LEAVES_MS;
+}
+
 bool
 ports_have_number(const struct ports *ports, uint16_t number)
 {
 	const struct port *port;
 
 	TAILQ_FOREACH(port, &ports->list, link)
-		if (port->state != PORT_NEW &&
+		if (port->state != PORT_NEW && !port_is_gone(port) &&
 		    port->key.addr.sa.sa_family != AF_UNIX &&
 		    addr_port(&port->key.addr) == number)
 			return true;
@@ -182,7 +194,8 @@ ports_store(struct ports *ports)
 	int error = 0;
 
 	TAILQ_FOREACH(port, &ports->list, link) {
-		if (error < 0 || port->stored || port_passed(port) != NULL)
+		if (error < 0 || port->stored || port->nsockets == 0 ||
+		    port_passed(port) != NULL)
 			continue;
 		error = store_keep(port);
 		port->stored = error == 0;
@@ -215,29 +228,52 @@ ports_drop(struct ports *ports, struct port *port)
 	port_free(port);
 }
 
-/* Who is not wanted goes, and all others are BOUND. */
+/* Its workers close it in a while. */
 static void
-ports_settle(struct ports *ports, enum port_state unwanted)
+ports_part(struct ports *ports, struct port *port)
 {
-	struct port *port, *next;
+	int family = port->key.addr.sa.sa_family;
 
-	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
-		next = TAILQ_NEXT(port, link);
-		if (port->state == unwanted)
-			ports_drop(ports, port);
-		else
-			port->state = PORT_BOUND;
+	if (family != AF_INET && family != AF_INET6) {
+		ports_drop(ports, port);
+		return;
 	}
+	if (port->stored)
+		store_forget(port);
+	port->stored = false;
+	free(port->sockets);
+	port->sockets = NULL;
+	port->nsockets = 0;
+	port->state = PORT_LEFT;
+	port->left = clock_ms();
 }
 
 void
 ports_commit(struct ports *ports)
 {
-	ports_settle(ports, PORT_BOUND);
+	struct port *port, *next;
+
+	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
+		next = TAILQ_NEXT(port, link);
+		if (port_is_gone(port))
+			ports_drop(ports, port);
+		else if (port->state == PORT_BOUND)
+			ports_part(ports, port);
+		else if (port->state != PORT_LEFT)
+			port->state = PORT_BOUND;
+	}
 }
 
 void
 ports_abort(struct ports *ports)
 {
-	ports_settle(ports, PORT_NEW);
+	struct port *port, *next;
+
+	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
+		next = TAILQ_NEXT(port, link);
+		if (port->state == PORT_NEW)
+			ports_drop(ports, port);
+		else if (port->state == PORT_KEPT)
+			port->state = PORT_BOUND;
+	}
 }

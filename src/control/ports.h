@@ -6,7 +6,7 @@
  *	(not there) ------> NEW --ports_commit()--> BOUND ------> KEPT
  *	    ^                |                       |  ^          |
  *	    +--ports_abort()-+     ports_commit():   |  +----------+
- *	    +----------------------- it leaves ------+   commit, abort */
+ *	    +---- LEFT, a while <--- it leaves ------+   commit, abort */
 #ifndef SLUICE_CONTROL_PORTS_H
 #define SLUICE_CONTROL_PORTS_H
 
@@ -19,7 +19,7 @@
 #include "passed.h"
 #include "proxy/mail.h"
 
-enum port_state { PORT_BOUND, PORT_NEW, PORT_KEPT };
+enum port_state { PORT_BOUND, PORT_NEW, PORT_KEPT, PORT_LEFT };
 
 /* Sockets that differ in one of these are not the same. */
 struct port_key {
@@ -50,6 +50,7 @@ struct port {
 	const struct listener_conf *conf; /* whose it is, or will be */
 	struct port_socket *sockets; /* owned */
 	size_t		    nsockets;
+	uint64_t	    left; /* clock_ms(): LEFT, and still bound for a while */
 };
 TAILQ_HEAD(port_list, port);
 
@@ -73,7 +74,8 @@ void port_key_init(struct port_key *, const struct listener_conf *,
 /* One that is BOUND, or NULL. */
 struct port *ports_find(const struct ports *, const struct port_key *);
 
-/* Whether one that was there before has that port number. */
+/* Whether one that was there before has that port number, or had it until a
+ * moment ago. */
 bool ports_have_number(const struct ports *, uint16_t number);
 
 /* One without a socket yet; NULL without memory. */

@@ -57,6 +57,31 @@ era_snapshot(const struct worker *w, const struct config *config)
 	return era == NULL ? NULL : snapshot_ref(era->snapshot);
 }
 
+static bool
+era_have_upstream_at(const struct worker *w, size_t place)
+{
+	const struct era *era;
+
+	LIST_FOREACH(era, &w->eras, link)
+		if (config_upstream_at(snapshot_config(era->snapshot),
+		    place) != NULL)
+			return true;
+	return false;
+}
+
+void
+era_clear_places(struct worker *w, const struct config *config)
+{
+	for (size_t i = 0; i < config->nupstreams; i++) {
+		size_t place = config->upstreams[i].index;
+
+		if (era_have_upstream_at(w, place))
+			continue;
+		pool_unref(w->pools[place]);
+		w->pools[place] = NULL;
+	}
+}
+
 void
 era_enter(struct worker *w, struct era *era)
 {
@@ -81,32 +106,10 @@ era_is_over(const struct worker *w, const struct era *era)
 	return era->users == 0 && era->snapshot != w->snapshot;
 }
 
-/* Whose upstreams nobody can go to any more. */
 static void
-era_leave_pools(struct worker *w, const struct config *config)
-{
-	for (size_t i = 0; i < config->nupstreams; i++) {
-		size_t place = config->upstreams[i].index;
-		const struct era *other;
-
-		LIST_FOREACH(other, &w->eras, link)
-			if (config_upstream_at(snapshot_config(
-			    other->snapshot), place) != NULL)
-				break;
-		if (other != NULL)
-			continue;
-		pool_unref(w->pools[place]);
-		w->pools[place] = NULL;
-	}
-}
-
-/* The pools before the reference: with the last of these the places are free for
- * other upstreams. */
-static void
-era_end(struct worker *w, struct era *era)
+era_end(struct era *era)
 {
 	LIST_REMOVE(era, link);
-	era_leave_pools(w, snapshot_config(era->snapshot));
 	era_free(era);
 }
 
@@ -118,7 +121,7 @@ era_leave(struct worker *w, const struct config *config)
 	assert(era != NULL && era->users > 0);
 	era->users--;
 	if (era_is_over(w, era))
-		era_end(w, era);
+		era_end(era);
 }
 
 void
@@ -129,7 +132,7 @@ era_sweep(struct worker *w)
 	for (era = LIST_FIRST(&w->eras); era != NULL; era = next) {
 		next = LIST_NEXT(era, link);
 		if (era_is_over(w, era))
-			era_end(w, era);
+			era_end(era);
 	}
 }
 

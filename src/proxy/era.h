@@ -22,6 +22,11 @@ void	    era_free(struct era *); /* NULL is fine */
 /* From now on the worker knows it, or knew it before; takes it over. */
 void era_enter(struct worker *, struct era *);
 
+/* Before it enters a configuration that is new: at the places of upstreams that
+ * it knows of none of, the addresses are those of others that were there.  Up to
+ * then they stay: who was accepted by an older one may still be handed over. */
+void era_clear_places(struct worker *, const struct config *);
+
 /* Whether it does. */
 bool era_is_known(const struct worker *, const struct config *);
 

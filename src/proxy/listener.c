@@ -290,10 +290,13 @@ void
 listener_obey(struct listener *l, const struct listener_conf *conf)
 {
 	const struct config *before = l->conf->config;
+	bool same = l->conf->index == conf->index;
 
 	era_use(l->worker, conf->config);
 	l->conf = conf;
 	era_leave(l->worker, before);
+	if (!same)
+		listener_listen(l);
 }
 
 void

@@ -50,7 +50,8 @@ void listener_listen(struct listener *);
  * who connects is reset. */
 bool listener_rest(struct listener *);
 
-/* From now on it is one of another configuration. */
+/* From now on it is one of another configuration; if of another listener, it
+ * accepts as all of that do at first. */
 void listener_obey(struct listener *, const struct listener_conf *);
 
 /* Closes, once who has begun to connect has come: the port takes nobody new any

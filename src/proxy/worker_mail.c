@@ -62,6 +62,7 @@ worker_take_snapshot(struct worker *w, struct mail *mail)
 	snapshot_unref(w->snapshot);
 	w->snapshot = mail->snapshot;
 	mail->snapshot = NULL;
+	era_clear_places(w, snapshot_config(w->snapshot));
 	era_enter(w, mail->era);
 	mail->era = NULL;
 	while (mail->nfds > 0)
