@@ -1,6 +1,7 @@
 """Another configuration, without a new process: HUP and 'sluice ctl reload'."""
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import pytest
 from lib.admin import Folder, ask, find_doors
 from lib.logs import Fifo
 from lib.marks import both_crews
+from lib.nameserver import FakeNameServer
 from lib.peers import FIN, RST, connect, echo, greeter, payload
 from lib.proxy import BINARY, OWN
 from lib.scrape import scrape
@@ -22,6 +24,9 @@ from lib.timing import (SLOW, Stopwatch, limit, nothing_happens_for,
 from test_ctl import ctl
 
 pytestmark = pytest.mark.threads
+
+PIDFD_GETFD = 438
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Changing:
@@ -696,6 +701,37 @@ def test_buffers_take_other_sockets(stage, banners):
     assert "rb32768" not in of_session(client)
 
 
+def test_options_of_a_port_that_stays_go_off(stage, banners):
+    on = {"fast_open": "on", "receive_buffer": "64k"}
+    off = {"keepalive": "off", "tcp_nodelay": "off", "receive_buffer": "128k"}
+    daemon = Changing(stage, to(banners[0], **on))
+    port = daemon.proxy.address("a")[1]
+    assert options(daemon.proxy, port) == {(1, 1, True, 128 << 10)}
+    daemon.reload(to(banners[0], **off))
+    assert options(daemon.proxy, port) == {(0, 0, False, 256 << 10)}
+    daemon.reload(to(banners[0], **on))
+    assert options(daemon.proxy, port) == {(1, 1, True, 128 << 10)}
+
+
+def options(proxy, port):
+    """Keepalive, nodelay, fast open and the buffer of those that listen."""
+    found = set()
+    links = listening(proxy, port)
+    pid = os.pidfd_open(proxy.pid)
+    for fd, link in proxy.fds.items():
+        if link not in links:
+            continue
+        number = libc.syscall(PIDFD_GETFD, pid, int(fd), 0)
+        with socket.socket(fileno=number) as sock:
+            found.add((sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                       sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                       sock.getsockopt(socket.IPPROTO_TCP,
+                                       socket.TCP_FASTOPEN) > 0,
+                       sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)))
+    os.close(pid)
+    return found
+
+
 def backlog(proxy, address):
     import subprocess
     out = subprocess.run(["ss", "-Hltn", f"sport = :{address[1]}"], text=True,
@@ -740,6 +776,135 @@ def test_a_listener_that_was_shut_opens(stage):
     daemon.reload(sections)
     wait_for(lambda: not refuses(address), 5, "it listens")
     assert echoes(stage.connect(address))
+
+
+def test_a_port_that_goes_may_come_back_at_once(stage, banners):
+    """Its sockets take nobody any more and are there still."""
+    one, other, _ = banners
+    before = {**to(one), "listener b": {"bind": f"127.0.0.1:{free_port()}",
+                                        "upstream": "a"}}
+    daemon = Changing(stage, before)
+    daemon.reload(to(one))
+    before["upstream a"] = upstream(other)
+    assert daemon.reload(before).endswith("reloaded\n")
+    address = "127.0.0.1", int(before["listener b"]["bind"].split(":")[1])
+    assert says(stage.connect(address)) == "B"
+
+
+def test_options_of_ip_are_nothing_to_a_path(stage, banners):
+    """The socket stays, and so does its path if something else is wrong."""
+    path = stage.keep(Folder()) / "a.sock"
+    keys = {"bind": [f"unix:{path}", f"127.0.0.1:{free_port()}"]}
+    daemon = Changing(stage, {"listener a": keys,
+                              "upstream a": upstream(banners[0])})
+    daemon.proxy.may_log_errors = True
+    inode = os.stat(path).st_ino
+    sections = {"listener a": {**keys, "freebind": "on"},
+                "upstream a": upstream(banners[1])}
+    wrong = {**sections, "listener c": {
+        "bind": f"127.0.0.1:{banners[2].port}", "upstream": "a"}}
+    assert "cannot bind 127.0.0.1:" in daemon.reload(wrong, code=1)
+    assert os.stat(path).st_ino == inode
+    assert daemon.reload(sections).endswith("reloaded\n")
+    assert os.stat(path).st_ino == inode
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))
+        assert sock.recv(1) == b"B"
+
+
+UNLISTEN = {"on_no_server": "unlisten", "check": "tcp",
+            "check_interval": "100ms", "check_fall": 1}
+
+
+def test_a_port_that_is_shut_opens_for_another_listener(stage, banners):
+    gone = stage.server(echo)
+    bind = {"bind": f"127.0.0.1:{free_port()}"}
+    daemon = Changing(stage, {"listener a": bind,
+                              "upstream a": upstream(gone, **UNLISTEN)})
+    address = bound(daemon)
+    gone.close()
+    wait_for(lambda: refuses(address), 5, "it refuses")
+    daemon.reload({"listener b": bind, "upstream b": upstream(banners[1])})
+    wait_for(lambda: not refuses(address), 5, "it listens")
+    assert says(stage.connect(address)) == "B"
+
+
+def test_a_new_port_of_a_listener_that_is_shut_is_shut(stage):
+    server = stage.server(echo)
+    ports = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    upstreams = {"upstream a": upstream(server, **UNLISTEN)}
+    daemon = Changing(stage, {"listener a": {"bind": ports[0]}, **upstreams})
+    server.close()
+    wait_for(lambda: refuses(bound(daemon)), 5, "it refuses")
+    daemon.reload({"listener a": {"bind": ports}, **upstreams})
+    host, port = ports[1].split(":")
+    wait_for(lambda: refuses((host, int(port))), 5, "so does the other")
+    again = stage.server(echo, port=server.port)
+    wait_for(lambda: not refuses((host, int(port))), 5, "it listens")
+    again.close()
+
+
+def test_checks_outlive_the_file_that_they_began_with(stage):
+    """Files come and go while one is under way, and when none is."""
+    silent, server = stage.server(), stage.server(echo)
+    keys = {"check": "send_expect", "check_send": "x", "check_expect": "y",
+            "check_interval": "100ms", "check_timeout": "1s", "check_fall": 1}
+    sections = {"listener a": listener(), "upstream a": upstream(silent, **keys),
+                "listener b": listener(), "upstream b": upstream(
+                    server, check="tcp", check_interval="1h")}
+    daemon = Changing(stage, sections)
+    asked = silent.accept()
+
+    def reload(**more):
+        daemon.reload({**sections, "listener c": listener(upstream="b", **more)})
+
+    for i in range(4):
+        reload(idle_timeout=f"{i + 1}h")
+    daemon.proxy.wait_for_line("is down after .* no answer within 1[.]0s")
+    asked.close()
+    for kind in "tcp", "off":
+        sections["upstream b"] = upstream(server, check=kind)
+        reload()
+    assert echoes(daemon.client("b"))
+
+
+def test_a_weight_while_names_are_looked_up(stage, banners):
+    """What was before goes on until the new file's addresses are known."""
+    one, other, _ = banners
+    dns = stage.keep(FakeNameServer())
+    dns.set("late.test", "A", "127.0.0.1")
+    dns.twist = lambda question, reply: []
+    daemon = Changing(stage, to(one), dns_server=dns.address)
+    daemon.reload({"listener a": listener(), "upstream a": {
+        "server": f"late.test:{other.port} name=late"}})
+    assert daemon.ctl("server", "a/late", "weight", "3").returncode == 0
+    assert [says(daemon.client()) for _ in range(8)] == ["A"] * 8
+    dns.twist = lambda question, reply: [reply]
+    wait_for(lambda: says(daemon.client()) == "B", 10, "the other server")
+
+
+def test_what_was_said_of_a_name_goes_with_it(stage):
+    """An address that another line has by now is not what was meant."""
+    one, other = stage.server(echo), stage.server(echo)
+
+    def lines(*names):
+        return {"listener a": listener(), "upstream a": {"server": [
+            f"127.0.0.1:{s.port} name={n}" for s, n in zip((one, other), names)
+        ]}}
+
+    daemon = Changing(stage, lines("x", "y"))
+    for name in "x", "y":
+        assert daemon.ctl("server", f"a/{name}", "drain").returncode == 0
+    wait_for(lambda: is_reset(daemon.proxy.address("a")), 5, "none is up")
+    daemon.reload(lines("y", "z"))
+    clients = [daemon.client() for _ in range(4)]
+    assert all(echoes(client) for client in clients)
+    servers = {s["name"]: s["state"] for s in ask(
+        daemon.proxy.tcp, "/api/servers").json["servers"]}
+    assert servers == {"y": "drain", "z": "up"}
+    clients[0].fin()
+    assert clients[0].read_all() == (b"", FIN)
+    daemon.proxy.wait_for_line(" server=z .* how=fin ")
 
 
 def free_port():
