@@ -1,7 +1,6 @@
 """Another configuration, without a new process: HUP and 'sluice ctl reload'."""
 
 import contextlib
-import ctypes
 import os
 import re
 import signal
@@ -24,9 +23,6 @@ from lib.timing import (SLOW, Stopwatch, limit, nothing_happens_for,
 from test_ctl import ctl
 
 pytestmark = pytest.mark.threads
-
-PIDFD_GETFD = 438
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Changing:
@@ -699,37 +695,6 @@ def test_buffers_take_other_sockets(stage, banners):
     client = stage.connect(("127.0.0.1", port))
     assert says(client) == "A"
     assert "rb32768" not in of_session(client)
-
-
-def test_options_of_a_port_that_stays_go_off(stage, banners):
-    on = {"fast_open": "on", "receive_buffer": "64k"}
-    off = {"keepalive": "off", "tcp_nodelay": "off", "receive_buffer": "128k"}
-    daemon = Changing(stage, to(banners[0], **on))
-    port = daemon.proxy.address("a")[1]
-    assert options(daemon.proxy, port) == {(1, 1, True, 128 << 10)}
-    daemon.reload(to(banners[0], **off))
-    assert options(daemon.proxy, port) == {(0, 0, False, 256 << 10)}
-    daemon.reload(to(banners[0], **on))
-    assert options(daemon.proxy, port) == {(1, 1, True, 128 << 10)}
-
-
-def options(proxy, port):
-    """Keepalive, nodelay, fast open and the buffer of those that listen."""
-    found = set()
-    links = listening(proxy, port)
-    pid = os.pidfd_open(proxy.pid)
-    for fd, link in proxy.fds.items():
-        if link not in links:
-            continue
-        number = libc.syscall(PIDFD_GETFD, pid, int(fd), 0)
-        with socket.socket(fileno=number) as sock:
-            found.add((sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
-                       sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
-                       sock.getsockopt(socket.IPPROTO_TCP,
-                                       socket.TCP_FASTOPEN) > 0,
-                       sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)))
-    os.close(pid)
-    return found
 
 
 def backlog(proxy, address):
