@@ -64,7 +64,8 @@ int sock_retune(int fd, const struct sock_listen *);
 
 /* Of a listening TCP socket: takes no new client any more, as if their first
  * segment had been lost, so that they try again in a second and find it closed;
- * those whose handshake has begun still come.  False: it cannot be told so.
+ * those whose handshake has begun still come.  False: it cannot be told so, as
+ * by an ordinary user on some kernels.
  * (SO_ATTACH_FILTER: Documentation/networking/filter.rst.) */
 bool sock_deafen(int fd);
 void sock_undeafen(int fd);

@@ -72,7 +72,8 @@ port_key_equal(const struct port_key *a, const struct port_key *b)
 	return addr_equal(&a->addr, &b->addr) && a->dual == b->dual &&
 	    a->freebind == b->freebind && a->transparent == b->transparent &&
 	    a->mptcp == b->mptcp && a->receive_buffer == b->receive_buffer &&
-	    a->send_buffer == b->send_buffer && strcmp(a->interface, b->interface) == 0 &&
+	    a->send_buffer == b->send_buffer &&
+	    strcmp(a->interface, b->interface) == 0 &&
 	    strcmp(a->listener, b->listener) == 0;
 }
 

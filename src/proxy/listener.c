@@ -345,9 +345,9 @@ listener_drain(struct listener *l)
 static bool
 listener_begin_to_leave(struct listener *l)
 {
-	if (l->shut || l->shared || (!l->deaf && !sock_deafen(l->fd)))
+	if (l->shut || l->shared || sock_is_unix(l->fd))
 		return false;
-	l->deaf = true;
+	l->deaf = l->deaf || sock_deafen(l->fd);
 	l->leave_at = worker_now(l->worker) + LISTENER_LEAVE_MS;
 	return true;
 }

@@ -55,7 +55,8 @@ bool listener_rest(struct listener *);
 void listener_obey(struct listener *, const struct listener_conf *);
 
 /* Closes, once who has begun to connect has come: the port takes nobody new any
- * more.  False: closed at once, where nobody can be on the way. */
+ * more, or where that cannot be had still does meanwhile.  False: closed at once,
+ * where nobody can be on the way. */
 bool listener_leave(struct listener *);
 
 /* Its 'leave_at' has come: it is closed, or shut. */
