@@ -37,7 +37,7 @@ rig_remove(void **state)
 {
 	struct rig *rig = *state;
 
-	ports_done(&rig->ports);
+	ports_done(&rig->ports, false);
 	for (size_t i = 0; i < 2; i++)
 		mail_free(rig->mails[i]);
 	return 0;
@@ -79,7 +79,8 @@ add(struct rig *rig, const struct listener_conf *l, uint16_t port)
 static void
 add_socket(struct rig *rig, struct port *port, size_t worker, int fd)
 {
-	const struct listen_fd order = { LISTEN_KEEP, fd, port->conf, NULL };
+	const struct listen_fd order = { .order = LISTEN_KEEP, .fd = fd,
+		.conf = port->conf };
 
 	assert_int_equal(mail_add_order(rig->mails[worker], &order), 0);
 	assert_int_equal(port_add_socket(port, worker, rig->mails[worker]), 0);
@@ -198,7 +199,7 @@ same(const struct listener_conf *a, const struct listener_conf *b,
 	ports_commit(&ports);
 	port_key_init(&key, b, &bind, addr);
 	is_same = ports_find(&ports, &key) != NULL;
-	ports_done(&ports);
+	ports_done(&ports, false);
 	return is_same;
 }
 
