@@ -83,7 +83,8 @@ PACKAGES := libevent_core libevent_extra libevent_pthreads inih \
 LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 need_libs = $(if $(LIBS),,$(error libevent or inih is missing; run: make deps))
 features = -DSLUICE_CARES=$(if $(filter yes,$(CARES)),1,0) \
-	-DSLUICE_OPENSSL=$(if $(filter yes,$(OPENSSL)),1,0)
+	-DSLUICE_OPENSSL=$(if $(filter yes,$(OPENSSL)),1,0) \
+	-DSLUICE_CRASH=$(if $(filter release debug,$(VARIANT)),1,0)
 
 compile = $(CC) -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
 	-DSLUICE_INIH='"$(shell $(PKG_CONFIG) --modversion inih 2>/dev/null)"' \
@@ -94,7 +95,7 @@ compile = $(CC) -std=c11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
 	$(CPPFLAGS) $(CFLAGS)
 compile := $(compile)
 depend = -MMD -MP -MF $@.d -MT $@
-link := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+link := -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 Q := $(if $(V),,@)
 

@@ -1,3 +1,4 @@
+#include "base/crash.h"
 #include "base/log.h"
 #include "config/option.h"
 #include "control/cli.h"
@@ -116,8 +117,12 @@ int
 main(int argc, char **argv)
 {
 	static char name[] = "sluice ctl";
+	static char build[64];
 	int code;
 
+	snprintf(build, sizeof(build), "sluice %s (%s)", version_number(),
+	    version_build());
+	crash_open(build);
 	if (argc > 1 && strcmp(argv[1], "ctl") == 0) {
 		argv[1] = name; /* which getopt(3) begins its messages with */
 		code = client_run(argc - 1, argv + 1);

@@ -32,6 +32,9 @@ int box_fd(const struct box *); /* readable: something is there */
 /* False once closed: the item stays the sender's.  Any thread. */
 bool box_put(struct box *, struct box_item *);
 
+/* Wakes who takes things out, who may find nothing.  Any thread. */
+void box_nudge(struct box *);
+
 /* Moves everything into 'list', the oldest first. */
 void box_take(struct box *, struct box_list *list);
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/rawtext.h"
 #include "config/config.h"
 
 #define CLOSERECORD_NAME   33
@@ -98,6 +99,7 @@ const char *close_how_text(enum close_how);
 /* A session's id as people see it: PREFIX-WORKER-SEQUENCE. */
 #define CLOSERECORD_ID 32
 void closerecord_id(uint64_t id, char *text);
+void closerecord_id_raw(uint64_t id, struct rawtext *); /* in a handler, too */
 
 /* Reads such an id; false when it is none. */
 bool closerecord_id_parse(const char *text, uint64_t *id);

@@ -79,6 +79,22 @@ bool worker_mail(struct worker *, struct mail *);
 void worker_join(struct worker *);
 void worker_free(struct worker *); /* after join, or never started */
 
+/* What a worker is at.  Looked at by another thread it is of one moment, but
+ * what was so a moment ago. */
+struct activity {
+	uint64_t    turns;    /* begun so far; ACTIVITY_ENDED: no more to come */
+	uint64_t    session;  /* closerecord_id(); meaningless without a phase */
+	const char *phase;    /* of that; static storage.  NULL: in none */
+	size_t	    listener; /* of that, its place */
+};
+
+#define ACTIVITY_ENDED UINT64_MAX
+
+/* Any thread.  Who waits for an event does not turn: worker_nudge() has it do
+ * so, unless it is stuck. */
+void worker_activity(const struct worker *, struct activity *);
+void worker_nudge(struct worker *);
+
 /* Any thread. */
 uint64_t		   worker_sessions(const struct worker *);
 const struct worker_stats *worker_stats(const struct worker *);

@@ -88,6 +88,12 @@ box_put(struct box *box, struct box_item *item)
 }
 
 void
+box_nudge(struct box *box)
+{
+	eventfd_write(box->fd, 1);
+}
+
+void
 box_take(struct box *box, struct box_list *list)
 {
 	eventfd_t ignored;

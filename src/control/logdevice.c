@@ -189,6 +189,12 @@ logdevice_style(const struct logdevice *d)
 	return d->style;
 }
 
+int
+logdevice_fd(const struct logdevice *d)
+{
+	return d->fd;
+}
+
 const char *
 logdevice_name(const struct logdevice *d)
 {

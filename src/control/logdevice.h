@@ -50,6 +50,7 @@ int logdevice_give(struct logdevice *, uid_t, gid_t);
 int logdevice_reopen(struct logdevice *);
 
 enum logdevice_style logdevice_style(const struct logdevice *);
+int		     logdevice_fd(const struct logdevice *); /* or -1 */
 const char	    *logdevice_name(const struct logdevice *);
 
 /* Whether one more line can be put; a stuck device has room for any. */

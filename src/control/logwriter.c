@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "config/option.h"
 #include "sandbox.h"
 
@@ -154,22 +154,10 @@ logwriter_dropped(enum logdevice_kind kind)
 
 /* --- start and stop */
 
-static int
-logwriter_create(void)
-{
-	sigset_t all, old;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&writer.thread, NULL, logwriter_run, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -error;
-}
-
 int
 logwriter_start(struct shared *shared)
 {
+	const struct thread thread = { .name = "log", .run = logwriter_run };
 	int error;
 
 	writer.ended_fd = eventfd(0, EFD_CLOEXEC);
@@ -179,7 +167,7 @@ logwriter_start(struct shared *shared)
 	pthread_mutex_lock(&writer.mutex);
 	writer.spool.shared = shared;
 	logwriter_want_records();
-	error = logwriter_create();
+	error = thread_start(&writer.thread, NULL, &thread);
 	writer.running = error == 0;
 	pthread_mutex_unlock(&writer.mutex);
 	if (error < 0)

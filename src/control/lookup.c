@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "sandbox.h"
 
 struct lookup_job {
@@ -101,19 +101,17 @@ lookup_run(void *arg)
 static int
 lookup_spawn(struct lookup_job *job)
 {
+	const struct thread thread = { .name = "lookup", .run = lookup_run,
+		.arg = job };
 	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
+	pthread_t id;
 	int error;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&thread, &attr, lookup_run, job);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	error = thread_start(&id, &attr, &thread);
 	pthread_attr_destroy(&attr);
-	return -error;
+	return error;
 }
 
 int

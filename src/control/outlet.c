@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
@@ -55,6 +57,35 @@ outlet_put_record(struct outlet *o, const struct closerecord *r)
 	    line);
 
 	logdevice_put(o->device, LOGDEVICE_RECORDS, line, len);
+}
+
+void
+outlet_take_crash(const struct outlet *o)
+{
+	enum crash_form form = o->format == LOG_FORMAT_JSON ? CRASH_JSON :
+	    CRASH_LOGFMT;
+	int fd;
+
+	if (o->device == NULL)
+		return;
+	fd = logdevice_fd(o->device);
+	switch (logdevice_style(o->device)) {
+	case LOGDEVICE_PLAIN:
+	case LOGDEVICE_JOURNAL:
+		fd = STDERR_FILENO;
+		if (form == CRASH_LOGFMT)
+			form = CRASH_PLAIN;
+		break;
+	case LOGDEVICE_SYSLOG:
+		form = CRASH_SYSLOG;
+		break;
+	case LOGDEVICE_FILE:
+		break;
+	}
+	if (fd >= 0)
+		crash_set_log(fd, form);
+	else
+		crash_set_log(STDERR_FILENO, CRASH_PLAIN);
 }
 
 uint64_t

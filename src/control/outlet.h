@@ -25,6 +25,9 @@ void outlet_close(struct outlet *); /* not open is fine */
 void outlet_put_message(struct outlet *, const struct message *);
 void outlet_put_record(struct outlet *, const struct closerecord *);
 
+/* A crash will be told there. */
+void outlet_take_crash(const struct outlet *);
+
 /* Lines that the device dropped.  Any thread. */
 uint64_t outlet_dropped(const struct outlet *, enum logdevice_kind);
 

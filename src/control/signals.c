@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "logwriter.h"
 #include "reload.h"
 
@@ -134,8 +135,5 @@ signals_init(struct signals *s, struct event_base *base,
 void
 signals_block(void)
 {
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
+	thread_block_signals();
 }

@@ -210,6 +210,7 @@ spool_pass(struct spool *s, bool all)
 	s->now = clock_ms();
 	spool_begin_pass(s, &s->log, reopen);
 	spool_begin_pass(s, &s->access, reopen);
+	outlet_take_crash(&s->log);
 	any = spool_lines(s, all);
 	any |= spool_flush(s, &s->log);
 	any |= spool_flush(s, &s->access);

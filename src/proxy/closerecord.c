@@ -45,11 +45,23 @@ close_how_text(enum close_how how)
 
 /* 16 bits of the boot, 12 of the worker, 36 of its sequence. */
 void
+closerecord_id_raw(uint64_t id, struct rawtext *t)
+{
+	rawtext_number(t, id >> 48, 16, 4);
+	rawtext_add(t, "-");
+	rawtext_number(t, id >> 36 & 0xfff, 10, 1);
+	rawtext_add(t, "-");
+	rawtext_number(t, id & 0xfffffffffULL, 10, 1);
+}
+
+void
 closerecord_id(uint64_t id, char *text)
 {
-	snprintf(text, CLOSERECORD_ID, "%04x-%u-%llu", (unsigned)(id >> 48),
-	    (unsigned)(id >> 36 & 0xfff),
-	    (unsigned long long)(id & 0xfffffffffULL));
+	struct rawtext t = { .len = 0 };
+
+	closerecord_id_raw(id, &t);
+	memcpy(text, t.text, t.len);
+	text[t.len] = '\0';
 }
 
 /* What is an id is written again as it was read. */

@@ -29,13 +29,23 @@ session_phase(const struct session *s)
 	return s->phase->name;
 }
 
+const char *
+session_phase_name(size_t n)
+{
+	return phases[n].name;
+}
+
+uint64_t
+session_id_of(const struct worker *w, uint64_t order)
+{
+	return (uint64_t)w->shared->boot << 48 |
+	    (uint64_t)(w->index & 0xfff) << 36 | (order & 0xfffffffffULL);
+}
+
 uint64_t
 session_id(const struct session *s)
 {
-	const struct worker *w = s->worker;
-
-	return (uint64_t)w->shared->boot << 48 |
-	    (uint64_t)(w->index & 0xfff) << 36 | (s->order & 0xfffffffffULL);
+	return session_id_of(s->worker, s->order);
 }
 
 uint32_t
@@ -133,11 +143,20 @@ session_settle(struct session *s)
 	session_queue(s, &s->to_client);
 }
 
+/* For who wonders what the worker is at. */
+static void
+session_note(const struct session *s)
+{
+	note_session(&s->worker->note, s->order, (size_t)(s->phase - phases),
+	    s->listener->index);
+}
+
 static void
 session_answer(struct session *s, enum phase_answer answer)
 {
 	while (answer == PHASE_NEXT) {
 		s->phase++;
+		session_note(s);
 		answer = s->phase->run(s);
 	}
 	if (answer == PHASE_END)
@@ -149,19 +168,22 @@ session_answer(struct session *s, enum phase_answer answer)
 void
 session_advance(struct session *s)
 {
-	if (!s->ended)
-		session_answer(s, s->phase->run(s));
+	if (s->ended)
+		return;
+	session_note(s);
+	session_answer(s, s->phase->run(s));
+	note_nothing(&s->worker->note);
 }
 
 void
 session_expire(struct session *s)
 {
-	uint64_t at = s->phase->deadline(s);
-
-	if (at <= worker_now(s->worker))
+	session_note(s);
+	if (s->phase->deadline(s) <= worker_now(s->worker))
 		session_answer(s, s->phase->expire(s));
 	else
 		session_settle(s);
+	note_nothing(&s->worker->note);
 }
 
 /* A stream that was cut short must not look complete.  One that got its FIN is

@@ -118,8 +118,9 @@ void session_give_server(struct session *);
 /* Frees what ended. */
 void session_reap(struct worker *);
 
-/* As people see it (closerecord_id). */
+/* As people see it (closerecord_id); and the one that has this 'order'. */
 uint64_t session_id(const struct session *);
+uint64_t session_id_of(const struct worker *, uint64_t order);
 
 /* Milliseconds since accept; those that have no room, from 49 days on, are told
  * as the most that has. */
@@ -128,8 +129,9 @@ uint32_t session_age(const struct session *);
 /* The worker's row of its listener. */
 struct listener_stats *session_stats(const struct session *);
 
-/* The name of the phase, as records have it. */
+/* The name of the phase, as records have it; and that of the nth phase. */
 const char *session_phase(const struct session *);
+const char *session_phase_name(size_t n);
 
 /* What it waits for before it gets a server: "room" in one that is full, a
  * "server" that is up, the upstream's "resume", or the answer for a "name"; NULL:

@@ -10,6 +10,7 @@
 #include "doubt.h"
 #include "era.h"
 #include "gate.h"
+#include "note.h"
 #include "pool.h"
 #include "proxy/worker.h"
 #include "refill.h"
@@ -62,6 +63,7 @@ struct worker {
 	uint64_t	      now;	   /* 0: not asked yet in this turn */
 	uint64_t	      sequence;
 	uint64_t	      random;
+	struct note	      note; /* others read it now and then */
 
 	struct spill_pool     spills;
 	struct pipe_pool      pipes;

@@ -1,6 +1,6 @@
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rows.h"
+#include "base/thread.h"
 #include "limit.h"
 #include "listener.h"
 #include "worker-internal.h"
@@ -174,6 +175,7 @@ worker_turn(struct worker *w)
 	if (!TAILQ_EMPTY(&w->queue) || gate_ready(&w->gate))
 		flags |= EVLOOP_NONBLOCK;
 	w->now = 0;
+	note_turn(&w->note);
 	event_base_loop(w->base, flags);
 	worker_run_queue(w);
 	gate_run(&w->gate, worker_bulk_share(w));
@@ -190,6 +192,7 @@ worker_run(void *arg)
 		w->shared->began(w->index);
 	while (!worker_done(w))
 		worker_turn(w);
+	note_end(&w->note);
 	eventfd_write(w->shared->done_fd, 1);
 	return NULL;
 }
@@ -275,18 +278,42 @@ worker_new(struct shared *shared, unsigned index)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
+void
+worker_activity(const struct worker *w, struct activity *a)
+{
+	note_read(&w->note, a);
+	a->session = session_id_of(w, a->session);
+}
+
+void
+worker_nudge(struct worker *w)
+{
+	box_nudge(w->mailbox);
+}
+
+/* ", in phase relay of session 5f2a-1-42" */
+static void
+worker_about(const void *arg, struct rawtext *t)
+{
+	struct activity a;
+
+	worker_activity(arg, &a);
+	if (a.phase == NULL)
+		return;
+	rawtext_add(t, ", in phase ");
+	rawtext_add(t, a.phase);
+	rawtext_add(t, " of session ");
+	closerecord_id_raw(a.session, t);
+}
+
 int
 worker_start(struct worker *w)
 {
-	sigset_t all, old;
-	int error;
+	struct thread thread = { .run = worker_run, .arg = w,
+		.about = worker_about };
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&w->thread, NULL, worker_run, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -error;
+	snprintf(thread.name, sizeof(thread.name), "worker-%u", w->index);
+	return thread_start(&w->thread, NULL, &thread);
 }
 
 /* A client on its way counts as the receiver's already: in a burst it would

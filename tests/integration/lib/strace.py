@@ -11,14 +11,17 @@ from .timing import limit, wait_for
 class Injection:
     """From enter to exit, system calls of a proxy go as the rules say: each
     is one of strace(1)'s, "accept4:error=ENFILE:when=3+7".  Threads count
-    their calls for themselves.  Those of 'watch' are only written down."""
+    their calls for themselves; with 'tid' it is one thread alone.  Those of
+    'watch' are only written down."""
 
-    def __init__(self, proxy, *rules, watch=()):
+    def __init__(self, proxy, *rules, watch=(), tid=None):
         self.proxy = proxy
+        self.tid = tid
         self.log_path = proxy.folder / "strace"
         calls = ",".join([*(rule.partition(":")[0] for rule in rules), *watch])
-        self.command = ["strace", "-f", "-p", str(proxy.pid), "-o",
-                        str(self.log_path), "-e", f"trace={calls}"]
+        who = ["-p", str(tid)] if tid else ["-f", "-p", str(proxy.pid)]
+        self.command = ["strace", *who, "-o", str(self.log_path), "-e",
+                        f"trace={calls}"]
         for rule in rules:
             self.command += ["-e", f"inject={rule}"]
         self.process = None
@@ -34,7 +37,8 @@ class Injection:
         assert self.process.poll() is None, self.process.stderr.read()
         tasks = pathlib.Path(f"/proc/{self.proxy.pid}/task").iterdir()
         return all(f"\nTracerPid:\t{self.process.pid}\n" in
-                   (task / "status").read_text() for task in tasks)
+                   (task / "status").read_text() for task in tasks
+                   if self.tid is None or task.name == str(self.tid))
 
     def __exit__(self, *_):
         # Lets go of the daemon and ends.
