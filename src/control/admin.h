@@ -10,6 +10,7 @@
 #include "crew.h"
 #include "doors.h"
 #include "drains.h"
+#include "pulse.h"
 #include "rates.h"
 #include "resolver.h"
 #include "stop.h"
@@ -33,6 +34,7 @@ struct admin_view {
 	struct doors	      *doors;
 	struct drains	      *drains;
 	struct rates	      *rates;
+	struct pulse	      *pulse;
 	uint64_t	       started_ms;	    /* clock_ms() */
 	uint64_t	       started_wall;	    /* clock_wall() */
 	char		       started[CLOCK_TEXT]; /* the same, as text */

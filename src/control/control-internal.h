@@ -33,6 +33,7 @@ struct control {
 	struct doors	    *doors;
 	struct resolver	    *resolver;
 	struct rates	    *rates;
+	struct pulse	    *pulse;
 	struct admin_sockets sockets;
 	struct ports	     ports;
 	struct admin_view    view;

@@ -26,6 +26,7 @@
 #include "net/conn.h"
 #include "net/sock.h"
 #include "pidfile.h"
+#include "pulse.h"
 #include "reserve.h"
 #include "resolver.h"
 #include "sandbox.h"
@@ -264,7 +265,8 @@ control_serve(struct control *c)
 		return -ENOMEM;
 	c->resolver = resolver_new(c->base, c->snapshot, c->crew, c->servers);
 	c->rates = rates_new(c->base, c->crew);
-	if (c->resolver == NULL || c->rates == NULL)
+	c->pulse = pulse_new(c->base, c->crew, &c->config);
+	if (c->resolver == NULL || c->rates == NULL || c->pulse == NULL)
 		return -ENOMEM;
 	c->tours = tours_new(c->base, c->crew);
 	if (c->tours == NULL)
@@ -283,7 +285,8 @@ control_serve(struct control *c)
 		.config = c->config, .crew = c->crew,
 		.servers = c->servers, .resolver = c->resolver,
 		.stop = &c->stop, .tours = c->tours, .doors = c->doors,
-		.rates = c->rates, .started_ms = clock_ms(),
+		.rates = c->rates, .pulse = c->pulse,
+		.started_ms = clock_ms(),
 		.started_wall = clock_wall() };
 	clock_text(c->view.started_wall, c->view.started);
 	c->reload.last_wall = c->view.started_wall;
@@ -376,6 +379,7 @@ control_stop(struct control *c, int code)
 	stop_done(&c->stop);
 	drains_free(c->drains);
 	rates_free(c->rates);
+	pulse_free(c->pulse);
 	resolver_free(c->resolver);
 	servers_free(c->servers);
 	doors_free(c->doors);

@@ -188,6 +188,18 @@ value_worker_sessions(const struct metrics *m)
 }
 
 static uint64_t
+value_worker_stuck(const struct metrics *m)
+{
+	return pulse_stuck_ms(m->view->pulse, m->index) > 0;
+}
+
+static uint64_t
+value_worker_stalls(const struct metrics *m)
+{
+	return pulse_stalls(m->view->pulse, m->index);
+}
+
+static uint64_t
 value_server_up(const struct metrics *m)
 {
 	return server_state_usable(m->known->state);
@@ -406,6 +418,13 @@ static const struct family FAMILIES[] = {
 	{ SCOPE_WORKER, "sluice_worker_handed_over_total", COUNTER,
 	    "Clients that the worker accepted and gave to another.",
 	    .write = write_counter, IN_LISTENER(handed_over) },
+	{ SCOPE_WORKER, "sluice_worker_stuck", GAUGE,
+	    "1 while the worker has not turned for 5 seconds, and its sessions "
+	    "stand still.",
+	    .write = write_value, .value = value_worker_stuck },
+	{ SCOPE_WORKER, "sluice_worker_stalls_total", COUNTER,
+	    "Times that it did not turn for 5 seconds.",
+	    .write = write_value, .value = value_worker_stalls },
 	{ SCOPE_WORKER, "sluice_worker_bytes_total", COUNTER,
 	    "Bytes that were delivered.",
 	    .write = write_bytes },

@@ -35,7 +35,7 @@ pass_time(uint64_t us)
 }
 
 static enum phase_answer
-note_turn(struct session *s)
+remember_turn(struct session *s)
 {
 	struct gate *g = &rig->worker.gate;
 
@@ -54,14 +54,17 @@ never(const struct session *s)
 	return UINT64_MAX;
 }
 
-static const struct phase PHASE = { .name = "test", .run = note_turn,
+static const struct phase PHASE = { .name = "test", .run = remember_turn,
 	.deadline = never };
+
+static const struct listener_conf LISTENER;
 
 static void
 prepare(struct session *s)
 {
 	s->worker = &rig->worker;
 	s->phase = &PHASE;
+	s->listener = &LISTENER;
 	s->relaying = true;
 	s->client.readable = s->upstream.writable = true;
 	relay_open(&s->to_upstream, s, &s->client, &s->upstream);
