@@ -21,6 +21,7 @@ pipe_open(struct pipe *p, size_t size)
 
 	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
 		return false;
+	p->size = size;
 	p->out = fds[0];
 	p->in = fds[1];
 	if (fcntl(p->in, F_SETPIPE_SZ, (int)size) >= (int)size)
@@ -41,15 +42,24 @@ pipe_new(size_t size)
 	return NULL;
 }
 
+void
+pipe_drop(struct pipe_pool *pool, struct pipe *p)
+{
+	pool->open--;
+	pipe_close(p);
+}
+
 struct pipe *
 pipe_take(struct pipe_pool *pool, size_t size, unsigned most, uint64_t now)
 {
-	struct pipe *p = pool->free;
+	struct pipe *p;
 
-	if (p != NULL) {
+	while ((p = pool->free) != NULL) {
 		pool->free = p->next;
 		pool->kept--;
-		return p;
+		if (p->size == size)
+			return p;
+		pipe_drop(pool, p); /* pipe_size was another */
 	}
 	if (pool->open >= most || now < pool->again_at)
 		return NULL;
@@ -59,13 +69,6 @@ pipe_take(struct pipe_pool *pool, size_t size, unsigned most, uint64_t now)
 	else
 		pool->open++;
 	return p;
-}
-
-void
-pipe_drop(struct pipe_pool *pool, struct pipe *p)
-{
-	pool->open--;
-	pipe_close(p);
 }
 
 void

@@ -15,6 +15,7 @@ struct pipe {
 	struct pipe *next; /* in the pool */
 	int	     in;   /* owned; bytes go in here */
 	int	     out;  /* owned */
+	size_t	     size; /* that was asked for */
 };
 
 struct pipe_pool {

@@ -75,6 +75,23 @@ given_back_is_used_again(void **state)
 	assert_int_equal(pool.open, 0);
 }
 
+/* pipe_size is another after a reload. */
+static void
+of_another_size_is_not_used_again(void **state)
+{
+	struct pipe_pool pool = { 0 };
+	struct pipe *p;
+
+	(void)state;
+	take_and_give(&pool, 3);
+	p = pipe_take(&pool, 2 * SIZE, NO_LIMIT, NOW);
+	assert_true(fcntl(p->in, F_GETPIPE_SZ) >= 2 * SIZE);
+	assert_int_equal(pool.open, 1);
+	assert_int_equal(pool.kept, 0);
+	pipe_give(&pool, p);
+	pipe_pool_done(&pool);
+}
+
 static void
 dropped_is_closed(void **state)
 {
@@ -237,6 +254,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(carries_bytes_one_way),
 		cmocka_unit_test(given_back_is_used_again),
+		cmocka_unit_test(of_another_size_is_not_used_again),
 		cmocka_unit_test(dropped_is_closed),
 		cmocka_unit_test(keeps_some),
 		cmocka_unit_test(has_no_more_open_than_allowed),
