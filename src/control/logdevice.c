@@ -189,6 +189,13 @@ logdevice_style(const struct logdevice *d)
 	return d->style;
 }
 
+bool
+logdevice_is(const struct logdevice *d, const struct log_target *target)
+{
+	return d->to == target->to &&
+	    (d->to != LOG_TO_FILE || strcmp(d->path, target->path) == 0);
+}
+
 int
 logdevice_fd(const struct logdevice *d)
 {

@@ -51,6 +51,7 @@ int logdevice_reopen(struct logdevice *);
 
 enum logdevice_style logdevice_style(const struct logdevice *);
 int		     logdevice_fd(const struct logdevice *); /* or -1 */
+bool logdevice_is(const struct logdevice *, const struct log_target *);
 const char	    *logdevice_name(const struct logdevice *);
 
 /* Whether one more line can be put; a stuck device has room for any. */

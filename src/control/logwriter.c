@@ -25,8 +25,10 @@ static struct logwriter {
 	pthread_mutex_t mutex;	  /* guards what follows, and the spool */
 	bool		running;  /* before the thread runs */
 	bool		echoes;	  /* stderr is told, too */
+	bool		daemon;
 } writer = {
 	.spool.queue.mutex = PTHREAD_MUTEX_INITIALIZER,
+	.spool.mutex = PTHREAD_MUTEX_INITIALIZER,
 	.mutex = PTHREAD_MUTEX_INITIALIZER,
 };
 
@@ -88,17 +90,15 @@ logwriter_sink(enum log_level level, const char *line, size_t len)
 int
 logwriter_open(const struct config *config, bool daemon)
 {
-	const struct log_target syslog = { .to = LOG_TO_SYSLOG };
-	const struct log_target *log = &config->global.log;
+	struct logwant want;
 	int error;
 
-	if (daemon && config_global_origin(config, "log").kind ==
-	    ORIGIN_DEFAULT)
-		log = &syslog;
-	error = spool_open(&writer.spool, config, log);
+	logplan_want(config, daemon, &want);
+	error = spool_open(&writer.spool, config, &want);
 	if (error < 0)
 		return error;
-	writer.echoes = log->to != LOG_TO_STDERR;
+	writer.daemon = daemon;
+	writer.echoes = want.log->to != LOG_TO_STDERR;
 	log_set_sink(logwriter_sink);
 	spool_warn(&writer.spool);
 	return 0;
@@ -127,23 +127,29 @@ logwriter_reopen(void)
 	pthread_mutex_unlock(&writer.mutex);
 }
 
-/* Workers make records while somebody takes them. */
-static void
-logwriter_want_records(void)
+int
+logwriter_prepare(const struct config *before, const struct config *after,
+    struct logplan **plan, char *why)
 {
-	const struct spool *s = &writer.spool;
+	return logplan_new(before, after, writer.daemon, plan, why);
+}
 
-	if (s->shared != NULL)
-		atomic_store_explicit(&s->shared->records_wanted,
-		    s->records != NULL || atomic_load(&s->tap) != NULL,
-		    memory_order_relaxed);
+void
+logwriter_commit(struct logplan *plan)
+{
+	if (plan == NULL)
+		return;
+	spool_change(&writer.spool, plan);
+	pthread_mutex_lock(&writer.mutex);
+	logwriter_nudge();
+	pthread_mutex_unlock(&writer.mutex);
 }
 
 void
 logwriter_set_tap(spool_tap *tap)
 {
 	atomic_store(&writer.spool.tap, tap);
-	logwriter_want_records();
+	spool_want_records(&writer.spool);
 }
 
 uint64_t
@@ -166,7 +172,7 @@ logwriter_start(struct shared *shared)
 	atomic_store(&writer.stopping, false);
 	pthread_mutex_lock(&writer.mutex);
 	writer.spool.shared = shared;
-	logwriter_want_records();
+	spool_want_records(&writer.spool);
 	error = thread_start(&writer.thread, NULL, &thread);
 	writer.running = error == 0;
 	pthread_mutex_unlock(&writer.mutex);

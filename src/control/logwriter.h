@@ -33,6 +33,15 @@ void logwriter_ready(void);
  * that cannot be opened is said, and the old file goes on being written. */
 void logwriter_reopen(void);
 
+/* What leads from one configuration's log options to the other's, its devices
+ * open; NULL: nothing does.  0, or -errno and 'why' (LOGPLAN_WHY bytes). */
+int logwriter_prepare(const struct config *before, const struct config *after,
+    struct logplan **, char *why);
+
+/* Has the thread carry it out, which is owned and may be NULL.  No line is
+ * lost, and none is written twice: the old devices are emptied and closed. */
+void logwriter_commit(struct logplan *);
+
 /* Called by the thread with each message and record, first as logfmt and then
  * as one JSON object (no newline); it must not block or log.  Records are made
  * while there is a tap, even with access_log off.  NULL ends it; one last call

@@ -191,11 +191,35 @@ outlet_may_tell(const struct outlet *o, const uint64_t *lost, uint64_t now)
 	    now - o->told_at >= TELL_MS;
 }
 
+/* "access_log: /var/log/x: 3 records dropped: No space left on device" */
+static void
+outlet_say_lost(struct outlet *o, const uint64_t *lost, uint64_t now,
+    struct message *m)
+{
+	char count[96], reason[96];
+
+	outlet_count(o, lost, count, sizeof(count));
+	outlet_reason(o, now, reason, sizeof(reason));
+	outlet_warn(m, "%s: %s: %s dropped: %s", o->option,
+	    logdevice_name(o->device), count, reason);
+}
+
+bool
+outlet_sums_up(struct outlet *o, const uint64_t *lost, uint64_t now,
+    struct message *m)
+{
+	if (o->device == NULL || !outlet_has_lost(o, lost))
+		return false;
+	outlet_say_lost(o, lost, now, m);
+	memcpy(o->told, lost, sizeof(o->told));
+	return true;
+}
+
 bool
 outlet_tells(struct outlet *o, const uint64_t *lost, uint64_t now,
     struct message *m)
 {
-	char line[LOGDEVICE_LINE], count[96], reason[96];
+	char line[LOGDEVICE_LINE];
 	size_t len;
 
 	if (!outlet_may_tell(o, lost, now))
@@ -203,10 +227,7 @@ outlet_tells(struct outlet *o, const uint64_t *lost, uint64_t now,
 	logdevice_flush(o->device, now);
 	if (logdevice_waits(o->device))
 		return false;
-	outlet_count(o, lost, count, sizeof(count));
-	outlet_reason(o, now, reason, sizeof(reason));
-	outlet_warn(m, "%s: %s: %s dropped: %s", o->option,
-	    logdevice_name(o->device), count, reason);
+	outlet_say_lost(o, lost, now, m);
 	len = logline_message(logdevice_style(o->device), o->format, m, line);
 	if (!logdevice_try(o->device, line, len, now))
 		return false;

@@ -46,4 +46,9 @@ bool outlet_has_lost(const struct outlet *, const uint64_t *lost);
 bool outlet_tells(struct outlet *, const uint64_t *lost, uint64_t now,
     struct message *);
 
+/* The same for one that is left: whether there is something to tell, as if it
+ * were told. */
+bool outlet_sums_up(struct outlet *, const uint64_t *lost, uint64_t now,
+    struct message *);
+
 #endif

@@ -11,6 +11,7 @@
 #include "bind.h"
 #include "config/places.h"
 #include "control-internal.h"
+#include "logwriter.h"
 #include "manager.h"
 #include "pauses.h"
 #include "proxy/waitlist.h"
@@ -25,6 +26,7 @@ struct reloading {
 	struct config		 *config;   /* until the snapshot has it */
 	struct snapshot		 *snapshot; /* ours until the commit */
 	struct mail		**mails;    /* likewise */
+	struct logplan		 *logs;	    /* likewise */
 	const struct config	**live;	    /* owned */
 	size_t			  nlive;
 	size_t			  changes;
@@ -178,14 +180,28 @@ reload_make_room(struct reloading *r)
 	return error;
 }
 
+static int
+reload_open_logs(struct reloading *r)
+{
+	char why[LOGPLAN_WHY];
+	int error = logwriter_prepare(r->c->config, r->config, &r->logs, why);
+
+	if (error < 0)
+		reload_fail(r, "%s", why);
+	return error;
+}
+
 /* What is wrong with a port has been logged already. */
 static int
 reload_prepare(struct reloading *r)
 {
 	struct control *c = r->c;
 	size_t count = crew_size(c->crew);
-	int error = reload_make_room(r);
+	int error = reload_open_logs(r);
 
+	if (error < 0)
+		return error;
+	error = reload_make_room(r);
 	if (error == 0 && (r->snapshot = snapshot_new(r->config)) == NULL)
 		error = -ENOMEM;
 	if (error == 0 && (r->mails = control_mails(r->snapshot, count)) ==
@@ -271,6 +287,8 @@ reload_commit(struct reloading *r)
 	generations_add(&c->generations, r->snapshot);
 	r->snapshot = NULL;
 	r->config = NULL;
+	logwriter_commit(r->logs);
+	r->logs = NULL;
 	log_set_level(c->config->global.log_level);
 	rates_follow(c->rates);
 	servers_set_config(c->servers, c->config);
@@ -287,6 +305,7 @@ reload_undo(struct reloading *r)
 	if (r->mails != NULL)
 		ports_abort(&r->c->ports);
 	control_free_mails(r->mails, crew_size(r->c->crew));
+	logplan_free(r->logs);
 	if (r->snapshot != NULL)
 		snapshot_unref(r->snapshot);
 	else

@@ -1,4 +1,4 @@
-#include "spool.h"
+#include "spool-internal.h"
 
 #include <poll.h>
 #include <string.h>
@@ -33,14 +33,22 @@ spool_dropped_before(const struct spool *s, enum logdevice_kind kind)
 }
 
 uint64_t
-spool_dropped(const struct spool *s, enum logdevice_kind kind)
+spool_dropped(struct spool *s, enum logdevice_kind kind)
 {
-	return outlet_dropped(&s->log, kind) + outlet_dropped(&s->access, kind) +
-	    spool_dropped_before(s, kind);
+	const struct leaving *l;
+	uint64_t dropped;
+
+	pthread_mutex_lock(&s->mutex);
+	dropped = outlet_dropped(&s->log, kind) +
+	    outlet_dropped(&s->access, kind) + s->dropped[kind];
+	SLIST_FOREACH(l, &s->leaving, link)
+		dropped += outlet_dropped(&l->outlet, kind);
+	pthread_mutex_unlock(&s->mutex);
+	return dropped + spool_dropped_before(s, kind);
 }
 
 /* Of what was to go to that outlet. */
-static void
+void
 spool_lost(const struct spool *s, const struct outlet *o, uint64_t *lost)
 {
 	for (int kind = 0; kind < LOGDEVICE_KINDS; kind++) {
@@ -100,9 +108,12 @@ spool_tap_record(struct spool *s, const struct closerecord *r)
 	    LOG_FORMAT_JSON, r, line));
 }
 
+/* One that has no place may be of a plan that came during this pass. */
 static bool
 spool_record(struct spool *s, const struct closerecord *r)
 {
+	if (s->records == NULL && atomic_load(&s->plan) != NULL)
+		return false;
 	if (s->records != NULL) {
 		if (!spool_room(s, s->records))
 			return false;
@@ -139,16 +150,21 @@ spool_rings(struct spool *s, uint64_t until)
 }
 
 /* In the order of time, as far as it is there: that sessions are ended comes
- * before their records, and the last word after all of them. */
-static bool
-spool_lines(struct spool *s, bool all)
+ * before their records, and the last word after all of them.  'until' is a time
+ * (clock_wall()) whose later lines stay where they are. */
+bool
+spool_lines(struct spool *s, bool all, uint64_t until)
 {
 	uint64_t due = all ? UINT64_MAX : s->now;
 	bool any = false;
 	struct message m;
 
 	for (unsigned n = 0; n < LOGQUEUE_ROWS; n++) {
-		any |= spool_rings(s, logqueue_oldest(&s->queue));
+		uint64_t oldest = logqueue_oldest(&s->queue);
+
+		any |= spool_rings(s, oldest < until ? oldest : until);
+		if (oldest > until && until != UINT64_MAX)
+			break;
 		if (!spool_room(s, &s->log) ||
 		    !logqueue_take(&s->queue, &m, due))
 			break;
@@ -159,7 +175,7 @@ spool_lines(struct spool *s, bool all)
 	return any;
 }
 
-static void
+void
 spool_say(struct spool *s, const struct message *m)
 {
 	logqueue_put(&s->queue, m->level, m->text, m->len);
@@ -183,6 +199,8 @@ spool_look_after(struct spool *s, struct outlet *o)
 	else
 		spool_tap_message(s, &m);
 }
+
+/* --- a pass as a whole */
 
 static void
 spool_begin_pass(struct spool *s, struct outlet *o, bool reopen)
@@ -208,12 +226,14 @@ spool_pass(struct spool *s, bool all)
 	bool reopen = atomic_exchange(&s->reopening, false), any;
 
 	s->now = clock_ms();
+	spool_follow(s);
 	spool_begin_pass(s, &s->log, reopen);
 	spool_begin_pass(s, &s->access, reopen);
 	outlet_take_crash(&s->log);
-	any = spool_lines(s, all);
+	any = spool_lines(s, all, UINT64_MAX);
 	any |= spool_flush(s, &s->log);
 	any |= spool_flush(s, &s->access);
+	any |= spool_empty_leaving(s);
 	return any;
 }
 
@@ -236,7 +256,8 @@ spool_timeout(struct spool *s)
 {
 	uint64_t due = logqueue_due(&s->queue);
 
-	if (outlet_in_trouble(&s->log) || outlet_in_trouble(&s->access))
+	if (outlet_in_trouble(&s->log) || outlet_in_trouble(&s->access) ||
+	    !SLIST_EMPTY(&s->leaving))
 		return TROUBLE_MS;
 	if (spool_has_to_tell(s, &s->log) || spool_has_to_tell(s, &s->access))
 		return TELL_MS;
@@ -271,7 +292,8 @@ static bool
 spool_waits(const struct spool *s)
 {
 	return (s->log.device != NULL && logdevice_waits(s->log.device)) ||
-	    (s->access.device != NULL && logdevice_waits(s->access.device));
+	    (s->access.device != NULL && logdevice_waits(s->access.device)) ||
+	    !SLIST_EMPTY(&s->leaving);
 }
 
 void
@@ -284,38 +306,19 @@ spool_finish(struct spool *s, bool all, uint64_t until)
 
 /* --- the devices */
 
-static bool
-target_is(const struct log_target *a, const struct log_target *b)
-{
-	return a->to == b->to &&
-	    (a->to != LOG_TO_FILE || strcmp(a->path, b->path) == 0);
-}
-
-static int
-spool_open_access(struct spool *s, const struct config *config,
-    const struct log_target *log)
-{
-	const struct log_target *access = &config->global.access_log;
-
-	s->records = NULL;
-	if (access->to == LOG_TO_NOWHERE)
-		return 0;
-	s->records = &s->log;
-	if (access->to == LOG_TO_LOG || target_is(access, log))
-		return 0;
-	s->records = &s->access;
-	return outlet_open(&s->access, config, "access_log", access);
-}
-
 int
 spool_open(struct spool *s, const struct config *config,
-    const struct log_target *log)
+    const struct logwant *want)
 {
-	int error = outlet_open(&s->log, config, "log", log);
+	int error = outlet_open(&s->log, config, "log", want->log);
 
 	if (error < 0)
 		return error;
-	error = spool_open_access(s, config, log);
+	s->records = want->records ? &s->log : NULL;
+	if (want->access == NULL)
+		return 0;
+	s->records = &s->access;
+	error = outlet_open(&s->access, config, "access_log", want->access);
 	if (error < 0)
 		outlet_close(&s->log);
 	return error;
@@ -326,6 +329,7 @@ spool_close(struct spool *s)
 {
 	outlet_close(&s->log);
 	outlet_close(&s->access);
+	spool_forget(s);
 }
 
 static void

@@ -4,8 +4,8 @@
 #ifndef SLUICE_CONTROL_SPOOL_H
 #define SLUICE_CONTROL_SPOOL_H
 
+#include "logplan.h"
 #include "logqueue.h"
-#include "outlet.h"
 #include "proxy/worker.h"
 
 /* Gets each line as text and as JSON. */
@@ -17,24 +17,36 @@ struct spool {
 	struct outlet	log;
 	struct outlet	access;	 /* a device of its own, or none */
 	struct outlet  *records; /* one of those; NULL: access_log = off */
+	struct leaving_list leaving; /* those of before, not empty yet */
 	uint64_t	now;	 /* clock_ms() of the pass */
 
 	/* Any thread. */
 	_Atomic(spool_tap *) tap; /* NULL: none */
 	atomic_bool	     reopening; /* at the next pass */
+	_Atomic(struct logplan *) plan; /* for the next pass; owned */
+	pthread_mutex_t	     mutex; /* held to change which devices there are,
+				       and to look at them from elsewhere */
+	bool		     will_record; /* by the last plan */
+	uint64_t	     dropped[LOGDEVICE_KINDS]; /* by those that left */
 };
 
-/* Opens the devices of a spool that is zeroed but for its mutex: those that
- * log and access_log name, but 'log' where it is given.  0, or -errno after it
- * was logged. */
+/* Opens the devices of a spool that is zeroed but for its mutexes: those that
+ * are wanted.  0, or -errno after it was logged. */
 int  spool_open(struct spool *, const struct config *,
-    const struct log_target *log);
+    const struct logwant *);
 void spool_close(struct spool *);
 
 /* Says which device takes nothing yet. */
 void spool_warn(struct spool *);
 
 void spool_give(struct spool *, uid_t, gid_t);
+
+/* The next pass carries it out, which is owned: what came before goes to the old
+ * devices, which are closed once they are empty or stuck.  Any thread. */
+void spool_change(struct spool *, struct logplan *);
+
+/* Has workers make records while somebody takes them.  Any thread. */
+void spool_want_records(struct spool *);
 
 /* Moves what is there to the devices as far as they take it; true: something
  * moved.  'all': counts of repeats that are not due yet, too. */
@@ -49,6 +61,6 @@ bool spool_wait(struct spool *, int wake_fd);
 void spool_finish(struct spool *, bool all, uint64_t until);
 
 /* All that was lost on the way, on devices and before.  Any thread. */
-uint64_t spool_dropped(const struct spool *, enum logdevice_kind);
+uint64_t spool_dropped(struct spool *, enum logdevice_kind);
 
 #endif
