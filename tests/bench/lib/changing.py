@@ -47,10 +47,13 @@ class ChangingSluice(Changing, Sluice):
     def command(self, path):
         return [self.binary, "-c", path]
 
+    def head(self):
+        return f"admin_socket = {self.folder}/socket\n" + (
+            "user = root\n" if os.geteuid() == 0 else "")
+
     def text(self, ways):
-        text = (f"[global]\nadmin_socket = {self.folder}/socket\n"
-                f"access_log = off\ndrain_timeout = {self.drain_seconds or 3}s\n"
-                + ("user = root\n" if os.geteuid() == 0 else ""))
+        text = (f"[global]\naccess_log = off\n{self.head()}"
+                f"drain_timeout = {self.drain_seconds or 3}s\n")
         return text + "".join(
             f"[listener {way.name}]\nbind = 127.0.0.1:{way.port}\n"
             f"idle_timeout = {self.timeout()}\n"
@@ -69,9 +72,12 @@ class ChangingHAProxy(Changing, HAProxy):
         return [self.binary, "-W", "-f", path, "-p", f"{self.folder}/pid",
                 "-S", f"{self.folder}/master"]
 
+    def head(self):
+        return (f" stats socket {self.folder}/socket"
+                " mode 660 level admin expose-fd listeners\n")
+
     def text(self, ways):
-        text = (f"global\n maxconn 9000\n stats socket {self.folder}/socket"
-                " mode 660 level admin expose-fd listeners\n"
+        text = (f"global\n maxconn 9000\n{self.head()}"
                 + (f" hard-stop-after {self.drain_seconds}s\n"
                    if self.drain_seconds else "") +
                 "defaults\n mode tcp\n timeout connect 5s\n"
@@ -82,18 +88,21 @@ class ChangingHAProxy(Changing, HAProxy):
 
 
 class ChangingNginx(Changing, Nginx):
-    done = "reconfiguring"
+    done = "(SIGHUP) received"
     events = "worker_connections 9000;"
 
     def command(self, path):
         return [self.binary, "-e", "stderr", "-p", str(self.folder), "-c", path]
 
+    def head(self):
+        return (f"daemon off;\npid {self.folder}/pid;\n"
+                "error_log stderr notice;\n")
+
     def text(self, ways):
         [[*_, path]] = Nginx.commands(self, [])
         module, *_ = pathlib.Path(path).read_text().splitlines()
         text = ((module if module.startswith("load_module") else "") +
-                f"\ndaemon off;\npid {self.folder}/pid;\n"
-                "worker_processes auto;\nerror_log stderr notice;\n"
+                f"\n{self.head()}worker_processes auto;\n"
                 f"events {{ {self.events} }}\n"
                 + (f"worker_shutdown_timeout {self.drain_seconds}s;\n"
                    if self.drain_seconds else "") +
@@ -101,6 +110,54 @@ class ChangingNginx(Changing, Nginx):
         return text + "".join(
             f"server {{ listen 127.0.0.1:{way.port}; proxy_pass %s:%d; }}\n"
             % way.server for way in ways) + "}\n"
+
+
+# --- The same, as services of a machine (lib/booted.py of tests/integration).
+
+class Unit:
+    """Of one that is Changing."""
+
+    unit = config = None
+    drain_seconds = 3
+
+    def start_in(self, computer, ways):
+        self.computer = computer
+        path = computer.root / self.config
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.text(ways))
+        computer.run("systemctl", "start", self.unit)
+
+    def restart(self):
+        self.computer.run("systemctl", "restart", self.unit)
+
+
+class SluiceUnit(Unit, ChangingSluice):
+    unit, config = "sluice", "etc/sluice/proxy.ini"
+
+    def head(self):
+        return ""
+
+    def start_in(self, computer, ways):
+        computer.make("install")
+        super().start_in(computer, ways)
+
+
+class HAProxyUnit(Unit, ChangingHAProxy):
+    unit, config = "haproxy", "etc/haproxy/haproxy.cfg"
+
+    def head(self):
+        return (" stats socket /run/haproxy.socket mode 660 level admin"
+                " expose-fd listeners\n")
+
+
+class NginxUnit(Unit, ChangingNginx):
+    unit, config = "nginx", "etc/nginx/nginx.conf"
+
+    def head(self):
+        return "pid /run/nginx.pid;\n"
+
+
+UNITS = {kind.name: kind for kind in (SluiceUnit, HAProxyUnit, NginxUnit)}
 
 
 # --- What they hold.

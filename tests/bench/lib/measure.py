@@ -23,12 +23,13 @@ def build():
 # --- Load (tests/bench/load/main.c says what it does).
 
 class LoadServer:
-    """An "answer", a "sink" or a "source"."""
+    """An "answer", a "sink" or a "source"; where is what to put before a
+    command so that it runs there."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, where=()):
         self.process = subprocess.Popen(
-            [LOAD, kind, "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True)
+            [*where, LOAD, kind, "0"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
         self.address = "127.0.0.1", int(self.process.stdout.readline())
 
     def report(self, look=""):
@@ -45,9 +46,9 @@ class LoadServer:
 
 
 @contextlib.contextmanager
-def load_server(kind):
+def load_server(kind, where=()):
     """Yields the address of one."""
-    with contextlib.closing(LoadServer(kind)) as server:
+    with contextlib.closing(LoadServer(kind, where)) as server:
         yield server.address
 
 

@@ -138,8 +138,8 @@ class Session:
 class New(Session):
     def answered(self):
         noticed = self.noticed
-        noticed.answer = max(noticed.answer, self.crowd.now - self.asked)
         if self.sent == SIZE:
+            noticed.answer = max(noticed.answer, self.crowd.now - self.came)
             self.crowd.pauses.append((self.crowd.now + PAUSE, self))
         else:
             noticed.served += 1
