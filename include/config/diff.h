@@ -28,9 +28,14 @@ struct diff {
 typedef void diff_tell(void *arg, const struct diff *);
 
 /* Tells of all, in the order of the new one's sections; what was removed comes
- * last.  Returns how many there are.  NULL: tells nobody. */
-size_t config_diff(const struct config *before, const struct config *after,
-    diff_tell *, void *arg);
+ * last.  What takes a restart is compared with 'first', by which the process was
+ * started.  Returns how many there are.  NULL: tells nobody. */
+size_t config_diff(const struct config *first, const struct config *before,
+    const struct config *after, diff_tell *, void *arg);
+
+/* Tells of that alone which takes a restart. */
+size_t config_diff_restart(const struct config *first,
+    const struct config *after, diff_tell *, void *arg);
 
 /* Whether two of the same name say the same. */
 bool listener_conf_same(const struct listener_conf *,

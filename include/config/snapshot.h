@@ -15,9 +15,9 @@ struct snapshot *snapshot_new(struct config *);
 struct snapshot	    *snapshot_ref(struct snapshot *);
 void		     snapshot_unref(struct snapshot *); /* NULL is fine */
 
-/* Whether the caller's reference is the last one: what others did with the config
- * has happened. */
-bool snapshot_is_ours_alone(const struct snapshot *);
+/* Whether the caller's references, of which there are so many, are the last: what
+ * others did with the config has happened. */
+bool snapshot_is_ours_alone(const struct snapshot *, size_t ours);
 const struct config *snapshot_config(const struct snapshot *);
 
 #endif

@@ -8,6 +8,7 @@
 struct pair {
 	enum section_kind kind;
 	const void	 *before, *after;
+	const void	 *first; /* instead of before, for what takes a restart */
 	struct diff	  diff; /* of which section it is */
 	diff_tell	 *tell;
 	void		 *arg;
@@ -119,20 +120,27 @@ value_compare(struct pair *p, const struct option *option)
 }
 
 static void
+pair_compare_option(struct pair *p, const struct option *option)
+{
+	const void *before = p->before;
+
+	if (option->restart)
+		p->before = p->first;
+	p->diff.key = option->key;
+	p->diff.restart = option->restart;
+	if (option->list)
+		list_compare(p, option);
+	else
+		value_compare(p, option);
+	p->before = before;
+}
+
+static void
 pair_compare(struct pair *p)
 {
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const struct option *option = &OPTIONS[i];
-
-		if (option->kind != p->kind)
-			continue;
-		p->diff.key = option->key;
-		p->diff.restart = option->restart;
-		if (option->list)
-			list_compare(p, option);
-		else
-			value_compare(p, option);
-	}
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (OPTIONS[i].kind == p->kind)
+			pair_compare_option(p, &OPTIONS[i]);
 }
 
 /* The rules are the same, and what their files hold may be another thing. */
@@ -254,12 +262,26 @@ diff_removed(struct pair *p, const struct config *before,
 }
 
 size_t
-config_diff(const struct config *before, const struct config *after,
+config_diff_restart(const struct config *first, const struct config *after,
     diff_tell *tell, void *arg)
 {
-	struct pair p = { .kind = SECTION_GLOBAL, .before = &before->global,
+	struct pair p = { .kind = SECTION_GLOBAL, .first = &first->global,
 		.after = &after->global, .diff = { .section = "global" },
 		.tell = tell, .arg = arg };
+
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (OPTIONS[i].restart)
+			pair_compare_option(&p, &OPTIONS[i]);
+	return p.count;
+}
+
+size_t
+config_diff(const struct config *first, const struct config *before,
+    const struct config *after, diff_tell *tell, void *arg)
+{
+	struct pair p = { .kind = SECTION_GLOBAL, .first = &first->global,
+		.before = &before->global, .after = &after->global,
+		.diff = { .section = "global" }, .tell = tell, .arg = arg };
 
 	pair_compare(&p);
 	diff_listeners(&p, before, after);

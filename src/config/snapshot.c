@@ -47,10 +47,10 @@ snapshot_unref(struct snapshot *snapshot)
 }
 
 bool
-snapshot_is_ours_alone(const struct snapshot *snapshot)
+snapshot_is_ours_alone(const struct snapshot *snapshot, size_t ours)
 {
 	return atomic_load_explicit(&snapshot->references,
-	    memory_order_acquire) == 1;
+	    memory_order_acquire) == ours;
 }
 
 const struct config *

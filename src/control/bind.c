@@ -346,9 +346,25 @@ bind_give_path(const struct listener_conf *l, const struct bind_conf *bind,
 	    l->socket_owner.group != NULL ? (gid_t)-1 : gid);
 }
 
-void
-bind_give(const struct config *config, uid_t uid, gid_t gid)
+/* A group of SO_REUSEPORT takes in sockets of its own user alone, which is that
+ * of the inode (sock_i_uid()): a reload may have to add some. */
+static void
+bind_give_sockets(const struct ports *ports, uid_t uid, gid_t gid)
 {
+	const struct port *port;
+
+	TAILQ_FOREACH(port, &ports->list, link)
+		for (size_t i = 0; i < port->nsockets; i++)
+			if (fchown(port->sockets[i].fd, uid, gid) < 0)
+				log_warn(-errno, "cannot give a listening "
+				    "socket away");
+}
+
+void
+bind_give(const struct config *config, const struct ports *ports, uid_t uid,
+    gid_t gid)
+{
+	bind_give_sockets(ports, uid, gid);
 	for (size_t i = 0; i < config->nlisteners; i++) {
 		const struct listener_conf *l = &config->listeners[i];
 

@@ -30,7 +30,8 @@ int bind_try(const struct config *, const struct listener_conf *,
 /* Says which sockets of units no listener binds. */
 void bind_tell_unused(const struct ports *);
 
-/* Makes the Unix sockets those of an account, which may remove them then. */
-void bind_give(const struct config *, uid_t, gid_t);
+/* Makes the sockets those of an account, which may remove the paths of those of
+ * Unix then, and bind more to the same addresses. */
+void bind_give(const struct config *, const struct ports *, uid_t, gid_t);
 
 #endif

@@ -233,7 +233,8 @@ control_begin(struct control *c)
 	if (c->identity.changes)
 		logwriter_give(c->identity.uid, c->identity.gid);
 	if (c->identity.changes && error == 0)
-		bind_give(c->config, c->identity.uid, c->identity.gid);
+		bind_give(c->config, &c->ports, c->identity.uid,
+		    c->identity.gid);
 	if (error == 0)
 		error = identity_assume(&c->identity);
 	if (error < 0) {

@@ -22,6 +22,15 @@ void
 generations_add(struct generations *g, struct snapshot *snapshot)
 {
 	g->all[g->count++] = snapshot;
+	if (g->first == NULL)
+		g->first = snapshot_ref(snapshot);
+}
+
+static bool
+generations_are_done_with(const struct generations *g, size_t i)
+{
+	return i + 1 < g->count && snapshot_is_ours_alone(g->all[i],
+	    g->all[i] == g->first ? 2 : 1);
 }
 
 void
@@ -30,7 +39,7 @@ generations_sweep(struct generations *g)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < g->count; i++)
-		if (i + 1 < g->count && snapshot_is_ours_alone(g->all[i]))
+		if (generations_are_done_with(g, i))
 			snapshot_unref(g->all[i]);
 		else
 			g->all[kept++] = g->all[i];
@@ -52,6 +61,7 @@ generations_done(struct generations *g)
 {
 	for (size_t i = 0; i < g->count; i++)
 		snapshot_unref(g->all[i]);
+	snapshot_unref(g->first);
 	free(g->all);
 	*g = (struct generations){ 0 };
 }

@@ -12,6 +12,8 @@ struct generations {
 	struct snapshot **all; /* owned, a reference of each; the current last */
 	size_t		  count;
 	size_t		  room;
+	struct snapshot	 *first; /* by which the process was started: one more
+				    reference, which keeps no place */
 };
 
 /* Room for one more. 0 or -ENOMEM. */

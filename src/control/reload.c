@@ -30,6 +30,7 @@ struct reloading {
 	const struct config	**live;	    /* owned */
 	size_t			  nlive;
 	size_t			  changes;
+	size_t			  restarts; /* of these: which take one */
 	char			  why[RELOAD_WHY]; /* the first error */
 };
 
@@ -115,6 +116,7 @@ reload_differs(void *arg, const struct diff *d)
 
 	if (r->told->differs != NULL)
 		r->told->differs(r->told->arg, d, reload_sessions(r->c, d));
+	r->restarts += d->restart;
 	if (r->dry || r->changes++ >= CHANGES_LOGGED)
 		return;
 	reload_change_text(d, text, sizeof(text));
@@ -313,9 +315,24 @@ reload_undo(struct reloading *r)
 	free(r->live);
 }
 
+/* What takes a restart is as it was then. */
+static const struct config *
+reload_first(const struct control *c)
+{
+	return snapshot_config(c->generations.first);
+}
+
+void
+reload_tell_restart(const struct control *c, diff_tell *tell, void *arg)
+{
+	config_diff_restart(reload_first(c), c->config, tell, arg);
+}
+
+/* What says the same may stand in other lines. */
 static enum reload_result
 reload_try(struct reloading *r, const char *path)
 {
+	enum reload_result result = RELOAD_DONE;
 	struct control *c = r->c;
 
 	if (c->stop.stage != STOP_RUNNING) {
@@ -324,14 +341,29 @@ reload_try(struct reloading *r, const char *path)
 	}
 	if (reload_load(r, path) < 0 || reload_place(r) < 0)
 		return RELOAD_FAILED;
-	if (config_diff(c->config, r->config, NULL, NULL) == 0)
-		return RELOAD_SAME;
 	if (!r->dry && reload_prepare(r) < 0)
 		return RELOAD_FAILED;
-	config_diff(c->config, r->config, reload_differs, r);
+	if (config_diff(reload_first(c), c->config, r->config, reload_differs,
+	    r) == 0)
+		result = RELOAD_SAME;
 	if (!r->dry)
 		reload_commit(r);
-	return RELOAD_DONE;
+	return result;
+}
+
+static void
+reload_log_done(const struct reloading *r)
+{
+	const struct config *config = r->c->config;
+	char restarts[64] = "";
+
+	if (r->restarts > 0)
+		snprintf(restarts, sizeof(restarts), ", of which %zu take%s a "
+		    "restart", r->restarts, r->restarts == 1 ? "s" : "");
+	log_info("reloaded: %zu change%s%s, %zu listener%s, %zu upstream%s",
+	    r->changes, r->changes == 1 ? "" : "s", restarts,
+	    config->nlisteners, config->nlisteners == 1 ? "" : "s",
+	    config->nupstreams, config->nupstreams == 1 ? "" : "s");
 }
 
 static void
@@ -345,12 +377,7 @@ reload_log(const struct reloading *r, enum reload_result result)
 		if (r->changes > CHANGES_LOGGED)
 			log_info("reload: and %zu more", r->changes -
 			    CHANGES_LOGGED);
-		log_info("reloaded: %zu change%s, %zu listener%s, %zu "
-		    "upstream%s", r->changes, r->changes == 1 ? "" : "s",
-		    r->c->config->nlisteners,
-		    r->c->config->nlisteners == 1 ? "" : "s",
-		    r->c->config->nupstreams,
-		    r->c->config->nupstreams == 1 ? "" : "s");
+		reload_log_done(r);
 		break;
 	case RELOAD_FAILED:
 		log_error(0, "not reloaded: what was before goes on");

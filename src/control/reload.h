@@ -45,6 +45,10 @@ struct reload_told {
 #define RELOAD_CHANGE 1024
 const char *reload_change_text(const struct diff *, char *text, size_t size);
 
+/* What the configuration in use says and the process does not do before it is
+ * started anew. */
+void reload_tell_restart(const struct control *, diff_tell *, void *arg);
+
 /* 'dry': up to the diff, and nothing is logged.  'path': of another file, or
  * NULL; only if dry. */
 enum reload_result reload_run(struct control *, bool dry, const char *path,

@@ -50,6 +50,15 @@ text_sums(struct evbuffer *out, const struct status *status)
 		    (unsigned long long)status->log_drops);
 }
 
+static void
+text_restart(void *out, const struct diff *d)
+{
+	char text[RELOAD_CHANGE];
+
+	evbuffer_add_printf(out, "          takes a restart: %s\n",
+	    reload_change_text(d, text, sizeof(text)));
+}
+
 /* What is in use, and that the file says something else by now. */
 static void
 text_config(struct evbuffer *out, const struct admin_view *view)
@@ -63,6 +72,7 @@ text_config(struct evbuffer *out, const struct admin_view *view)
 	if (reload->last_failed)
 		evbuffer_add_printf(out, "          NOT RELOADED since: %s\n",
 		    reload->why);
+	reload_tell_restart(view->control, text_restart, out);
 }
 
 static void

@@ -306,6 +306,16 @@ def test_what_takes_a_restart_is_said(stage):
     assert re.search(r"^global: drain_timeout 1s -> 3s", said, re.M)
     daemon.proxy.wait_for_line("^warning: reload: global: workers 3 -> 2: "
                                "takes a restart$")
+    daemon.proxy.wait_for_line("^reloaded: 2 changes, of which 1 takes a "
+                               "restart, 1 listener, 1 upstream$")
+    for _ in range(2):
+        assert daemon.reload() == ("global: workers 3 -> 2 (takes a restart)\n"
+                                   "reloaded\n")
+    assert "\n          takes a restart: global: workers 3 -> 2\n" in \
+        daemon.ctl("status").stdout
+    daemon.global_["workers"] = 3
+    assert daemon.reload(to(server)) == "nothing is different\n"
+    assert "takes a restart:" not in daemon.ctl("status").stdout
     assert echoes(daemon.client())
 
 
@@ -914,3 +924,23 @@ def test_diff(stage, banners):
     done = sluice("--diff", "-c", str(daemon.path))
     assert done.returncode == 1 and "--diff goes with -t" in done.stderr
     assert says(daemon.client()) == "A"
+
+
+def test_other_sockets_at_the_address_of_a_former_root(stage):
+    """The kernel lets nobody but their user add some to a group."""
+    server = stage.server(echo)
+    port = free_port()
+
+    def sections(bind, **keys):
+        return {"listener a": {"bind": bind, **keys},
+                "upstream a": upstream(server)}
+
+    daemon = Changing(stage, sections(f"127.0.0.1:{port}"), user="nobody")
+    for folder in daemon.path.parents[:-2]:     # below /tmp
+        os.chmod(folder, 0o755)
+    for bind, keys in ((f"127.0.0.1:{port}", {"receive_buffer": "16k"}),
+                       (f"0.0.0.0:{port}", {}), (f":{port}", {}),
+                       (f"127.0.0.1:{port}", {})):
+        before = listening(daemon.proxy, port)
+        assert daemon.reload(sections(bind, **keys)).endswith("reloaded\n")
+        assert echoes(stage.connect(("127.0.0.1", port)))
