@@ -18,6 +18,7 @@
 
 struct admin;
 struct control;
+struct generations;
 struct reload;
 
 /* What its pages look at; the caller's, and may change between two turns of
@@ -25,6 +26,7 @@ struct reload;
 struct admin_view {
 	struct control	      *control; /* to be reloaded */
 	const struct reload   *reload;
+	const struct generations *generations;
 	const struct config   *config;
 	struct crew	      *crew;
 	struct servers	      *servers;

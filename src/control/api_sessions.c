@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "generations.h"
 #include "pauses.h"
 #include "session_query.h"
 #include "session_text.h"
@@ -14,19 +15,21 @@
 static bool
 sessions_query(struct admin_request *req, struct session_query *query)
 {
-	const struct config *config = admin_view(req)->config;
-	const char *name, *value, *wrong;
+	const struct config **configs =
+	    generations_configs(admin_view(req)->generations);
+	const char *name, *value, *wrong = NULL;
 	char why[SESSION_QUERY_WHY];
 
 	session_query_init(query);
-	for (size_t i = 0; admin_query_at(req, i, &name, &value); i++) {
-		wrong = session_query_set(query, config, name, value, why);
-		if (wrong == NULL)
-			continue;
+	if (configs == NULL)
+		wrong = "out of memory";
+	for (size_t i = 0; wrong == NULL &&
+	     admin_query_at(req, i, &name, &value); i++)
+		wrong = session_query_set(query, configs, name, value, why);
+	free(configs);
+	if (wrong != NULL)
 		admin_fail(req, 400, "%s", wrong);
-		return false;
-	}
-	return true;
+	return wrong == NULL;
 }
 
 /* --- listing */

@@ -283,6 +283,7 @@ control_serve(struct control *c)
 	if (error < 0)
 		return error;
 	c->view = (struct admin_view){ .control = c, .reload = &c->reload,
+		.generations = &c->generations,
 		.config = c->config, .crew = c->crew,
 		.servers = c->servers, .resolver = c->resolver,
 		.stop = &c->stop, .tours = c->tours, .doors = c->doors,

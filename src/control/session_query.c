@@ -13,7 +13,7 @@
 /* What a parameter's function works with; false: 'why' was written. */
 struct setting {
 	struct session_query *query;
-	const struct config  *config;
+	const struct config *const *configs;
 	const char	     *name, *value;
 	char		     *why;
 };
@@ -51,27 +51,29 @@ static bool
 setting_unknown(const struct setting *s, const struct str_guess *guess)
 {
 	if (guess->word == NULL)
-		return setting_wrong(s, "is not in the configuration; what "
-		    "it left is found by server, client or id");
+		return setting_wrong(s, "is not in the configuration, nor did "
+		    "it leave sessions");
 	return setting_wrong(s, "is not in the configuration; did you mean "
 	    "%s?", guess->word);
 }
 
+/* One that is gone may have left sessions. */
 static bool
 set_listener(const struct setting *s)
 {
 	struct str_guess guess = { 0 };
 
-	for (size_t i = 0; i < s->config->nlisteners; i++) {
-		const char *name = s->config->listeners[i].name;
+	for (size_t n = 0; s->configs[n] != NULL; n++)
+		for (size_t i = 0; i < s->configs[n]->nlisteners; i++) {
+			const char *name = s->configs[n]->listeners[i].name;
 
-		str_guess_offer(&guess, s->value, name);
-		if (strcmp(name, s->value) != 0)
-			continue;
-		setting_copy(s->query->filter.listener,
-		    sizeof(s->query->filter.listener), name);
-		return true;
-	}
+			str_guess_offer(&guess, s->value, name);
+			if (strcmp(name, s->value) != 0)
+				continue;
+			setting_copy(s->query->filter.listener,
+			    sizeof(s->query->filter.listener), name);
+			return true;
+		}
 	return setting_unknown(s, &guess);
 }
 
@@ -80,16 +82,17 @@ set_upstream(const struct setting *s)
 {
 	struct str_guess guess = { 0 };
 
-	for (size_t i = 0; i < s->config->nupstreams; i++) {
-		const char *name = s->config->upstreams[i].name;
+	for (size_t n = 0; s->configs[n] != NULL; n++)
+		for (size_t i = 0; i < s->configs[n]->nupstreams; i++) {
+			const char *name = s->configs[n]->upstreams[i].name;
 
-		str_guess_offer(&guess, s->value, name);
-		if (strcmp(name, s->value) != 0)
-			continue;
-		setting_copy(s->query->filter.upstream,
-		    sizeof(s->query->filter.upstream), name);
-		return true;
-	}
+			str_guess_offer(&guess, s->value, name);
+			if (strcmp(name, s->value) != 0)
+				continue;
+			setting_copy(s->query->filter.upstream,
+			    sizeof(s->query->filter.upstream), name);
+			return true;
+		}
 	return setting_unknown(s, &guess);
 }
 
@@ -227,10 +230,11 @@ session_query_unknown(const char *name, char *why)
 }
 
 const char *
-session_query_set(struct session_query *query, const struct config *config,
-    const char *name, const char *value, char *why)
+session_query_set(struct session_query *query,
+    const struct config *const *configs, const char *name, const char *value,
+    char *why)
 {
-	const struct setting s = { .query = query, .config = config,
+	const struct setting s = { .query = query, .configs = configs,
 		.name = name, .value = value, .why = why };
 
 	for (size_t i = 0; i < PARAMETER_COUNT; i++) {

@@ -18,10 +18,11 @@ struct session_query {
 /* Asks for all sessions. */
 void session_query_init(struct session_query *);
 
-/* Takes one parameter.  NULL, or what is wrong with it ('why', of that
- * size). */
-const char *session_query_set(struct session_query *, const struct config *,
-    const char *name, const char *value, char *why);
+/* Takes one parameter; the configs, NULL-ended, are all that sessions may be of.
+ * NULL, or what is wrong with it ('why', of that size). */
+const char *session_query_set(struct session_query *,
+    const struct config *const *configs, const char *name, const char *value,
+    char *why);
 
 /* What the parameter 'after' takes to go on behind a session. */
 #define SESSION_CURSOR 48

@@ -187,8 +187,8 @@ def test_sessions_grow_old_enough(stage):
     ("listner=a", "there is no parameter 'listner'; did you mean listener?"),
     ("listener=defualt", "listener 'defualt' is not in the configuration; "
      "did you mean default?"),
-    ("upstream=zzz", "upstream 'zzz' is not in the configuration; what it "
-     "left is found by server, client or id"),
+    ("upstream=zzz", "upstream 'zzz' is not in the configuration, nor did "
+     "it leave sessions"),
     ("client=localhost", "client 'localhost' has to be an address or a range "
      "as 192.0.2.0/24, without a port, or 'unix'"),
     ("client=1.2.3.4/33", "client '1.2.3.4/33' has to be an address or a "

@@ -12,13 +12,14 @@ static struct listener_conf listeners[] = { { .name = pg }, { .name = web } };
 static struct upstream_conf upstreams[] = { { .name = db } };
 static const struct config config = { .listeners = listeners, .nlisteners = 2,
 	.upstreams = upstreams, .nupstreams = 1 };
+static const struct config *const configs[] = { &config, NULL };
 
 static void
 take(struct session_query *q, const char *name, const char *value)
 {
 	char why[SESSION_QUERY_WHY];
 
-	if (session_query_set(q, &config, name, value, why) != NULL)
+	if (session_query_set(q, configs, name, value, why) != NULL)
 		fail_msg("%s", why);
 }
 
@@ -29,7 +30,7 @@ assert_wrong(const char *name, const char *value, const char *wanted)
 	struct session_query q;
 
 	session_query_init(&q);
-	assert_string_equal(session_query_set(&q, &config, name, value, why),
+	assert_string_equal(session_query_set(&q, configs, name, value, why),
 	    wanted);
 }
 
@@ -108,8 +109,8 @@ what_is_wrong_is_said(void **state)
 	assert_wrong("listener", "wep",
 	    "listener 'wep' is not in the configuration; did you mean web?");
 	assert_wrong("upstream", "nothing",
-	    "upstream 'nothing' is not in the configuration; what it left is "
-	    "found by server, client or id");
+	    "upstream 'nothing' is not in the configuration, nor did it leave "
+	    "sessions");
 	assert_wrong("client", "192.0.2.1:80", "client '192.0.2.1:80' has to "
 	    "be an address or a range as 192.0.2.0/24, without a port, or "
 	    "'unix'");
@@ -133,7 +134,7 @@ no_id_means_everybody(void **state)
 		struct session_query q;
 
 		session_query_init(&q);
-		if (session_query_set(&q, &config, "id", ids[i], why) == NULL)
+		if (session_query_set(&q, configs, "id", ids[i], why) == NULL)
 			fail_msg("'%s' was taken", ids[i]);
 	}
 }
@@ -153,7 +154,7 @@ cursor_is_read_again(void **state)
 	assert_int_equal(q.worker, 511);
 	assert_int_equal(q.below, UINT64_MAX);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		if (session_query_set(&q, &config, "after", wrong[i], why) ==
+		if (session_query_set(&q, configs, "after", wrong[i], why) ==
 		    NULL)
 			fail_msg("'%s' was taken", wrong[i]);
 }
@@ -172,7 +173,7 @@ long_values_are_cut_or_refused(void **state)
 	    "upstream", "server", "client", "min_age", "id", "limit", "after",
 	    "format", value, NULL }; *name != NULL; name++) {
 		session_query_init(&q);
-		if (session_query_set(&q, &config, *name, value, why) == NULL)
+		if (session_query_set(&q, configs, *name, value, why) == NULL)
 			fail_msg("%s took it", *name);
 		assert_true(strlen(why) < SESSION_QUERY_WHY);
 	}

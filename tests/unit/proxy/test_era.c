@@ -112,15 +112,15 @@ one_is_there_while_it_is_used(void **state)
 	assert_true(era_is_known(w, first) && era_is_known(w, second));
 	era_leave(w, first);
 	assert_true(era_is_known(w, first));
-	assert_false(snapshot_is_ours_alone(rig->snapshots[0]));
+	assert_false(snapshot_is_ours_alone(rig->snapshots[0], 1));
 	era_leave(w, first);
 	assert_false(era_is_known(w, first));
-	assert_true(snapshot_is_ours_alone(rig->snapshots[0]));
+	assert_true(snapshot_is_ours_alone(rig->snapshots[0], 1));
 	era_use(w, second);
 	era_leave(w, second);
 	era_sweep(w);
 	assert_true(era_is_known(w, second));
-	assert_false(snapshot_is_ours_alone(rig->snapshots[1]));
+	assert_false(snapshot_is_ours_alone(rig->snapshots[1], 1));
 }
 
 static void
@@ -141,7 +141,7 @@ who_brings_it_again_adds_nothing(void **state)
 	snapshot_unref(snapshot);
 	era_leave(w, first);
 	assert_null(era_snapshot(w, first));
-	assert_true(snapshot_is_ours_alone(rig->snapshots[0]));
+	assert_true(snapshot_is_ours_alone(rig->snapshots[0], 1));
 }
 
 /* A client of the first may come by mail when nobody here knows it any more. */
