@@ -13,6 +13,7 @@
 #include "resolver.h"
 #include "signals.h"
 #include "stop.h"
+#include "watchdog.h"
 #include "control/control.h"
 
 struct control {
@@ -34,6 +35,7 @@ struct control {
 	struct resolver	    *resolver;
 	struct rates	    *rates;
 	struct pulse	    *pulse;
+	struct watchdog	     watchdog;
 	struct admin_sockets sockets;
 	struct ports	     ports;
 	struct admin_view    view;

@@ -317,6 +317,8 @@ control_ready(struct control *c)
 {
 	int error = pidfile_write(c->pid_fd);
 
+	if (error == 0)
+		error = watchdog_start(&c->watchdog, c->base, c->pulse);
 	if (error < 0)
 		return error;
 	control_greet(c);

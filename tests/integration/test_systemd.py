@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import threading
 
 import pytest
 
@@ -364,3 +366,88 @@ def test_enabled_it_starts_at_boot_until_it_is_uninstalled(service):
         assert (service.computer.root / CONFIG).exists()
     finally:
         service.computer.make("install")
+
+
+# The watchdog.
+
+# Holds one thread of a process (ptrace(2)), until either ends.
+HOLD = """
+import ctypes, os, sys
+SEIZE, INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long] * 4
+pid, name = sys.argv[1:]
+for tid in os.listdir(f"/proc/{pid}/task"):
+    with open(f"/proc/{pid}/task/{tid}/comm") as comm:
+        if comm.read().strip() == name:
+            for request in SEIZE, INTERRUPT:
+                assert libc.ptrace(request, int(tid), 0, 0) == 0, \\
+                    os.strerror(ctypes.get_errno())
+            print("held", flush=True)
+            while os.WIFSTOPPED(os.waitpid(int(tid), WALL)[1]):
+                pass
+"""
+
+
+class Held:
+    """A thread of the daemon that does not run meanwhile."""
+
+    def __init__(self, service, name):
+        self.process = subprocess.Popen(
+            [*service.computer.enter, "python3", "-c", HOLD,
+             service.show("MainPID"), name],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = self.process.stdout.readline()
+        assert said == "held\n", said + self.process.stdout.read()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.mark.parametrize("name", ["worker-1", "sluice"])
+def test_who_hangs_is_killed_and_started_again(service, name):
+    """A worker, or the main thread, which takes no signal then."""
+    service.configure(service.server(echo), more="workers = 3")
+    service.drop_in("dog", "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=2s\n"
+                    "RestartSec=50ms\n")
+    service.systemctl("start")
+    before = service.show("MainPID")
+    held = service.stage.keep(Held(service, name))
+    wait_for(lambda: service.show("NRestarts") == "1" and
+             service.show("ActiveState") == "active", 20, "it is restarted")
+    held.close()
+    assert service.show("MainPID") != before
+    assert "watchdog" in service.computer.run(
+        "journalctl", "--unit=sluice", "--quiet",
+        f"--since=@{service.since:.6f}").lower()
+    client = service.connect()
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
+
+
+def test_who_is_idle_or_busy_or_drains_is_not(service):
+    server = service.server()
+    service.configure(server, more="workers = 2", drain="6s")
+    service.drop_in("dog", "[Service]\nWatchdogSec=1s\n")
+    service.systemctl("start")
+    before = service.show("WatchdogTimestampMonotonic")
+    nothing_happens_for(3, lambda: service.show("NRestarts") != "0",
+                        "it is killed while it is idle")
+    assert service.show("WatchdogTimestampMonotonic") != before
+    client, upstream = service.connect(), server.accept()
+    stop = threading.Event()
+
+    def talk():
+        while not stop.is_set():
+            client.send(b"x")
+            upstream.recv_exact(1)
+
+    talking = service.stage.run(talk)
+    nothing_happens_for(3, lambda: service.show("NRestarts") != "0",
+                        "it is killed while it is busy")
+    stop.set()
+    talking.result()
+    service.systemctl("stop")       # one worker ends at once, the other later
+    assert service.show("Result") == "success"
