@@ -19,6 +19,7 @@
 #include "doors.h"
 #include "eject.h"
 #include "events.h"
+#include "greet.h"
 #include "host.h"
 #include "identity.h"
 #include "logwriter.h"
@@ -125,42 +126,6 @@ control_listen(struct control *c, struct mail **mails, size_t count)
 	if (error == 0)
 		ports_commit(&c->ports);
 	return error;
-}
-
-/* By which interface, if by one; the one server, or the name of many; and that
- * some go elsewhere. */
-static void
-control_greet_listener(const struct listener_conf *l)
-{
-	const struct upstream_conf *to = l->upstream;
-	char routes[48] = "", by[64] = "";
-
-	if (l->interface != NULL)
-		snprintf(by, sizeof(by), " (%s)", l->interface);
-	if (l->routes.count > 0)
-		snprintf(routes, sizeof(routes), ", and by %zu route%s",
-		    l->routes.count, l->routes.count > 1 ? "s" : "");
-	for (size_t n = 0; n < l->nbinds; n++)
-		log_info("forwarding %s%s -> %s%s", l->binds[n].text, by,
-		    to->nservers == 1 ? to->servers[0].name : to->name, routes);
-}
-
-static void
-control_greet(const struct control *c)
-{
-	const struct config *config = c->config;
-	char status[ADDR_TEXT];
-
-	for (size_t i = 0; i < config->nlisteners; i++)
-		control_greet_listener(&config->listeners[i]);
-	if (c->sockets.tcp_fd >= 0)
-		log_info("status on http://%s/",
-		    addr_text(&c->sockets.tcp_at, status));
-	if (c->sockets.unix_fd >= 0)
-		log_info("sluice ctl on %s",
-		    addr_text(&c->sockets.unix_at, status));
-	log_info("%zu workers, at most %llu sessions", crew_size(c->crew),
-	    (unsigned long long)crew_shared(c->crew)->sessions.max);
 }
 
 size_t
@@ -321,7 +286,7 @@ control_ready(struct control *c)
 		error = watchdog_start(&c->watchdog, c->base, c->pulse);
 	if (error < 0)
 		return error;
-	control_greet(c);
+	greet(c);
 	bind_tell_unused(&c->ports);
 	ports_store(&c->ports);
 	manager_ready(c);
