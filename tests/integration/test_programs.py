@@ -14,7 +14,7 @@ import pytest
 from lib.marks import both_crews
 from lib.peers import FIN, MIB, echo, payload
 from lib.programs import free_port, run, start
-from lib.timing import limit
+from lib.timing import limit, wait_for
 
 HOST = "127.0.0.1"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -315,7 +315,10 @@ def test_tls_is_passed_through(stage):
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_iperf3(stage, direction):
     port = free_port()
-    program_on(stage, port, ["iperf3", "-s", "-B", HOST, "-p", str(port)])
+    server = start(stage, ["iperf3", "-s", "--forceflush", "-B", HOST, "-p",
+                           str(port)])
+    # It serves one at a time: whoever tries whether it listens is that one.
+    wait_for(lambda: "Server listening" in server.log, 20, "it listens")
     proxy = stage.proxy((HOST, port), workers=2)
     host, ours = proxy.address()
     told = json.loads(run(
