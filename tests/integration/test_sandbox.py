@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from lib.marks import both_crews
+from lib.marks import both_crews, plain
 from lib.peers import FIN, MIB, Server, complete, echo, payload
 from lib.proxy import BINARY, NO_LEAKS
 from lib.stage import section
@@ -263,6 +263,7 @@ def test_logs_are_opened_anew(stage, open_folder, user):
     wait_for(lambda: "event=end" in real.read_text(), 5, "the record in it")
 
 
+@plain
 @with_calls
 def test_the_kernel_is_never_asked_for_what_is_not_on_the_list(stage):
     """Sessions of all kinds, a name, logs and a reload: no call fails with

@@ -462,6 +462,9 @@ def test_sessions_end_while_they_are_listed(stage):
                 client.close()
 
     stays = [stage.connect(address) for _ in range(20)]
+    for client in stays:
+        client.send(b"x")
+        assert client.recv_exact(1) == b"x"
     tasks = [stage.run(live_and_die) for _ in range(2)]
     for _ in range(30):
         found = clients_of(listing(proxy))
