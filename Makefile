@@ -228,7 +228,7 @@ tiers := lint \
 	fuzz
 
 ##check		everything that a change has to pass; TIERS="lint unit-asan" is a part
-check: FUZZ_TIME ?= 12
+check: FUZZ_TIME ?= 8
 check: TIERS ?= $(tiers)
 check: deps-test
 	@FUZZ_TIME=$(FUZZ_TIME) tests/run.sh $(TIERS)
