@@ -53,10 +53,13 @@ class Thread:
 
 
 def threads(proxy, calls=HAS_CALLS):
-    """By name; there is one of each as soon as each has begun."""
+    """By name; there is one of each as soon as each has begun.  The thread
+    sanitizer has one of its own, with the name of the process."""
     def named():
-        found = [Thread(task) for task in
-                 pathlib.Path(f"/proc/{proxy.pid}/task").iterdir()]
+        tasks = pathlib.Path(f"/proc/{proxy.pid}/task")
+        main = Thread(tasks / str(proxy.pid))
+        found = [main] + [thread for thread in map(Thread, tasks.iterdir())
+                          if thread.name != main.name]
         names = {thread.name: thread for thread in found}
         return "log" in names and "worker-0" in names and \
             len(names) == len(found) and \
