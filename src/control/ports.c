@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "net/sock.h"
 #include "store.h"
 
 #define PASSED "systemd:"
@@ -229,7 +230,8 @@ ports_drop(struct ports *ports, struct port *port)
 	port_free(port);
 }
 
-/* Its workers close it in a while. */
+/* Its workers close it in a while.  They may have no right to a socket filter on
+ * this kernel, where we still have it. */
 static void
 ports_part(struct ports *ports, struct port *port)
 {
@@ -239,6 +241,8 @@ ports_part(struct ports *ports, struct port *port)
 		ports_drop(ports, port);
 		return;
 	}
+	for (size_t i = 0; i < port->nsockets; i++)
+		sock_deafen(port->sockets[i].fd);
 	if (port->stored)
 		store_forget(port);
 	port->stored = false;
