@@ -163,6 +163,11 @@ spool_lines(struct spool *s, bool all, uint64_t until)
 		uint64_t oldest = logqueue_oldest(&s->queue);
 
 		any |= spool_rings(s, oldest < until ? oldest : until);
+		/* What was made before a message that has just come is in the
+		 * rings by now. */
+		if (oldest == UINT64_MAX &&
+		    logqueue_oldest(&s->queue) != UINT64_MAX)
+			continue;
 		if (oldest > until && until != UINT64_MAX)
 			break;
 		if (!spool_room(s, &s->log) ||
