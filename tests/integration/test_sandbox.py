@@ -61,8 +61,9 @@ def threads(proxy, calls=HAS_CALLS):
         found = [main] + [thread for thread in map(Thread, tasks.iterdir())
                           if thread.name != main.name]
         names = {thread.name: thread for thread in found}
-        return "log" in names and "worker-0" in names and \
-            len(names) == len(found) and \
+        workers = int(proxy.wait_for_line(r"^(\d+) workers, at most ")[1])
+        return {"log", *(f"worker-{n}" for n in range(workers))} <= \
+            set(names) and len(names) == len(found) and \
             (not calls or all(thread.filtered for thread in found)) and names
 
     return wait_for(named, 5, "each thread has begun")
