@@ -7,20 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/units.h"
+#include "base/env.h"
 #include "store.h"
 
 #define FIRST	 3 /* SD_LISTEN_FDS_START */
 #define NAMELESS "unknown"
-
-static bool
-passed_number(const char *key, uint64_t *number)
-{
-	const char *text = getenv(key);
-	char why[UNITS_WHY];
-
-	return text != NULL && number_parse(text, number, why) == NULL;
-}
 
 /* Those of another process are not ours, though we see its environment. */
 static size_t
@@ -28,8 +19,8 @@ passed_count(void)
 {
 	uint64_t pid, count;
 
-	if (!passed_number("LISTEN_PID", &pid) || pid != (uint64_t)getpid() ||
-	    !passed_number("LISTEN_FDS", &count) || count > INT32_MAX - FIRST)
+	if (!env_number("LISTEN_PID", &pid) || pid != (uint64_t)getpid() ||
+	    !env_number("LISTEN_FDS", &count) || count > INT32_MAX - FIRST)
 		return 0;
 	return (size_t)count;
 }

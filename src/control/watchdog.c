@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/units.h"
+#include "base/env.h"
 #include "notify.h"
 #include "pulse.h"
 
@@ -15,24 +15,15 @@
  * systemd wants to hear of us (sd_watchdog_enabled(3)). */
 #define LOOKS 4
 
-static bool
-watchdog_number(const char *key, uint64_t *number)
-{
-	const char *text = getenv(key);
-	char why[UNITS_WHY];
-
-	return text != NULL && number_parse(text, number, why) == NULL;
-}
-
 /* In microseconds; 0: nobody listens, or to another process. */
 static uint64_t
 watchdog_period(void)
 {
 	uint64_t usec, pid;
 
-	if (!watchdog_number("WATCHDOG_USEC", &usec))
+	if (!env_number("WATCHDOG_USEC", &usec))
 		return 0;
-	if (watchdog_number("WATCHDOG_PID", &pid) && pid != (uint64_t)getpid())
+	if (env_number("WATCHDOG_PID", &pid) && pid != (uint64_t)getpid())
 		return 0;
 	return usec;
 }
