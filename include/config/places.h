@@ -20,4 +20,10 @@ const struct listener_conf *config_listener_at(const struct config *,
 const struct upstream_conf *config_upstream_at(const struct config *,
     size_t place);
 
+/* The one of that name, or NULL. */
+const struct listener_conf *config_listener_named(const struct config *,
+    const char *name);
+const struct upstream_conf *config_upstream_named(const struct config *,
+    const char *name);
+
 #endif

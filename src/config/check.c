@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "base/str.h"
+#include "config/places.h"
 #include "hostport.h"
 #include "proxies.h"
 #include "range.h"
@@ -150,16 +151,6 @@ upstream_check_own(struct check *check, const struct upstream_conf *upstream)
 
 /* --- listeners */
 
-static const struct upstream_conf *
-upstream_find(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->nupstreams; i++) {
-		if (strcmp(config->upstreams[i].name, name) == 0)
-			return &config->upstreams[i];
-	}
-	return NULL;
-}
-
 static void
 upstream_unknown(struct check *check, const char *key, const char *name,
     struct origin origin)
@@ -184,8 +175,9 @@ const struct upstream_conf *
 check_upstream(struct check *check, const char *key, const char *name,
     struct origin origin)
 {
-	const struct upstream_conf *found = upstream_find(check->config, name);
+	const struct upstream_conf *found;
 
+	found = config_upstream_named(check->config, name);
 	if (found == NULL && !check->doc->unsure)
 		upstream_unknown(check, key, name, origin);
 	return found;
@@ -209,7 +201,7 @@ upstream_missing(struct check *check, const struct section *section)
 static const struct upstream_conf *
 listener_guess(const struct config *config, const char *name)
 {
-	const struct upstream_conf *own = upstream_find(config, name);
+	const struct upstream_conf *own = config_upstream_named(config, name);
 
 	return own == NULL && config->nupstreams == 1 ?
 	    &config->upstreams[0] : own;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/places.h"
 #include "rows.h"
 
 /* A section before and after. */
@@ -182,24 +183,6 @@ upstream_conf_same(const struct upstream_conf *before,
 
 /* --- all of them */
 
-static const struct listener_conf *
-listener_of(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->nlisteners; i++)
-		if (strcmp(config->listeners[i].name, name) == 0)
-			return &config->listeners[i];
-	return NULL;
-}
-
-static const struct upstream_conf *
-upstream_of(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->nupstreams; i++)
-		if (strcmp(config->upstreams[i].name, name) == 0)
-			return &config->upstreams[i];
-	return NULL;
-}
-
 static void
 diff_listeners(struct pair *p, const struct config *before,
     const struct config *after)
@@ -207,8 +190,9 @@ diff_listeners(struct pair *p, const struct config *before,
 	p->kind = SECTION_LISTENER;
 	for (size_t i = 0; i < after->nlisteners; i++) {
 		const struct listener_conf *l = &after->listeners[i];
-		const struct listener_conf *old = listener_of(before, l->name);
+		const struct listener_conf *old;
 
+		old = config_listener_named(before, l->name);
 		p->before = old;
 		p->after = l;
 		p->diff = (struct diff){ .section = "listener",
@@ -228,7 +212,7 @@ diff_upstreams(struct pair *p, const struct config *before,
 	for (size_t i = 0; i < after->nupstreams; i++) {
 		const struct upstream_conf *u = &after->upstreams[i];
 
-		p->before = upstream_of(before, u->name);
+		p->before = config_upstream_named(before, u->name);
 		p->after = u;
 		p->diff = (struct diff){ .section = "upstream",
 			.name = u->name, .place = u->index };
@@ -248,7 +232,7 @@ diff_removed(struct pair *p, const struct config *before,
 
 		p->diff = (struct diff){ .section = "listener",
 			.name = l->name, .place = l->index };
-		if (listener_of(after, l->name) == NULL)
+		if (config_listener_named(after, l->name) == NULL)
 			pair_tell(p, DIFF_REMOVED, NULL, NULL);
 	}
 	for (size_t i = 0; i < before->nupstreams; i++) {
@@ -256,7 +240,7 @@ diff_removed(struct pair *p, const struct config *before,
 
 		p->diff = (struct diff){ .section = "upstream",
 			.name = u->name, .place = u->index };
-		if (upstream_of(after, u->name) == NULL)
+		if (config_upstream_named(after, u->name) == NULL)
 			pair_tell(p, DIFF_REMOVED, NULL, NULL);
 	}
 }

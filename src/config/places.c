@@ -145,3 +145,21 @@ config_upstream_at(const struct config *config, size_t place)
 			return &config->upstreams[i];
 	return NULL;
 }
+
+const struct listener_conf *
+config_listener_named(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (strcmp(config->listeners[i].name, name) == 0)
+			return &config->listeners[i];
+	return NULL;
+}
+
+const struct upstream_conf *
+config_upstream_named(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->nupstreams; i++)
+		if (strcmp(config->upstreams[i].name, name) == 0)
+			return &config->upstreams[i];
+	return NULL;
+}

@@ -1,23 +1,14 @@
 #include "retune.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "bind_options.h"
 #include "config/diff.h"
+#include "config/places.h"
 #include "net/sock.h"
-
-static const struct listener_conf *
-retune_find(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->nlisteners; i++)
-		if (strcmp(config->listeners[i].name, name) == 0)
-			return &config->listeners[i];
-	return NULL;
-}
 
 static int
 retune_path(const struct port *port, const struct bind_options *o)
@@ -80,8 +71,9 @@ retune(const struct ports *ports, const struct config *before,
 {
 	for (size_t i = 0; i < after->nlisteners; i++) {
 		const struct listener_conf *l = &after->listeners[i];
-		const struct listener_conf *old = retune_find(before, l->name);
+		const struct listener_conf *old;
 
+		old = config_listener_named(before, l->name);
 		if (old == NULL || !listener_conf_same(old, l))
 			retune_listener(ports, after, l);
 	}

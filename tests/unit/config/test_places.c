@@ -58,6 +58,21 @@ test_in_their_order(void **state)
 	config_free(config);
 }
 
+static void
+test_by_name(void **state)
+{
+	struct config *config = config_of("abc");
+
+	(void)state;
+	assert_ptr_equal(config_listener_named(config, "c"),
+	    &config->listeners[2]);
+	assert_ptr_equal(config_upstream_named(config, "b"),
+	    &config->upstreams[1]);
+	assert_null(config_listener_named(config, "ab"));
+	assert_null(config_upstream_named(config, ""));
+	config_free(config);
+}
+
 /* Of b, which is gone from the second, the place is not free while the first is
  * in use: sessions of b may live. */
 static void
@@ -101,6 +116,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_their_order),
+		cmocka_unit_test(test_by_name),
 		cmocka_unit_test(test_kept_by_name),
 		cmocka_unit_test(test_no_room),
 	};
