@@ -122,6 +122,10 @@ void endpoint_set_unref(struct endpoint_set *); /* NULL is fine */
 bool endpoint_set_has(const struct endpoint_set *,
     const struct server_state *);
 
+/* Whether none before the nth is that of the same server: two names may give
+ * one address. */
+bool endpoint_set_is_first(const struct endpoint_set *, size_t n);
+
 /* Whether there are other servers, and not only other weights. */
 bool endpoint_set_moved(const struct endpoint_set *before,
     const struct endpoint_set *after);

@@ -222,16 +222,6 @@ write_upstreams(struct metrics *m, const struct family *f)
 	m->upstream = NULL;
 }
 
-/* Two names may have given the same address. */
-static bool
-server_is_first(const struct endpoint_set *set, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (set->endpoints[i].server == set->endpoints[n].server)
-			return false;
-	return true;
-}
-
 static void
 write_server(struct metrics *m, const struct family *f,
     const struct server_state *server)
@@ -260,7 +250,7 @@ write_servers(struct metrics *m, const struct family *f)
 		m->upstream = config->upstreams[i].name;
 		set = resolver_endpoints(m->view->resolver, m->index);
 		for (size_t n = 0; set != NULL && n < set->count; n++)
-			if (server_is_first(set, n))
+			if (endpoint_set_is_first(set, n))
 				write_server(m, f, set->endpoints[n].server);
 	}
 	m->upstream = NULL;

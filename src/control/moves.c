@@ -2,16 +2,6 @@
 
 #include <stdio.h>
 
-/* Two names may give one address. */
-static bool
-moves_is_first(const struct endpoint_set *set, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (set->endpoints[i].server == set->endpoints[n].server)
-			return false;
-	return true;
-}
-
 /* Those of one set that the other lacks.  Returns the end of the text. */
 static char *
 moves_of(const struct endpoint_set *set, const struct endpoint_set *other,
@@ -22,7 +12,8 @@ moves_of(const struct endpoint_set *set, const struct endpoint_set *other,
 	for (size_t i = 0; i < set->count; i++) {
 		const struct server_state *server = set->endpoints[i].server;
 
-		if (endpoint_set_has(other, server) || !moves_is_first(set, i))
+		if (endpoint_set_has(other, server) ||
+		    !endpoint_set_is_first(set, i))
 			continue;
 		if (count++ < MOVES_NAMED)
 			text += sprintf(text, "%s%s", count == 1 ? word : ", ",

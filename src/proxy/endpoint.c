@@ -160,6 +160,15 @@ endpoint_set_has(const struct endpoint_set *set,
 }
 
 bool
+endpoint_set_is_first(const struct endpoint_set *set, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (set->endpoints[i].server == set->endpoints[n].server)
+			return false;
+	return true;
+}
+
+bool
 endpoint_set_moved(const struct endpoint_set *before,
     const struct endpoint_set *after)
 {

@@ -119,6 +119,24 @@ who_joins_or_leaves_is_a_move(void **state)
 	server_state_unref(b);
 }
 
+static void
+two_names_may_give_one_server(void **state)
+{
+	struct server_state *a = server_at("10.0.0.1");
+	struct server_state *b = server_at("10.0.0.2");
+	struct endpoint_set *once = set_of(a, b, 1), *twice = set_of(a, a, 1);
+
+	(void)state;
+	assert_true(endpoint_set_is_first(once, 0));
+	assert_true(endpoint_set_is_first(once, 1));
+	assert_true(endpoint_set_is_first(twice, 0));
+	assert_false(endpoint_set_is_first(twice, 1));
+	endpoint_set_unref(once);
+	endpoint_set_unref(twice);
+	server_state_unref(a);
+	server_state_unref(b);
+}
+
 int
 main(void)
 {
@@ -128,6 +146,7 @@ main(void)
 		cmocka_unit_test(what_we_lack_is_not_in_the_row),
 		cmocka_unit_test(sessions_are_counted),
 		cmocka_unit_test(who_joins_or_leaves_is_a_move),
+		cmocka_unit_test(two_names_may_give_one_server),
 	};
 
 	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
