@@ -49,11 +49,6 @@ struct control {
 	size_t		     ended; /* workers */
 };
 
-/* The mail by which each worker learns of a configuration; NULL without
- * memory. */
-struct mail **control_mails(struct snapshot *, size_t nworkers);
-void	      control_free_mails(struct mail **, size_t count);
-
 /* max_sessions, or what the limit of descriptors allows. */
 uint64_t control_max_sessions(const struct config *, size_t nworkers);
 

@@ -23,6 +23,7 @@
 #include "host.h"
 #include "identity.h"
 #include "logwriter.h"
+#include "mails.h"
 #include "manager.h"
 #include "net/conn.h"
 #include "net/sock.h"
@@ -83,30 +84,6 @@ control_add_events(struct control *c)
 	    event_add(&c->failed_event, NULL) < 0)
 		return -ENOMEM;
 	return signals_init(&c->signals, c->base, c, c->config, &c->stop);
-}
-
-void
-control_free_mails(struct mail **mails, size_t count)
-{
-	for (size_t i = 0; mails != NULL && i < count; i++)
-		if (mails[i] != NULL)
-			mail_free(mails[i]);
-	free(mails);
-}
-
-struct mail **
-control_mails(struct snapshot *snapshot, size_t nworkers)
-{
-	struct mail **mails = calloc(nworkers, sizeof(*mails));
-
-	for (size_t i = 0; mails != NULL && i < nworkers; i++) {
-		mails[i] = mail_new_snapshot(snapshot);
-		if (mails[i] == NULL) {
-			control_free_mails(mails, nworkers);
-			return NULL;
-		}
-	}
-	return mails;
 }
 
 static int
@@ -193,7 +170,7 @@ control_begin(struct control *c)
 
 	if (error < 0)
 		return error;
-	mails = control_mails(c->snapshot, count);
+	mails = mails_new_snapshot(count, c->snapshot);
 	error = control_listen(c, mails, count);
 	if (c->identity.changes)
 		logwriter_give(c->identity.uid, c->identity.gid);
@@ -203,7 +180,7 @@ control_begin(struct control *c)
 	if (error == 0)
 		error = identity_assume(&c->identity);
 	if (error < 0) {
-		control_free_mails(mails, count);
+		mails_free(mails, count);
 		return error;
 	}
 	if (c->identity.changes)

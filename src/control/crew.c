@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/rows.h"
+#include "mails.h"
 #include "proxy/clients.h"
 #include "proxy/waitlist.h"
 
@@ -19,17 +20,6 @@ struct crew {
 	struct mail **drain; /* one a worker, owned until sent */
 	struct mail **kill;
 };
-
-static struct mail **
-crew_mails(size_t count, enum mail_kind kind)
-{
-	struct mail **mails = calloc(count, sizeof(*mails));
-
-	for (size_t i = 0; mails != NULL && i < count; i++)
-		if ((mails[i] = mail_new(kind)) == NULL)
-			break;
-	return mails;
-}
 
 static bool
 crew_complete(const struct crew *crew)
@@ -42,8 +32,7 @@ crew_complete(const struct crew *crew)
 	    crew->drain == NULL || crew->kill == NULL)
 		return false;
 	for (size_t i = 0; i < s->nworkers; i++)
-		if (s->workers[i] == NULL || crew->drain[i] == NULL ||
-		    crew->kill[i] == NULL)
+		if (s->workers[i] == NULL)
 			return false;
 	return true;
 }
@@ -95,8 +84,8 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 	s->workers = calloc(nworkers, sizeof(*s->workers));
 	for (size_t i = 0; s->workers != NULL && i < nworkers; i++)
 		s->workers[i] = worker_new(s, (unsigned)i);
-	crew->drain = crew_mails(nworkers, MAIL_DRAIN);
-	crew->kill = crew_mails(nworkers, MAIL_KILL);
+	crew->drain = mails_new(nworkers, MAIL_DRAIN);
+	crew->kill = mails_new(nworkers, MAIL_KILL);
 	if (!crew_complete(crew)) {
 		crew_free(crew);
 		return NULL;
@@ -193,15 +182,6 @@ crew_clear_upstream(struct crew *crew, size_t place)
 		    sizeof(struct upstream_stats));
 }
 
-static void
-crew_free_mails(struct mail **mails, size_t count)
-{
-	for (size_t i = 0; mails != NULL && i < count; i++)
-		if (mails[i] != NULL)
-			mail_free(mails[i]);
-	free(mails);
-}
-
 void
 crew_free(struct crew *crew)
 {
@@ -212,8 +192,8 @@ crew_free(struct crew *crew)
 	s = &crew->shared;
 	for (size_t i = 0; s->workers != NULL && i < s->nworkers; i++)
 		worker_free(s->workers[i]);
-	crew_free_mails(crew->drain, s->nworkers);
-	crew_free_mails(crew->kill, s->nworkers);
+	mails_free(crew->drain, s->nworkers);
+	mails_free(crew->kill, s->nworkers);
 	close(s->log_fd);
 	close(s->done_fd);
 	close(s->failed_fd);
@@ -273,18 +253,11 @@ crew_start(struct crew *crew, struct mail **mails)
 int
 crew_tell_endpoints(struct crew *crew, struct endpoint_set *set)
 {
-	size_t n = 0, count = crew_size(crew);
-	struct mail **mails = calloc(count, sizeof(*mails));
+	struct mail **mails = mails_new_endpoints(crew_size(crew), set);
 
-	while (mails != NULL && n < count && (mails[n] =
-	    mail_new_endpoints(set, (uint64_t)random())) != NULL)
-		n++;
-	if (n < count) {
-		crew_free_mails(mails, n);
+	if (mails == NULL)
 		return -ENOMEM;
-	}
-	for (size_t i = 0; i < count; i++)
-		crew_mail(crew, i, mails[i]);
+	crew_tell(crew, mails);
 	free(mails);
 	return 0;
 }
@@ -294,12 +267,10 @@ crew_listen(struct crew *crew, const struct listener_conf *listener,
     enum listen_how listens)
 {
 	size_t count = crew_size(crew);
-	struct mail **mails = crew_mails(count, MAIL_LISTEN);
+	struct mail **mails = mails_new(count, MAIL_LISTEN);
 
-	if (mails == NULL || mails[count - 1] == NULL) {
-		crew_free_mails(mails, count);
+	if (mails == NULL)
 		return -ENOMEM;
-	}
 	for (size_t i = 0; i < count; i++) {
 		mails[i]->listener = listener;
 		mails[i]->listens = listens;

@@ -12,6 +12,7 @@
 #include "config/places.h"
 #include "control-internal.h"
 #include "logwriter.h"
+#include "mails.h"
 #include "manager.h"
 #include "pauses.h"
 #include "proxy/waitlist.h"
@@ -206,8 +207,8 @@ reload_prepare(struct reloading *r)
 	error = reload_make_room(r);
 	if (error == 0 && (r->snapshot = snapshot_new(r->config)) == NULL)
 		error = -ENOMEM;
-	if (error == 0 && (r->mails = control_mails(r->snapshot, count)) ==
-	    NULL)
+	if (error == 0 && (r->mails = mails_new_snapshot(count,
+	    r->snapshot)) == NULL)
 		error = -ENOMEM;
 	if (error < 0) {
 		reload_fail(r, "out of memory");
@@ -306,7 +307,7 @@ reload_undo(struct reloading *r)
 {
 	if (r->mails != NULL)
 		ports_abort(&r->c->ports);
-	control_free_mails(r->mails, crew_size(r->c->crew));
+	mails_free(r->mails, crew_size(r->c->crew));
 	logplan_free(r->logs);
 	if (r->snapshot != NULL)
 		snapshot_unref(r->snapshot);
