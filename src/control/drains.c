@@ -1,16 +1,11 @@
 #include "drains.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "admin.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "doors.h"
-#include "drain.h"
-#include "servers.h"
 
 TAILQ_HEAD(draining_list, draining);
 
@@ -20,279 +15,32 @@ struct drains {
 	struct draining_list	 list;
 };
 
-/* --- who it is about */
-
-const char *
-draining_name(const struct draining *d, char *text)
-{
-	static const char *const words[] = { [DRAIN_LISTENER] = "listener",
-		[DRAIN_UPSTREAM] = "upstream", [DRAIN_SERVER] = "server" };
-
-	snprintf(text, DRAINING_TEXT, "%s %s%s%s", words[d->of], d->name,
-	    d->server[0] != '\0' ? "/" : "", d->server);
-	return text;
-}
-
-static const struct listener_conf *
-draining_listener(const struct draining *d)
-{
-	const struct config *config = d->drains->view->config;
-
-	for (size_t i = 0; i < config->nlisteners; i++)
-		if (strcmp(config->listeners[i].name, d->name) == 0)
-			return &config->listeners[i];
-	return NULL;
-}
-
-static const struct upstream_conf *
-draining_upstream(const struct draining *d)
-{
-	const struct config *config = d->drains->view->config;
-
-	for (size_t i = 0; i < config->nupstreams; i++)
-		if (strcmp(config->upstreams[i].name, d->name) == 0)
-			return &config->upstreams[i];
-	return NULL;
-}
-
-/* The next server that it is about, and that an operator drains. */
-static struct server *
-draining_server(const struct draining *d, const struct upstream_conf *upstream,
-    const struct server *s)
-{
-	struct server *next = NULL;
-
-	if (upstream == NULL)
-		return NULL;
-	while ((next = servers_next(d->drains->view->servers, upstream->index,
-	    s)) != NULL) {
-		s = next;
-		if ((atomic_load(&next->state->out) & SERVER_DRAINING) != 0 &&
-		    (d->of == DRAIN_UPSTREAM ||
-		    server_has_name(next, d->server)))
-			return next;
-	}
-	return NULL;
-}
-
-static uint64_t
-draining_left_at_servers(const struct draining *d)
-{
-	const struct upstream_conf *upstream = draining_upstream(d);
-	struct server *s = NULL;
-	uint64_t sum = 0;
-
-	while ((s = draining_server(d, upstream, s)) != NULL)
-		sum += atomic_load_explicit(&s->state->taken,
-		    memory_order_relaxed);
-	return sum;
-}
-
-uint64_t
-draining_left(const struct draining *d)
-{
-	const struct listener_conf *l;
-
-	if (d->of != DRAIN_LISTENER)
-		return draining_left_at_servers(d);
-	l = draining_listener(d);
-	return l == NULL ? 0 : crew_shared(d->drains->view->crew)->
-	    listeners[l->index].used;
-}
-
-uint64_t
-draining_ended(const struct draining *d)
-{
-	return d->drain == NULL ? 0 : drain_ended(d->drain);
-}
-
-uint64_t
-draining_time_left(const struct draining *d)
-{
-	return d->drain == NULL || drain_is_over(d->drain) ? PACE_NEVER :
-	    drain_time_left(d->drain);
-}
-
-/* --- one of them */
-
 static void
-draining_free(struct draining *d)
+drains_remove(struct drains *drains, struct draining *d)
 {
-	TAILQ_REMOVE(&d->drains->list, d, link);
-	drain_end(d->drain);
-	free(d->name);
-	free(d->server);
-	free(d);
+	TAILQ_REMOVE(&drains->list, d, link);
+	draining_free(d);
 }
 
 static struct draining *
-draining_new(struct drains *drains, const struct drain_about *about)
+drains_add(struct drains *drains, const struct drain_about *about)
 {
-	struct draining *d = calloc(1, sizeof(*d));
+	struct draining *d = draining_new(drains->base, drains->view, about);
 
-	if (d == NULL)
-		return NULL;
-	d->drains = drains;
-	d->of = about->of;
-	d->rate = about->rate;
-	d->name = strdup(about->of == DRAIN_LISTENER ? about->listener->name :
-	    about->upstream->name);
-	d->server = strdup(about->of == DRAIN_SERVER ? about->server : "");
-	snprintf(d->who, sizeof(d->who), "%s", about->who);
-	d->at = clock_wall();
-	d->since = clock_ms();
-	TAILQ_INSERT_TAIL(&drains->list, d, link);
-	if (d->name != NULL && d->server != NULL)
-		return d;
-	draining_free(d);
-	return NULL;
+	if (d != NULL)
+		TAILQ_INSERT_TAIL(&drains->list, d, link);
+	return d;
 }
 
 static struct draining *
 drains_find(struct drains *drains, const struct drain_about *about)
 {
-	const char *name = about->of == DRAIN_LISTENER ? about->listener->name :
-	    about->upstream->name;
-	const char *server = about->of == DRAIN_SERVER ? about->server : "";
 	struct draining *d;
 
 	TAILQ_FOREACH(d, &drains->list, link)
-		if (d->of == about->of && strcmp(d->name, name) == 0 &&
-		    strcmp(d->server, server) == 0)
+		if (draining_is(d, about))
 			return d;
 	return NULL;
-}
-
-/* --- sessions that leave */
-
-static uint64_t
-draining_left_of(void *arg)
-{
-	return draining_left(arg);
-}
-
-static void
-draining_over(void *arg)
-{
-	const struct draining *d = arg;
-	char name[DRAINING_TEXT];
-
-	log_info("%s: drained, %ju session%s ended", draining_name(d, name),
-	    (uintmax_t)draining_ended(d), draining_ended(d) == 1 ? " was" :
-	    "s were");
-}
-
-static void
-draining_order(struct draining *d, const struct drain_about *about,
-    struct drain_order *o)
-{
-	static const char *const causes[] = {
-		[DRAIN_LISTENER] = "the listener is drained",
-		[DRAIN_UPSTREAM] = "the upstream is drained",
-		[DRAIN_SERVER] = "the server is drained" };
-
-	*o = (struct drain_order){ .rate = about->rate,
-		.deadline = about->deadline, .left = draining_left_of,
-		.over = draining_over, .owner = d };
-	o->ending = (struct ending){ .by = BY_PROXY, .how = HOW_DRAIN,
-		.cause = causes[d->of] };
-	snprintf(o->who, sizeof(o->who), "by %s", d->who);
-	if (d->of == DRAIN_LISTENER) {
-		snprintf(o->filter.listener, sizeof(o->filter.listener), "%s",
-		    d->name);
-		return;
-	}
-	snprintf(o->filter.upstream, sizeof(o->filter.upstream), "%s",
-	    d->name);
-	o->filter.connected = true;
-	o->filter.draining = true;
-}
-
-static size_t
-draining_count_servers(const struct draining *d)
-{
-	const struct upstream_conf *upstream = draining_upstream(d);
-	struct server *s = NULL;
-	size_t count = 0;
-
-	while ((s = draining_server(d, upstream, s)) != NULL)
-		count++;
-	return count;
-}
-
-/* A name may have several addresses, and sessions at those that it has now. */
-static int
-draining_go(struct draining *d, const struct drain_about *about)
-{
-	struct drain_order order;
-	struct server *s = NULL;
-	int error = 0;
-
-	if (about->rate.count == 0 && about->deadline == PACE_NEVER)
-		return 0;
-	draining_order(d, about, &order);
-	if (d->of == DRAIN_SERVER) {
-		order.servers = calloc(draining_count_servers(d) + 1,
-		    sizeof(*order.servers));
-		if (order.servers == NULL)
-			return -ENOMEM;
-		while ((s = draining_server(d, about->upstream, s)) != NULL)
-			order.servers[order.nservers++] = s->state;
-	}
-	if (d->of != DRAIN_SERVER || order.nservers > 0)
-		d->drain = drain_begin(d->drains->base,
-		    d->drains->view->tours, &order);
-	if (d->drain == NULL && (d->of != DRAIN_SERVER || order.nservers > 0))
-		error = -ENOMEM;
-	free(order.servers);
-	return error;
-}
-
-/* --- no new ones, and new ones again */
-
-static const struct change *
-drains_said(const struct drains *drains, const struct upstream_conf *upstream,
-    const char *server)
-{
-	return changes_find(servers_changes(drains->view->servers),
-	    upstream->name, server, server, CHANGE_STATE);
-}
-
-/* A server that is down by an operator's word stays so. */
-static int
-drains_set_upstream(struct drains *drains, const struct upstream_conf *upstream,
-    unsigned from, unsigned to, const char *who)
-{
-	int error = 0;
-
-	for (size_t i = 0; error == 0 && i < upstream->nservers; i++) {
-		const char *name = upstream->servers[i].name;
-		const struct change *said = drains_said(drains, upstream, name);
-
-		if ((said == NULL ? 0 : said->value) == from)
-			error = servers_set_out(drains->view->servers,
-			    upstream, name, to, who);
-	}
-	return error;
-}
-
-static int
-drains_set(struct drains *drains, const struct drain_about *about, bool drained)
-{
-	unsigned out = drained ? SERVER_DRAINING : 0;
-
-	switch (about->of) {
-	case DRAIN_LISTENER:
-		doors_drain(drains->view->doors, about->listener, drained);
-		return 0;
-	case DRAIN_UPSTREAM:
-		return drains_set_upstream(drains, about->upstream,
-		    SERVER_DRAINING & ~out, out, about->who);
-	case DRAIN_SERVER:
-		return servers_set_out(drains->view->servers, about->upstream,
-		    about->server, out, about->who);
-	}
-	return 0;
 }
 
 static void
@@ -309,22 +57,22 @@ int
 drains_begin(struct drains *drains, const struct drain_about *about)
 {
 	struct draining *before = drains_find(drains, about);
-	struct draining *d = draining_new(drains, about);
+	struct draining *d = drains_add(drains, about);
 	int error;
 
 	if (d == NULL)
 		return -ENOMEM;
-	error = drains_set(drains, about, true);
+	error = draining_set(drains->view, about, true);
 	if (error == 0)
 		error = draining_go(d, about);
 	if (error < 0 && error != -ENOENT && before == NULL)
-		drains_set(drains, about, false);
+		draining_set(drains->view, about, false);
 	if (error < 0) {
-		draining_free(d);
+		drains_remove(drains, d);
 		return error;
 	}
 	if (before != NULL)
-		draining_free(before);
+		drains_remove(drains, before);
 	drains_log(d);
 	return 0;
 }
@@ -338,46 +86,14 @@ drains_cancel(struct drains *drains, const struct drain_about *about)
 
 	if (d == NULL)
 		return -ENOENT;
-	error = drains_set(drains, about, false);
+	error = draining_set(drains->view, about, false);
 	if (error < 0)
 		return error;
 	log_info("%s: drains no more, by %s", draining_name(d, name),
 	    about->who);
-	draining_free(d);
+	drains_remove(drains, d);
 	drains_look(drains);
 	return 0;
-}
-
-/* --- what else changes */
-
-static bool
-drains_said_drain(const struct drains *drains,
-    const struct upstream_conf *upstream, const char *server)
-{
-	const struct change *said = drains_said(drains, upstream, server);
-
-	return said != NULL && said->value == SERVER_DRAINING;
-}
-
-/* An address may be gone for the time being while its name is still drained. */
-static bool
-draining_holds(const struct draining *d)
-{
-	const struct upstream_conf *upstream = draining_upstream(d);
-
-	if (d->of == DRAIN_LISTENER)
-		return draining_listener(d) != NULL;
-	if (upstream == NULL)
-		return false;
-	if (draining_server(d, upstream, NULL) != NULL)
-		return true;
-	if (d->of == DRAIN_SERVER)
-		return drains_said_drain(d->drains, upstream, d->server);
-	for (size_t i = 0; i < upstream->nservers; i++)
-		if (drains_said_drain(d->drains, upstream,
-		    upstream->servers[i].name))
-			return true;
-	return false;
 }
 
 void
@@ -388,7 +104,7 @@ drains_look(struct drains *drains)
 	for (d = TAILQ_FIRST(&drains->list); d != NULL; d = next) {
 		next = TAILQ_NEXT(d, link);
 		if (!draining_holds(d))
-			draining_free(d);
+			drains_remove(drains, d);
 	}
 }
 
@@ -397,15 +113,10 @@ drains_follow(struct drains *drains)
 {
 	struct draining *d;
 
-	TAILQ_FOREACH(d, &drains->list, link) {
-		const struct upstream_conf *upstream = draining_upstream(d);
-
-		if (d->of == DRAIN_UPSTREAM && upstream != NULL &&
-		    drains_set_upstream(drains, upstream, 0, SERVER_DRAINING,
-		    d->who) < 0)
+	TAILQ_FOREACH(d, &drains->list, link)
+		if (draining_follow(d) < 0)
 			log_error(-ENOMEM, "upstream %s: a new server is not "
 			    "drained", d->name);
-	}
 	drains_look(drains);
 }
 
@@ -454,6 +165,6 @@ drains_free(struct drains *drains)
 	if (drains == NULL)
 		return;
 	while ((d = TAILQ_FIRST(&drains->list)) != NULL)
-		draining_free(d);
+		drains_remove(drains, d);
 	free(drains);
 }
