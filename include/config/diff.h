@@ -19,7 +19,7 @@ struct diff {
 	const char     *section; /* "global", "listener", "upstream" */
 	const char     *name;	 /* of the section, NULL: global */
 	size_t		place;	 /* of a listener or upstream */
-	const char     *key;	 /* but for ADDED and REMOVED */
+	const char     *key;	 /* NULL: ADDED and REMOVED */
 	const char     *before;	 /* as it is written; NULL: not set, or it came */
 	const char     *after;	 /* as it is written; NULL: not set, or it went */
 	bool		restart; /* a reload does not change it */

@@ -1,39 +1,52 @@
 /* POST /api/reload: another configuration, or what it would change. */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "admin-internal.h"
 #include "json.h"
 #include "reload.h"
 
-/* Errors or differences, whichever there are, as text or as JSON. */
+/* Errors, warnings and differences, as text or as JSON. */
 struct telling {
 	struct evbuffer *out;
 	struct json	 json;
 	bool		 as_text;
 	const char	*list; /* that has begun, or NULL */
-	size_t		 count;
 };
 
+/* Each kind comes in one piece. */
 static void
 telling_begin(struct telling *t, const char *list)
 {
-	t->count++;
-	if (t->list == NULL && !t->as_text)
-		json_begin(&t->json, list, '[');
+	if (t->as_text || (t->list != NULL && strcmp(t->list, list) == 0))
+		return;
+	if (t->list != NULL)
+		json_end(&t->json, ']');
+	json_begin(&t->json, list, '[');
 	t->list = list;
+}
+
+static void
+telling_line(struct telling *t, const char *list, const char *line)
+{
+	telling_begin(t, list);
+	if (t->as_text)
+		evbuffer_add_printf(t->out, "%s\n", line);
+	else
+		json_text(&t->json, NULL, line);
 }
 
 static void
 telling_error(void *arg, const char *line)
 {
-	struct telling *t = arg;
+	telling_line(arg, "errors", line);
+}
 
-	telling_begin(t, "errors");
-	if (t->as_text)
-		evbuffer_add_printf(t->out, "%s\n", line);
-	else
-		json_text(&t->json, NULL, line);
+static void
+telling_warning(void *arg, const char *line)
+{
+	telling_line(arg, "warnings", line);
 }
 
 static const char *
@@ -63,8 +76,7 @@ telling_differs_json(struct telling *t, const struct diff *d,
 	json_text(&t->json, "section", d->section);
 	json_text(&t->json, "name", d->name);
 	json_text(&t->json, "what", telling_kind(d));
-	json_text(&t->json, "key", d->kind == DIFF_ADDED ||
-	    d->kind == DIFF_REMOVED ? NULL : d->key);
+	json_text(&t->json, "key", d->key);
 	json_text(&t->json, "before", d->before);
 	json_text(&t->json, "after", d->after);
 	json_number(&t->json, "sessions", sessions);
@@ -163,7 +175,8 @@ api_reload(struct admin_request *req)
 	bool dry = admin_query(req, "dry_run") != NULL;
 	struct telling t = { .out = admin_body(req),
 		.as_text = admin_wants_text(req) };
-	const struct reload_told told = { telling_error, telling_differs, &t };
+	const struct reload_told told = { telling_error, telling_warning,
+		telling_differs, &t };
 	enum reload_result result;
 
 	if (path != NULL && !dry) {

@@ -196,11 +196,13 @@ bind_is_stored(const struct binding *b, uint16_t number)
 	return false;
 }
 
+/* Who had it before us may have ended just as it was to hear nobody any more. */
 static void
 stored_tune(const struct binding *b, int fd)
 {
 	int error = sock_retune(fd, &b->options.listen);
 
+	sock_undeafen(fd);
 	if (error < 0)
 		log_warn(error, "listener %s: options of %s are not set anew",
 		    b->listener->name, b->bind->text);

@@ -60,6 +60,15 @@ reload_fail(struct reloading *r, const char *format, ...)
 	reload_tell(r, line);
 }
 
+static void
+reload_warn(const struct reloading *r, const char *line)
+{
+	if (!r->dry)
+		log_warn(0, "%s", line);
+	if (r->told->warning != NULL)
+		r->told->warning(r->told->arg, line);
+}
+
 const char *
 reload_change_text(const struct diff *d, char *text, size_t size)
 {
@@ -139,7 +148,10 @@ reload_load(struct reloading *r, const char *path)
 		source.path = path;
 	r->config = config_load(&source, &errors);
 	for (size_t i = 0; i < errors.count; i++)
-		reload_fail(r, "%s", errors.lines[i]);
+		if (r->config != NULL)
+			reload_warn(r, errors.lines[i]);
+		else
+			reload_fail(r, "%s", errors.lines[i]);
 	if (r->config == NULL && errors.count == 0)
 		reload_fail(r, "out of memory");
 	config_errors_free(&errors);

@@ -31,11 +31,12 @@ enum reload_result {
 	RELOAD_FAILED,
 };
 
-/* Who is told, besides the log: each error as one line; or each difference, and
- * how many live sessions of that listener or upstream there are.  Either may be
- * NULL. */
+/* Who is told, besides the log: each error as one line; or each warning, and then
+ * each difference and how many live sessions of that listener or upstream there
+ * are.  Any may be NULL. */
 struct reload_told {
 	void (*error)(void *, const char *line);
+	void (*warning)(void *, const char *line);
 	void (*differs)(void *, const struct diff *, uint64_t sessions);
 	void *arg;
 };

@@ -1,6 +1,7 @@
 """Sockets that are passed at start, as systemd passes those of socket units:
 bind = systemd:NAME."""
 
+import ctypes
 import os
 import pathlib
 import re
@@ -11,9 +12,12 @@ import subprocess
 
 import pytest
 
-from lib.peers import FIN, echo
+from lib.admin import Folder
+from lib.peers import FIN, RST, echo
 from lib.proxy import BINARY
 from lib.timing import wait_for
+from test_ctl import ctl
+from test_reload import refuses
 
 # What systemd does before it starts a service (sd_listen_fds(3)).
 ACTIVATE = """
@@ -233,10 +237,17 @@ def test_its_options_are_ours(stage, units):
     one is given."""
     units.add("pg")
     sock = units.sockets[0]
-    units.start(config(stage.server(echo), "systemd:pg",
-                       listener="keepalive_idle = 77s\n"))
+    server = stage.server(echo)
+    proxy = units.start(config(server, "systemd:pg",
+                               listener="keepalive_idle = 77s\n"))
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    assert backlog(sock) == 64
+    (proxy.folder / "proxy.ini").write_text(config(
+        server, "systemd:pg", listener="keepalive_idle = 78s\n"))
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_for_line("^reloaded: ")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 78
     assert backlog(sock) == 64
 
 
@@ -262,6 +273,61 @@ def test_none_of_it_is_handed_on(stage, units):
         text = pathlib.Path(f"/proc/{proxy.pid}/fdinfo/{fd}").read_text()
         flags = int(re.search(r"flags:\s*(\d+)", text)[1], 8)
         assert flags & os.O_CLOEXEC and flags & os.O_NONBLOCK
+
+
+def test_a_drained_one_goes_on_to_listen(stage, units):
+    """It is the unit's: who comes is turned away, though we have another
+    socket at a port of that number."""
+    host, port = units.add("pg")
+    door = stage.keep(Folder()) / "ctl.sock"
+    units.start(config(stage.server(echo), "systemd:pg",
+                       f"127.0.0.2:{port}", globals=f"admin_socket = {door}\n"))
+    other = "127.0.0.2", port
+
+    def drain(*words):
+        assert ctl("drain", "listener", "default", "--socket", door,
+                   *words).returncode == 0
+
+    def is_turned_away():
+        try:
+            client = stage.connect((host, port))
+            client.send_and_fin(b"hello")
+            return client.read_all() == (b"", RST)
+        except ConnectionError:
+            return True
+
+    drain()
+    wait_for(is_turned_away, 5, "nobody is served")
+    wait_for(lambda: refuses(other), 5, "ours refuses")
+    assert is_turned_away()
+    drain("--cancel")
+    wait_for(lambda: not refuses(other), 5, "ours listens")
+    assert is_served(stage, (host, port)) and is_served(stage, other)
+
+
+DENY_ALL = 0x06         # BPF_RET | BPF_K, of no byte
+SO_ATTACH_FILTER = 26
+
+
+def deafen(sock):
+    """As a process does whose listener is about to leave or to refuse."""
+    code = ctypes.c_uint64(DENY_ALL)
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack(
+        "HxxxxxxP", 1, ctypes.addressof(code)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_who_was_deaf_when_it_was_kept_hears_again(stage, units):
+    """The process before us ended in that moment, and systemd kept the
+    socket."""
+    sock = socket.create_server(("127.0.0.1", 0), backlog=64)
+    host, port = sock.getsockname()
+    units.add(f"sluice/{host}+{port}", sock)
+    deafen(sock)
+    units.start(config(stage.server(echo), f"{host}:{port}"))
+    assert is_served(stage, (host, port))
+    with socket.socket() as other, pytest.raises(OSError):
+        other.bind((host, port))
 
 
 def test_the_trial_knows_that_it_is_for_systemd(stage, tmp_path):
