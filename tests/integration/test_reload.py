@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import re
 import signal
 import socket
@@ -15,7 +16,7 @@ from lib.logs import Fifo
 from lib.marks import both_crews
 from lib.nameserver import FakeNameServer
 from lib.peers import FIN, RST, connect, echo, greeter, payload
-from lib.programs import quiet_port
+from lib.programs import NOBODY, quiet_port
 from lib.proxy import BINARY, OWN
 from lib.scrape import scrape
 from lib.stage import section
@@ -207,11 +208,36 @@ def listening(proxy, port):
 
 
 def test_nothing_different(stage, banners):
+    """It is reloaded all the same: lines may have other numbers."""
     daemon = Changing(stage, to(banners[0]))
+    loaded = daemon.metric("sluice_config_last_load_time_seconds")
     assert daemon.reload() == "nothing is different\n"
     daemon.path.write_text("; a comment\n\n" + daemon.path.read_text())
     assert daemon.reload() == "nothing is different\n"
     assert says(daemon.client()) == "A"
+    assert daemon.metric("sluice_reloads_total", result="done") == 2
+    assert daemon.metric("sluice_config_last_load_time_seconds") > loaded
+
+
+def test_the_first_20_changes_are_logged(stage):
+    server = stage.server(echo)
+
+    def sections(count):
+        return {"listener a": listener(), "upstream a": {"server": [
+            f"127.0.0.1:{server.port}", *(f"127.0.1.{i}:1 backup"
+                                          for i in range(count))]}}
+
+    daemon = Changing(stage, sections(0))
+    daemon.reload(sections(20))
+    daemon.proxy.wait_for_line("^reloaded: 20 changes, ")
+    assert len(re.findall("^reload: upstream a: server [+]", daemon.proxy.log,
+                          re.M)) == 20
+    assert "reload: and" not in daemon.proxy.log
+    daemon.reload(sections(41))
+    daemon.proxy.wait_for_line("^reloaded: 21 changes, ")
+    assert len(re.findall("^reload: upstream a: server [+]", daemon.proxy.log,
+                          re.M)) == 40
+    daemon.proxy.wait_for_line("^reload: and 1 more$")
 
 
 def test_counters_and_what_was_said_by_hand_survive(stage):
@@ -266,6 +292,27 @@ def test_who_waits_for_an_upstream_that_goes_is_let_go_on(stage):
                                    upstream="b") == 1, 5, "it waits")
     daemon.reload(to(server))
     assert client.recv_exact(1) == b"x"
+    daemon.reload({**to(server), "listener b": listener(),
+                   "upstream b": upstream(server)})
+    assert "PAUSED" not in daemon.ctl("servers").stdout
+
+
+def test_rates_count_a_listener_that_is_new(stage):
+    server = stage.server(echo)
+    daemon = Changing(stage, to(server))
+    assert ask(daemon.proxy.tcp).status == 200      # somebody looks
+    daemon.reload({**to(server), "listener b": listener(upstream="a")})
+    daemon.proxy.wait_for_line("^reloaded: ")
+
+    def is_known():
+        client = daemon.client("b")
+        client.send_and_fin(b"x" * 5000)
+        assert client.read_all() == (b"x" * 5000, FIN)
+        found = re.search(r"To clients</span><b>([\d.]+k?)",
+                          ask(daemon.proxy.tcp).body)
+        return found and found[1] != "0"
+
+    wait_for(is_known, 5, "a rate that is not 0")
 
 
 def test_limits_change(stage):
@@ -388,11 +435,23 @@ def test_93_a_wrong_file(stage, banners, how, by):
     assert "not in use</b>" in ask(daemon.proxy.tcp, "/").body
 
 
-def test_a_port_that_is_taken(stage, banners):
-    """What was bound before it is given back."""
+def test_of_several_errors_the_first_is_kept(stage, banners):
     daemon = Changing(stage, to(banners[0]))
     daemon.proxy.may_log_errors = True
-    sockets = daemon.proxy.sockets
+    daemon.path.write_text("[listener a]\nbind = 127.0.0.1:0\nupstrem = a\n"
+                           "idle_timeot = 1h\n")
+    said = daemon.reload(code=1)
+    assert "proxy.ini:3: " in said and "proxy.ini:4: " in said
+    told = ask(daemon.proxy.tcp, "/api/status").json["not_reloaded"]
+    assert "proxy.ini:3: " in told and "proxy.ini:4: " not in told
+
+
+def test_a_port_that_is_taken(stage, banners):
+    """What was bound or opened before it is given back."""
+    daemon = Changing(stage, to(banners[0]))
+    daemon.proxy.may_log_errors = True
+    sockets, fds = daemon.proxy.sockets, len(daemon.proxy.fds)
+    daemon.global_["access_log"] = f"file:{stage.folder / 'access'}"
     path = stage.keep(Folder()) / "new.sock"
     said = daemon.reload({
         **to(banners[1]), "listener b": listener(upstream="a"),
@@ -401,9 +460,13 @@ def test_a_port_that_is_taken(stage, banners):
                        "upstream": "a"}}, code=1)
     assert f"listener c: cannot bind 127.0.0.1:{banners[2].port}" in said, said
     wait_for(lambda: daemon.proxy.sockets == sockets, 5, "the others' sockets")
+    wait_for(lambda: len(daemon.proxy.fds) == fds, 5, "the log")
     assert not os.path.exists(path)
     assert says(daemon.client()) == "A"
+    del daemon.global_["access_log"]
     assert daemon.reload(to(banners[1])).endswith("reloaded\n")
+    assert daemon.metric("sluice_config_last_reload_successful") == 1
+    assert "NOT RELOADED" not in daemon.ctl("status").stdout
 
 
 # What would be.
@@ -436,10 +499,63 @@ def test_as_json(stage, banners):
                      "key": "idle_timeout", "before": "24h", "after": "1h",
                      "sessions": 0, "restart": False}],
         "result": "would be reloaded"})
+    daemon.write({"listener b": listener(), "upstream b": upstream(banners[0])})
+    reply = ask(daemon.door, "/api/reload?dry_run=1", method="POST")
+    assert [(c["what"], c["section"], c["name"], c["key"], c["sessions"])
+            for c in reply.json["changes"]] == [
+                ("added", "listener", "b", None, 0),
+                ("added", "upstream", "b", None, 0),
+                ("removed", "listener", "a", None, 0),
+                ("removed", "upstream", "a", None, 0)]
     daemon.path.write_text("")
     reply = ask(daemon.door, "/api/reload?dry_run=1", method="POST")
     assert reply.status == 409 and "is empty" in reply.json["errors"][0]
     assert ask(daemon.proxy.tcp, "/api/reload", method="POST").status in (403, 405)
+
+
+def test_a_warning_is_no_error(stage, banners):
+    daemon = Changing(stage, to(banners[0]))
+    daemon.write({"listener a": listener(), "upstream a": upstream(
+        banners[0], on_no_server="unlisten")})
+    words = "on_no_server = unlisten notices servers that are down by"
+    reply = ask(daemon.door, "/api/reload?dry_run=1", method="POST")
+    assert reply.status == 202 and words in reply.json["warnings"][0]
+    assert [c["key"] for c in reply.json["changes"]] == ["on_no_server"]
+    assert "errors" not in reply.json
+    assert words not in daemon.proxy.log
+    said = daemon.reload()
+    assert words in said and said.endswith("\nreloaded\n")
+    daemon.proxy.wait_for_line(f"^warning: .*/proxy.ini:.*{words}")
+    assert ask(daemon.proxy.tcp, "/api/status").json["not_reloaded"] is None
+
+
+# What someone asks who is neither root nor the daemon's user.
+POST = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as sock:
+    sock.connect(sys.argv[1])
+    sock.sendall(f"POST {sys.argv[2]} HTTP/1.0\\r\\n\\r\\n".encode())
+    print(sock.makefile().read())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_who_may_name_a_file(stage, banners):
+    """Its errors quote its lines."""
+    daemon = Changing(stage, to(banners[0]), admin_group="nogroup")
+    os.chmod(os.path.dirname(daemon.door), 0o755)
+    path = f"/api/reload?dry_run=1&path={daemon.path}"
+
+    def asks(path):
+        return subprocess.run([*NOBODY, "/usr/bin/python3", "-c", POST,
+                               daemon.door, path], text=True, check=True,
+                              capture_output=True).stdout
+
+    assert " 403 " in asks(path).splitlines()[0]
+    assert "nothing is different" in asks("/api/reload?dry_run=1")
+    assert ask(daemon.door, path, method="POST").status == 200
+    reply = ask(daemon.door, f"/api/reload?path={daemon.path}", method="POST")
+    assert reply.status == 400 and "path goes with dry_run" in reply.error
 
 
 # Under load.
@@ -588,6 +704,20 @@ def test_a_listener_goes_while_clients_queue(stage, workers, banners):
     for client in clients:
         assert says(client) == "A"
     wait_for(lambda: refuses(address), 5, "the port is closed")
+
+
+def test_one_goes_a_moment_after_the_other(stage, banners):
+    """And neither is forgotten over the other."""
+    some = to(banners[0])
+    sections = {**some, "listener b": listener(upstream="a"),
+                "listener c": listener(upstream="a")}
+    daemon = Changing(stage, sections)
+    ports = [daemon.proxy.address(name)[1] for name in "bc"]
+    for name in "bc":
+        del sections[f"listener {name}"]
+        daemon.reload(sections)
+    for port in ports:
+        wait_for(lambda: is_free(port), 5, "it goes")
 
 
 def test_who_is_on_the_way_still_comes(stage):
@@ -810,6 +940,40 @@ def test_options_of_ip_are_nothing_to_a_path(stage, banners):
         assert sock.recv(1) == b"B"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_mode_and_owner_of_a_path_that_stays(stage, banners):
+    path = stage.keep(Folder()) / "a.sock"
+    bind = {"bind": f"unix:{path}"}
+    more = {"upstream a": upstream(banners[0])}
+    daemon = Changing(stage, {"listener a": {**bind, "socket_mode": "0600"},
+                              **more})
+
+    def mode_and_owner():
+        found = os.stat(path)
+        return found.st_mode & 0o777, found.st_uid
+
+    assert mode_and_owner() == (0o600, 0)
+    sections = {"listener a": {**bind, "socket_mode": "0666",
+                               "socket_owner": "nobody"}, **more}
+    daemon.reload(sections)
+    assert mode_and_owner() == (0o666, pwd.getpwnam("nobody").pw_uid)
+    os.chmod(path, 0o640)       # who says the same is not touched
+    daemon.reload({**sections, "listener b": listener(upstream="a")})
+    assert mode_and_owner()[0] == 0o640
+
+
+def test_a_socket_without_a_path_stays(stage, banners):
+    name = f"sluice-test-{os.getpid()}"
+    bind = {"bind": f"unix:@{name}"}
+    more = {"upstream a": upstream(banners[0])}
+    daemon = Changing(stage, {"listener a": bind, **more})
+    daemon.reload({"listener a": {**bind, "idle_timeout": "1h"}, **more})
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(f"\0{name}")
+        assert sock.recv(1) == b"A"
+    assert "warning: listener" not in daemon.proxy.log
+
+
 UNLISTEN = {"on_no_server": "unlisten", "check": "tcp",
             "check_interval": "100ms", "check_fall": 1}
 
@@ -825,6 +989,21 @@ def test_a_port_that_is_shut_opens_for_another_listener(stage, banners):
     daemon.reload({"listener b": bind, "upstream b": upstream(banners[1])})
     wait_for(lambda: not is_shut(address), 5, "it listens")
     assert says(stage.connect(address)) == "B"
+
+
+def test_a_listener_that_leads_to_who_is_down_is_shut(stage, banners):
+    """Not because of a server: it is the listener that leads elsewhere now."""
+    address = "127.0.0.1", quiet_port()
+    bind = {"bind": "%s:%d" % address}
+    upstreams = {"upstream a": upstream(banners[0]), "upstream b": {
+        "server": f"127.0.0.1:{banners[1].port} name=x",
+        "on_no_server": "unlisten"}}
+    daemon = Changing(stage, {"listener a": bind, **upstreams})
+    assert daemon.ctl("server", "b/x", "down").returncode == 0
+    daemon.reload({"listener a": {**bind, "upstream": "b"}, **upstreams})
+    wait_for(lambda: is_shut(address), 5, "it refuses")
+    daemon.reload({"listener a": bind, **upstreams})
+    wait_for(lambda: not is_shut(address), 5, "it listens")
 
 
 def test_a_new_port_of_a_listener_that_is_shut_is_shut(stage):
