@@ -8,7 +8,7 @@ import pytest
 
 from lib.admin import Folder, ask, find_doors
 from lib.marks import both_crews
-from lib.peers import FIN, RST, echo
+from lib.peers import FIN, RST, BusyServer, echo
 from lib.programs import free_port
 from lib.scrape import scrape
 from lib.stage import section
@@ -258,8 +258,8 @@ def test_a_server(stage, workers):
     assert re.search(r"^server u/a DRAINS.* 0 left$", place.says("servers"),
                      re.M)
     drain, = place.drains
-    assert (drain["upstream"], drain["server"], drain["left"]) == \
-        ("u", "a", 0)
+    assert (drain["upstream"], drain["server"], drain["left"],
+            drain["left_ms"]) == ("u", "a", 0, None)
     assert scrape(place.proxy.tcp).get(
         "sluice_server_drained", upstream="u", name="a",
         server="127.0.0.1:%d" % place.servers[0].port) == 1
@@ -308,6 +308,69 @@ def test_who_is_down_stays_down(stage):
     place.drain("upstream", "u")
     place.drain("upstream", "u", "--cancel")
     assert {place.server_of(place.client()) for _ in range(4)} == {"a"}
+
+
+def test_those_of_a_server_that_is_down_stay(stage):
+    """It is down by another word, and not drained with its upstream."""
+    place = Place(stage)
+    found = place.by_server(12)
+    place.says("server", "u/b", "down")
+    place.drain("upstream", "u", "--rate", "200/s")
+    for client in found["a"]:
+        assert client.read_all() == (b"", RST)
+    place.proxy.wait_for_line("^upstream u: drained, ")
+    assert place.drains[0]["left"] == 0
+    assert all(map(works, found["b"]))
+
+
+def test_who_is_on_the_way_to_a_drained_server_leaves_as_well(stage):
+    """As soon as he has come there; whoever has no server yet stays."""
+    busy = stage.keep(BusyServer())
+    door = stage.keep(Folder()) / "ctl.sock"
+    proxy = find_doors(stage.sluice(
+        section("global", {"workers": 1, "admin_socket": door}) +
+        section("listener", {"bind": "127.0.0.1:0"}) +
+        section("upstream", {"server": f"127.0.0.1:{busy.port} name=a",
+                             "connect_timeout": "20s"})))
+    client = stage.connect(proxy)
+    wait_for(lambda: "connect" in {s["phase"] for s in ask(
+        proxy.unix, "/api/sessions").json["sessions"]}, 5, "it connects")
+    assert ctl("drain", "server", "default/a", "--rate", "100/s", "--socket",
+               door).returncode == 0
+    nothing_happens_for(0.7, client.events, "an end")
+    busy.release()
+    assert client.read_all() == (b"", RST)
+    assert proxy.record(client).cause.startswith("the server is drained")
+
+
+def test_several_are_drained_at_once(stage):
+    """Each by itself, though names are the same; one that is said again takes
+    the place of the one before."""
+    server = stage.server(echo)
+    daemon = Changing(stage, {
+        "listener a": {"bind": "127.0.0.1:0"}, "upstream a": {"server": [
+            f"127.0.0.1:{server.port} name=x",
+            f"127.0.0.1:{server.port + 1} name=y"]}})
+
+    def drains():
+        return [(d.get("listener"), d.get("upstream"), d.get("server"),
+                 d["rate"]) for d in
+                ask(daemon.door, "/api/status").json["drains"]]
+
+    listener, upstream = ("a", None, None, None), (None, "a", None, None)
+    x, y = (None, "a", "x", None), (None, "a", "y", None)
+    for words in (("listener", "a"), ("upstream", "a"), ("server", "a/x"),
+                  ("server", "a/y")):
+        assert daemon.ctl("drain", *words).returncode == 0
+    assert drains() == [listener, upstream, x, y]
+    assert daemon.ctl("drain", "server", "a/x", "--rate", "5/s",
+                      "--cancel").returncode == 0
+    assert drains() == [listener, upstream, y]
+    assert daemon.ctl("drain", "server", "a/y", "--rate",
+                      "5/s").returncode == 0
+    assert drains() == [listener, upstream, (None, "a", "y", "5/s")]
+    assert daemon.ctl("drain", "upstream", "a", "--cancel").returncode == 0
+    assert drains() == [listener]
 
 
 # All of it.
@@ -379,6 +442,36 @@ def test_a_drain_survives_a_reload(stage):
     place.drain("listener", "pg", "--cancel")
     place.wait_until_served()
     assert works(place.client())
+
+
+def test_a_server_that_comes_to_a_drained_upstream_is_drained(stage):
+    place = Place(stage)
+    place.reload(servers="a")
+    place.drain("upstream", "u")
+    place.reload(servers="ab")
+    rows = ask(place.proxy.unix, "/api/servers").json["servers"]
+    assert {r["name"]: r["state"] for r in rows if r["upstream"] == "u"} == \
+        {"a": "drain", "b": "drain"}
+
+
+def test_one_that_goes_while_it_begins_to_refuse(stage):
+    """Its sockets are closed all the same."""
+    place = Place(stage, 3)
+    sockets = place.proxy.sockets
+    place.drain("listener", "web")
+    place.reload(listeners=["pg"])
+    wait_for(lambda: place.proxy.sockets <= sockets - 3, 5, "they are closed")
+
+
+def test_another_drain_timeout_is_for_who_is_removed_then(stage):
+    place = Place(stage, check="tcp", on_down="drain")
+    found = place.by_server(6)
+    place.globals["drain_timeout"] = "500ms"
+    place.reload()
+    place.reload(servers="b")
+    for client in found["a"]:
+        assert client.read_all() == (b"", RST)
+    assert all(map(works, found["b"]))
 
 
 def test_who_is_gone_is_not_drained(stage):

@@ -49,6 +49,22 @@ def test_who_refuses_is_left_out_for_a_while(stage, workers):
         server="%s:%d" % servers[1].address) == 2
 
 
+def test_who_is_left_out_is_not_when_nobody_is_any_more(stage):
+    servers = mortals(stage, 2)
+    proxy = watching(stage, servers, eject_time="30s")
+    servers[0].down()
+    wait_for(lambda: shares(stage, proxy, 4) and states(proxy) ==
+             ["ejected", "up"], 5, "ejected")
+    servers[0].up()
+    text = proxy.config.replace("eject_after = 3\neject_time = 30s\n", "")
+    assert text != proxy.config
+    (proxy.folder / "proxy.ini").write_text(text)
+    assert ctl("reload", "--socket", proxy.unix).returncode == 0
+    wait_for_states(proxy, "up", "up")
+    proxy.wait_for_line("is up after .*: eject_after is off; 2 of 2 are up$")
+    assert set(shares(stage, proxy)) == {"0", "1"}
+
+
 def test_no_session_tries_it_meanwhile(stage):
     servers = mortals(stage, 2)
     proxy = watching(stage, servers, eject_time="30s")

@@ -6,7 +6,7 @@ import datetime
 from lib.admin import Folder, ask, find_doors, watched
 from lib.marks import both_crews
 from lib.mortal import Mortal
-from lib.peers import FIN, RST, echo
+from lib.peers import FIN, RST, BusyServer, echo
 from lib.stage import section
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 from test_health import FAST, states, wait_for_states
@@ -122,6 +122,35 @@ def test_who_is_back_in_time_keeps_its_sessions(stage):
     nothing_happens_for(2.2, lambda: proxy.records, "a session ends")
     for client in found[0]:
         assert works(client)
+
+
+def test_without_a_limit_they_stay(stage):
+    proxy = pair(stage, on_down="drain", drain_timeout="off")
+    found = clients_of(stage, proxy)
+    down(proxy)
+    nothing_happens_for(1, lambda: proxy.records, "a session ends")
+    for client in found[0]:
+        assert works(client)
+
+
+def test_who_is_on_the_way_goes_to_another(stage):
+    """Nobody ends him, as those that are there."""
+    busy, server = stage.keep(BusyServer()), stage.server(echo)
+    door = stage.keep(Folder()) / "ctl.sock"
+    proxy = find_doors(stage.sluice(
+        section("global", {"workers": 1, "admin_socket": door}) +
+        section("listener", {"bind": "127.0.0.1:0"}) +
+        section("upstream", {"server": [f"127.0.0.1:{busy.port} name=a",
+                                        f"127.0.0.1:{server.port} name=b"],
+                             "balance": "first", "on_down": "kill",
+                             "connect_timeout": "1s"})))
+    client = stage.connect(proxy)
+    wait_for(lambda: "connect" in {s["phase"] for s in ask(
+        proxy.unix, "/api/sessions").json["sessions"]}, 5, "it connects")
+    assert ask(proxy.unix, "/api/servers/default/a?state=down",
+               "POST").status == 200
+    assert works(client)
+    assert not proxy.records
 
 
 def test_by_hand(stage):

@@ -180,6 +180,32 @@ def test_a_unix_socket_is_kept_with_its_path(service):
         sock=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     client.send_and_fin(b"hello")
     assert client.read_all() == (b"hello", FIN)
+    service.systemctl("stop")
+    assert not (service.computer.root / path).exists()
+
+
+def test_a_port_that_the_kernel_chose_is_kept(service):
+    service.configure(service.server(echo), bind="127.0.0.1:0",
+                      more="workers = 2")
+    service.systemctl("start")
+    port = int(service.wait_for_message(r"bound 127\.0\.0\.1:(\d+)$")[1][1])
+    service.systemctl("restart")
+    assert kept(service) == 2
+    client = service.connect(("127.0.0.1", port))
+    client.send_and_fin(b"hello")
+    assert client.read_all() == (b"hello", FIN)
+
+
+def test_what_was_drained_is_not_after_a_restart(service):
+    service.configure(service.server(echo), more="workers = 2")
+    service.systemctl("start")
+    service.computer.run("sluice", "ctl", "drain", "listener", "default")
+    wait_for(lambda: not service.accepts(), 5, "it refuses")
+    service.systemctl("restart")
+    for _ in range(8):          # in whichever queue
+        client = service.connect()
+        client.send_and_fin(b"hello")
+        assert client.read_all() == (b"hello", FIN)
 
 
 def test_a_path_that_was_removed_is_made_anew(service):

@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -106,6 +108,101 @@ test_order_and_keys_of_a_list(void **state)
 	    "order upstream a server - -;");
 }
 
+/* The same range, and no longer the same rule. */
+static void
+test_another_key_of_a_list(void **state)
+{
+	(void)state;
+	assert_diff("[listener a]\nbind = 127.0.0.1:2\ndeny = 10.1.0.0/16\n"
+	    REST, "[listener a]\nbind = 127.0.0.1:2\nallow = 10.1.0.0/16\n"
+	    REST, "item listener a deny 10.1.0.0/16 -;"
+	    "item listener a allow - 10.1.0.0/16;");
+}
+
+static void
+test_longer_and_shorter_lists(void **state)
+{
+	static const char one[] = "[listener a]\nbind = 127.0.0.1:2\n" REST;
+	static const char two[] = "[listener a]\nbind = 127.0.0.1:2\n"
+	    "bind = 127.0.0.1:3\n" REST;
+
+	(void)state;
+	assert_diff(one, two, "item listener a bind - 127.0.0.1:3;");
+	assert_diff(two, one, "item listener a bind 127.0.0.1:3 -;");
+}
+
+static void
+test_what_is_not_set(void **state)
+{
+	static const char without[] = "[listener a]\nbind = 127.0.0.1:2\n"
+	    REST;
+	static const char with[] = "[listener a]\nbind = 127.0.0.1:2\n"
+	    "interface = lo\n" REST;
+
+	(void)state;
+	assert_diff(without, with, "value listener a interface - lo;");
+	assert_diff(with, without, "value listener a interface lo -;");
+}
+
+static void
+write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* A listener with a list of addresses in a file beside its own. */
+static struct config *
+config_with_list(const char *folder, const char *more, const char *list)
+{
+	char ini[64], path[64], text[256];
+	struct config_source source = { .path = ini };
+	struct config_errors errors = { 0 };
+	struct config *config;
+
+	snprintf(ini, sizeof(ini), "%s/proxy.ini", folder);
+	snprintf(path, sizeof(path), "%s/list", folder);
+	snprintf(text, sizeof(text), "[listener a]\nbind = 127.0.0.1:2\n"
+	    "deny = file:list\n%s" REST, more);
+	write_text(ini, text);
+	write_text(path, list);
+	config = config_load(&source, &errors);
+	config_errors_free(&errors);
+	assert_non_null(config);
+	unlink(ini);
+	unlink(path);
+	return config;
+}
+
+/* What a file holds is told where nothing else of the listener is. */
+static void
+test_files(void **state)
+{
+	char folder[] = "/tmp/diff-XXXXXX", told[512] = "";
+	struct config *before, *same, *after, *both;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	before = config_with_list(folder, "", "192.0.2.1\n");
+	same = config_with_list(folder, "", "# the one\n192.0.2.1\n");
+	after = config_with_list(folder, "", "192.0.2.2\n");
+	both = config_with_list(folder, "idle_timeout = 1h\n", "192.0.2.2\n");
+	assert_int_equal(config_diff(before, before, same, NULL, NULL), 0);
+	assert_int_equal(config_diff(before, before, after, tell, told), 1);
+	assert_string_equal(told, "file listener a allow, deny - -;");
+	told[0] = '\0';
+	assert_int_equal(config_diff(before, before, both, tell, told), 1);
+	assert_string_equal(told, "value listener a idle_timeout 24h 1h;");
+	config_free(before);
+	config_free(same);
+	config_free(after);
+	config_free(both);
+	rmdir(folder);
+}
+
 static void
 test_sections(void **state)
 {
@@ -146,6 +243,10 @@ main(void)
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_values_and_items),
 		cmocka_unit_test(test_order_and_keys_of_a_list),
+		cmocka_unit_test(test_another_key_of_a_list),
+		cmocka_unit_test(test_longer_and_shorter_lists),
+		cmocka_unit_test(test_what_is_not_set),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_what_takes_a_restart),
 	};

@@ -290,6 +290,25 @@ never_waits(void **state)
 	close(fd);
 }
 
+/* But what must not be lost is offered for a while. */
+static void
+descriptors_are_offered_for_a_moment(void **state)
+{
+	uint64_t before;
+	char name[64];
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "@notify-test/%d", (int)getpid());
+	fd = manager(name);
+	for (int i = 0; i < 100000 && logged[0] == '\0'; i++)
+		notify_status("still here");
+	before = clock_ms();
+	assert_int_equal(notify_fds("FDSTORE=1\nFDNAME=a", &fd, 1), -EAGAIN);
+	assert_true(clock_ms() - before >= 90);
+	close(fd);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, log_to_us, log_to_stderr)
 
@@ -306,6 +325,7 @@ main(void)
 		TEST(a_long_status_is_cut),
 		TEST(says_that_nobody_hears),
 		TEST(never_waits),
+		TEST(descriptors_are_offered_for_a_moment),
 	};
 
 	return cmocka_run_group_tests_name("notify", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
@@ -133,6 +134,55 @@ nobody_makes_up_for_a_pause(void **state)
 	assert_in_range(pace_due(&l.pace, NOW + 60000, 1000), 25, 27);
 }
 
+/* Nor for the time before the last tenth, in which nobody had to. */
+static void
+the_last_tenth_counts_by_itself(void **state)
+{
+	struct leaving l;
+
+	(void)state;
+	begin(&l, 1000, 0, 0, 10000);
+	assert_in_range(pace_due(&l.pace, NOW + 9100, 1000), 105, 115);
+	begin(&l, 1000, 1, 1000, 10000);
+	l.pace.looked = NOW + 8000;
+	assert_in_range(pace_due(&l.pace, NOW + 9100, 1000), 105, 115);
+}
+
+static void
+what_is_not_taken_is_still_due(void **state)
+{
+	struct leaving l;
+
+	(void)state;
+	begin(&l, 1000, 100, 1000, PACE_NEVER);
+	assert_int_equal(pace_due(&l.pace, NOW + 105, 1000), 10);
+	pace_took(&l.pace, 4);
+	assert_int_equal(pace_due(&l.pace, NOW + 105, 1000), 6);
+	pace_took(&l.pace, 6);
+	assert_int_equal(pace_due(&l.pace, NOW + 112, 1000), 1);
+	pace_took(&l.pace, 50);
+	assert_int_equal(pace_due(&l.pace, NOW + 112, 1000), 0);
+}
+
+/* Between two looks: neither all the time nor hardly ever, and never beyond the
+ * deadline; those of several drains come to lie apart. */
+static void
+a_look_comes_in_time(void **state)
+{
+	struct leaving l;
+
+	(void)state;
+	begin(&l, 1000, 1000000, 1000, PACE_NEVER);
+	assert_int_equal(pace_wait(&l.pace, NOW, 1000, 0), 10);
+	assert_in_range(pace_wait(&l.pace, NOW, 1000, UINT32_MAX), 29, 30);
+	begin(&l, 1000, 1, 3600000, PACE_NEVER);
+	assert_int_equal(pace_wait(&l.pace, NOW, 1000, 0), 500);
+	begin(&l, 1000, 0, 0, 10000);
+	assert_int_equal(pace_wait(&l.pace, NOW, 1000, 7), 9000);
+	assert_int_equal(pace_wait(&l.pace, NOW + 9998, 1, UINT32_MAX), 2);
+	assert_int_equal(pace_wait(&l.pace, NOW + 10000, 1, UINT32_MAX), 0);
+}
+
 static void
 with_neither_it_takes_somebody_else(void **state)
 {
@@ -155,6 +205,9 @@ main(void)
 		cmocka_unit_test(what_is_left_leaves_at_the_deadline),
 		cmocka_unit_test(a_rate_that_is_faster_holds_in_the_last_tenth),
 		cmocka_unit_test(nobody_makes_up_for_a_pause),
+		cmocka_unit_test(the_last_tenth_counts_by_itself),
+		cmocka_unit_test(what_is_not_taken_is_still_due),
+		cmocka_unit_test(a_look_comes_in_time),
 		cmocka_unit_test(with_neither_it_takes_somebody_else),
 	};
 

@@ -73,6 +73,45 @@ names_go_with_descriptors(void **state)
 	assert_int_equal(fcntl(3, F_GETFD), -1);
 }
 
+/* Which is not what a unit of that name would have. */
+static void
+what_was_kept_for_us_has_no_name_of_a_unit(void **state)
+{
+	struct passed p;
+	char names[64];
+
+	(void)state;
+	put_socket(3, true);
+	put_socket(4, true);
+	pass(&p, "2", "sluice/127.0.0.1+80:web", getpid());
+	assert_string_equal(passed_names(&p, names, sizeof(names)), "web");
+	close(p.sockets[1].fd);
+	p.sockets[1].fd = -1;
+	assert_null(passed_next(&p, "web", NULL));
+	passed_done(&p);
+}
+
+/* A listening socket, of messages. */
+static void
+who_listens_for_no_stream(void **state)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct passed p;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(sa_family_t)),
+	    0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(dup2(fd, 3), 3);
+	if (fd != 3)
+		close(fd);
+	pass(&p, "1", "web", getpid());
+	assert_false(passed_listens(passed_next(&p, "web", NULL)));
+	passed_done(&p);
+}
+
 static void
 fewer_names_than_descriptors(void **state)
 {
@@ -169,6 +208,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_go_with_descriptors),
+		cmocka_unit_test(what_was_kept_for_us_has_no_name_of_a_unit),
+		cmocka_unit_test(who_listens_for_no_stream),
 		cmocka_unit_test(fewer_names_than_descriptors),
 		cmocka_unit_test(what_is_not_ours),
 		cmocka_unit_test(a_name_says_what_was_bound),

@@ -183,6 +183,27 @@ one_that_goes_is_in_the_way_of_nobody(void **state)
 	assert_non_null(found(rig, &first, 80));
 }
 
+/* Nobody takes that long to close it. */
+static void
+one_that_went_long_ago_is_forgotten(void **state)
+{
+	struct rig *rig = *state;
+	struct port *port = add(rig, &first, 80);
+
+	add_socket(rig, port, 1, 6);
+	for (int i = 0; i < 2; i++)
+		ports_commit(&rig->ports);
+	assert_int_equal(port->state, PORT_LEFT);
+	assert_int_equal(port->nsockets, 0);
+	port->left -= 1000;
+	ports_commit(&rig->ports);
+	assert_true(ports_have_number(&rig->ports, 80));
+	port->left = 0;
+	assert_false(ports_have_number(&rig->ports, 80));
+	ports_commit(&rig->ports);
+	assert_true(TAILQ_EMPTY(&rig->ports.list));
+}
+
 static bool
 same(const struct listener_conf *a, const struct listener_conf *b,
     const struct addr *addr, bool dual)
@@ -240,6 +261,7 @@ main(void)
 		ON_RIG(one_that_is_not_to_be_after_all),
 		ON_RIG(each_worker_is_told_of_its_own),
 		ON_RIG(one_that_goes_is_in_the_way_of_nobody),
+		ON_RIG(one_that_went_long_ago_is_forgotten),
 		cmocka_unit_test(what_makes_another_socket),
 	};
 
