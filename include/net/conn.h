@@ -33,7 +33,8 @@ struct conn {
 	bool	     shut;	/* our own FIN was sent, or the close does */
 };
 
-/* The events above; bases need EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE. */
+/* The events above; bases need EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE.  NULL
+ * without memory or descriptors: errno says which. */
 struct event_base *conn_base_new(void);
 
 /* Takes the fd over and registers it, after connect(2).  libevent then calls

@@ -62,7 +62,8 @@ struct shared {
 static_assert(sizeof(struct shared) - offsetof(struct shared, log_asleep) ==
     LINE, "log_asleep has company on its line");
 
-/* Makes a worker that does not run yet; NULL without memory. */
+/* Makes a worker that does not run yet.  NULL without memory or descriptors:
+ * errno says which. */
 struct worker *worker_new(struct shared *, unsigned index);
 int	       worker_start(struct worker *); /* 0 or -errno */
 

@@ -103,15 +103,18 @@ static int
 unix_group(const struct config *config, const struct identity *id, gid_t *gid)
 {
 	const char *name = config->global.admin_group;
-	char place[CONFIG_PLACE];
+	char place[CONFIG_PLACE], why[IDENTITY_WHY];
+	int error;
 
 	*gid = id->gid;
-	if (name == NULL || identity_find_group(name, gid))
+	if (name == NULL)
 		return 0;
-	log_error(0, "%s: there is no admin_group '%s' on this machine",
-	    config_place(config, config_global_origin(config, "admin_group"),
-	    place), name);
-	return -ENOENT;
+	error = identity_find_group(name, gid);
+	if (error < 0)
+		log_error(0, "%s: %s", config_place(config,
+		    config_global_origin(config, "admin_group"), place),
+		    identity_why("admin_group", name, error, why));
+	return error;
 }
 
 /* It listens from the first moment, since a path that does not looks stale to

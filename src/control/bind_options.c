@@ -16,14 +16,14 @@
 
 static int
 options_unknown(const struct config *config, const struct listener_conf *l,
-    const char *what, const char *name)
+    const char *what, const char *name, int error)
 {
-	char place[CONFIG_PLACE];
+	char place[CONFIG_PLACE], why[IDENTITY_WHY];
 
-	log_error(0, "%s: listener %s: there is no %s '%s' on this machine "
-	    "(socket_owner)", config_place(config, l->origin, place), l->name,
-	    what, name);
-	return -ENOENT;
+	log_error(0, "%s: listener %s: %s (socket_owner)",
+	    config_place(config, l->origin, place), l->name,
+	    identity_why(what, name, error, why));
+	return error;
 }
 
 static int
@@ -31,12 +31,14 @@ options_find_owner(struct sock_owner *owner, const struct config *config,
     const struct listener_conf *l)
 {
 	const char *user = l->socket_owner.user, *group = l->socket_owner.group;
+	int error;
 
 	*owner = (struct sock_owner){ (uid_t)-1, (gid_t)-1 };
-	if (user != NULL && !identity_find_uid(user, &owner->uid))
-		return options_unknown(config, l, "user", user);
-	if (group != NULL && !identity_find_group(group, &owner->gid))
-		return options_unknown(config, l, "group", group);
+	if (user != NULL && (error = identity_find_uid(user, &owner->uid)) < 0)
+		return options_unknown(config, l, "user", user, error);
+	if (group != NULL && (error = identity_find_group(group,
+	    &owner->gid)) < 0)
+		return options_unknown(config, l, "group", group, error);
 	return 0;
 }
 

@@ -121,6 +121,17 @@ control_max_sessions(const struct config *config, size_t nworkers)
 	    nworkers);
 }
 
+/* What could not be made just now, while errno still has libc's word for what
+ * there is too little of. */
+static int
+control_lacks(const char *what)
+{
+	int error = sock_is_short(-errno) ? -errno : -ENOMEM;
+
+	log_error(error, "cannot start %s", what);
+	return error;
+}
+
 static int
 control_make_crew(struct control *c)
 {
@@ -129,15 +140,16 @@ control_make_crew(struct control *c)
 
 	c->crew = crew_new(c->config, nworkers, control_max_sessions(
 	    c->config, nworkers));
+	if (c->crew == NULL)
+		return control_lacks("the workers");
 	c->base = conn_base_new();
-	if (c->crew == NULL || c->base == NULL)
-		return -ENOMEM;
+	if (c->base == NULL)
+		return control_lacks("the event loop");
 	crew_shared(c->crew)->max_pipes = host_max_pipes(fds, nworkers);
-	return control_add_events(c);
+	return control_add_events(c) < 0 ? control_lacks("the event loop") : 0;
 }
 
-/* Logs, accounts, the pid file: what must be right before a port is touched.
- * Says itself what is wrong. */
+/* Logs and accounts.  Says itself what is wrong. */
 static int
 control_open(struct control *c)
 {
@@ -150,14 +162,24 @@ control_open(struct control *c)
 	    "of the command line");
 	for (size_t i = 1; i < config->nfiles; i++)
 		log_info("config %s, included", config->files[i]);
-	error = identity_find(config, &c->identity);
-	if (error < 0)
-		return error;
-	c->pid_fd = pidfile_open(config);
-	if (c->pid_fd > 0 && (c->pid_path = strdup(
-	    config->global.pid_file)) == NULL)
-		return -ENOMEM;
-	return c->pid_fd < 0 ? c->pid_fd : 0;
+	return identity_find(config, &c->identity);
+}
+
+/* Before a port is touched; but libevent, where it has no descriptors, ends the
+ * process, and would leave the file. */
+static int
+control_hold_pid(struct control *c)
+{
+	const char *path = c->config->global.pid_file;
+
+	c->pid_fd = pidfile_open(c->config);
+	if (c->pid_fd <= 0)
+		return c->pid_fd;
+	c->pid_path = strdup(path);
+	if (c->pid_path != NULL)
+		return 0;
+	log_error(-ENOMEM, "pid_file %s", path);
+	return -ENOMEM;
 }
 
 /* All ports, while we may; then nobody special any more; then threads. */
@@ -196,34 +218,42 @@ control_begin(struct control *c)
 }
 
 static int
-control_serve(struct control *c)
+control_start_log(struct control *c)
 {
 	int error = logwriter_start(crew_shared(c->crew));
 
 	if (error < 0)
-		return error;
+		log_error(error, "cannot start the log writer");
+	return error;
+}
+
+/* What watches over servers and sessions, and lets operators in. */
+static int
+control_serve(struct control *c)
+{
 	c->servers = servers_new(c->base, c->config,
 	    crew_shared(c->crew)->waits);
 	if (c->servers == NULL)
-		return -ENOMEM;
+		return control_lacks("the list of servers");
 	c->resolver = resolver_new(c->base, c->snapshot, c->crew, c->servers);
+	if (c->resolver == NULL)
+		return control_lacks("the resolver");
 	c->rates = rates_new(c->base, c->crew);
 	c->pulse = pulse_new(c->base, c->crew, &c->config);
-	if (c->resolver == NULL || c->rates == NULL || c->pulse == NULL)
-		return -ENOMEM;
+	if (c->rates == NULL || c->pulse == NULL)
+		return control_lacks("to count");
 	c->tours = tours_new(c->base, c->crew);
 	if (c->tours == NULL)
-		return -ENOMEM;
+		return control_lacks("to look at sessions");
 	servers_set_tours(c->servers, c->tours);
 	stop_set_tours(&c->stop, c->tours);
 	c->doors = doors_new(c->base, c->config, c->crew, c->servers);
 	if (c->doors == NULL)
-		return -ENOMEM;
+		return control_lacks("to close listeners");
 	servers_set_doors(c->servers, c->doors);
 	servers_set_missed(c->servers, control_missed, c);
-	error = events_open(c->base);
-	if (error < 0)
-		return error;
+	if (events_open(c->base) < 0)
+		return control_lacks("the stream of events");
 	c->view = (struct admin_view){ .control = c, .reload = &c->reload,
 		.generations = &c->generations,
 		.config = c->config, .crew = c->crew,
@@ -236,10 +266,10 @@ control_serve(struct control *c)
 	c->reload.last_wall = c->view.started_wall;
 	c->view.drains = c->drains = drains_new(c->base, &c->view);
 	if (c->drains == NULL)
-		return -ENOMEM;
+		return control_lacks("to drain");
 	reserve_open();
 	c->admin = admin_new(c->base, &c->sockets, &c->view);
-	return c->admin == NULL ? -ENOMEM : 0;
+	return c->admin == NULL ? control_lacks("the admin server") : 0;
 }
 
 /* In the background that is only so where somebody asked for it. */
@@ -259,10 +289,12 @@ control_ready(struct control *c)
 {
 	int error = pidfile_write(c->pid_fd);
 
-	if (error == 0)
-		error = watchdog_start(&c->watchdog, c->base, c->pulse);
-	if (error < 0)
+	if (error < 0) {
+		log_error(error, "cannot write pid_file %s", c->pid_path);
 		return error;
+	}
+	if (watchdog_start(&c->watchdog, c->base, c->pulse) < 0)
+		return control_lacks("the watchdog");
 	greet(c);
 	bind_tell_unused(&c->ports);
 	ports_store(&c->ports);
@@ -274,27 +306,23 @@ control_ready(struct control *c)
 	return 0;
 }
 
+/* Whoever fails has said why. */
 static int
 control_start(struct control *c)
 {
 	int error = control_open(c);
 
-	if (error < 0)
-		return error;
-	error = control_make_crew(c);
-	if (error < 0) {
-		log_error(error, "cannot start");
-		return error;
-	}
-	error = control_begin(c);
-	if (error < 0)
-		return error;
-	error = control_serve(c);
 	if (error == 0)
-		error = control_ready(c);
-	if (error < 0)
-		log_error(error, "cannot start");
-	return error;
+		error = control_make_crew(c);
+	if (error == 0)
+		error = control_hold_pid(c);
+	if (error == 0)
+		error = control_begin(c);
+	if (error == 0)
+		error = control_start_log(c);
+	if (error == 0)
+		error = control_serve(c);
+	return error < 0 ? error : control_ready(c);
 }
 
 static void

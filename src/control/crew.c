@@ -62,6 +62,7 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 {
 	struct crew *crew = line_alloc(sizeof(*crew));
 	struct shared *s;
+	int error;
 
 	if (crew == NULL)
 		return NULL;
@@ -87,7 +88,9 @@ crew_new(const struct config *config, size_t nworkers, uint64_t max_sessions)
 	crew->drain = mails_new(nworkers, MAIL_DRAIN);
 	crew->kill = mails_new(nworkers, MAIL_KILL);
 	if (!crew_complete(crew)) {
+		error = errno;
 		crew_free(crew);
+		errno = error;
 		return NULL;
 	}
 	crew_follow(crew, config);

@@ -6,7 +6,8 @@
 
 struct crew;
 
-/* Makes them, not running; NULL without memory. */
+/* Makes them, not running.  NULL without memory or descriptors: errno says
+ * which. */
 struct crew *crew_new(const struct config *, size_t nworkers,
     uint64_t max_sessions);
 void crew_free(struct crew *); /* joined, or never started */

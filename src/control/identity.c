@@ -15,14 +15,41 @@
 
 static int
 identity_unknown(const struct config *config, const char *key,
-    const char *name)
+    const char *name, int error)
 {
-	char place[CONFIG_PLACE];
+	char place[CONFIG_PLACE], why[IDENTITY_WHY];
 
-	log_error(0, "%s: there is no %s '%s' on this machine",
-	    config_place(config, config_global_origin(config, key), place),
-	    key, name);
-	return -ENOENT;
+	config_place(config, config_global_origin(config, key), place);
+	log_error(0, "%s: %s", place, identity_why(key, name, error, why));
+	return error;
+}
+
+const char *
+identity_why(const char *key, const char *name, int error, char *why)
+{
+	if (error == -ENOENT)
+		snprintf(why, IDENTITY_WHY, "there is no %s '%s' on this "
+		    "machine", key, name);
+	else
+		snprintf(why, IDENTITY_WHY, "cannot look up %s '%s': %s", key,
+		    name, strerror(-error));
+	return why;
+}
+
+/* Behind a look that found nothing: whether there is nothing, or we are short
+ * of something to look with (getpwnam(3), ERRORS). */
+static int
+identity_missing(void)
+{
+	switch (errno) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EIO:
+		return -errno;
+	default:
+		return -ENOENT;
+	}
 }
 
 /* Accounts may be numbers that have no name, as in containers. */
@@ -45,48 +72,69 @@ identity_take(struct identity *id, const struct passwd *account)
 	snprintf(id->name, sizeof(id->name), "%s", account->pw_name);
 }
 
-static bool
-identity_find_user(struct identity *id, const char *user)
+static int
+identity_find_number(struct identity *id, uid_t uid)
 {
-	const struct passwd *account = getpwnam(user);
-	unsigned long number;
+	const struct passwd *account;
 
-	if (account == NULL && identity_number(user, &number)) {
-		id->uid = (uid_t)number;
-		id->gid = (gid_t)number;
-		account = getpwuid(id->uid);
-		if (account == NULL)
-			return true;
-	}
+	errno = 0;
+	account = getpwuid(uid);
+	if (account == NULL && identity_missing() != -ENOENT)
+		return identity_missing();
+	id->uid = uid;
+	id->gid = (gid_t)uid;
 	if (account != NULL)
 		identity_take(id, account);
-	return account != NULL;
+	return 0;
 }
 
-bool
+static int
+identity_find_user(struct identity *id, const char *user)
+{
+	const struct passwd *account;
+	unsigned long number;
+	int error;
+
+	errno = 0;
+	account = getpwnam(user);
+	if (account != NULL) {
+		identity_take(id, account);
+		return 0;
+	}
+	error = identity_missing();
+	return error == -ENOENT && identity_number(user, &number) ?
+	    identity_find_number(id, (uid_t)number) : error;
+}
+
+int
 identity_find_uid(const char *name, uid_t *uid)
 {
 	struct identity id;
-	bool found = identity_find_user(&id, name);
+	int error = identity_find_user(&id, name);
 
-	if (found)
+	if (error == 0)
 		*uid = id.uid;
-	return found;
+	return error;
 }
 
-bool
+int
 identity_find_group(const char *name, gid_t *gid)
 {
-	const struct group *account = getgrnam(name);
+	const struct group *account;
 	unsigned long number;
+	int error;
 
-	if (account != NULL)
+	errno = 0;
+	account = getgrnam(name);
+	if (account != NULL) {
 		*gid = account->gr_gid;
-	else if (identity_number(name, &number))
-		*gid = (gid_t)number;
-	else
-		return false;
-	return true;
+		return 0;
+	}
+	error = identity_missing();
+	if (error != -ENOENT || !identity_number(name, &number))
+		return error;
+	*gid = (gid_t)number;
+	return 0;
 }
 
 static uint64_t
@@ -122,21 +170,41 @@ identity_stay(const struct config *config, const struct identity *wanted)
 		    "somebody else", config->global.user);
 }
 
+/* Root that is told nothing: without any such account it stays root, but not
+ * since we could not look. */
+static int
+identity_find_default(const struct config *config, struct identity *id)
+{
+	static const char *const names[] = { "sluice", "nobody" };
+	int error = -ENOENT;
+
+	for (size_t i = 0; i < 2 && error == -ENOENT; i++) {
+		error = identity_find_user(id, names[i]);
+		if (error < 0 && error != -ENOENT)
+			return identity_unknown(config, "user", names[i],
+			    error);
+	}
+	return 0;
+}
+
 int
 identity_find(const struct config *config, struct identity *id)
 {
 	const char *user = config->global.user, *group = config->global.group;
+	int error = 0;
 
 	*id = (struct identity){ .uid = geteuid(), .gid = getegid(),
 		.chosen = user != NULL,
 		.main = identity_main(config),
 		.workers = identity_workers(config) };
-	if (user != NULL && !identity_find_user(id, user))
-		return identity_unknown(config, "user", user);
-	if (user == NULL && geteuid() == 0 && !identity_find_user(id, "sluice"))
-		identity_find_user(id, "nobody");
-	if (group != NULL && !identity_find_group(group, &id->gid))
-		return identity_unknown(config, "group", group);
+	if (user != NULL && (error = identity_find_user(id, user)) < 0)
+		return identity_unknown(config, "user", user, error);
+	if (user == NULL && geteuid() == 0)
+		error = identity_find_default(config, id);
+	if (error < 0)
+		return error;
+	if (group != NULL && (error = identity_find_group(group, &id->gid)) < 0)
+		return identity_unknown(config, "group", group, error);
 	if (geteuid() != 0) {
 		identity_stay(config, id);
 		id->uid = geteuid();

@@ -83,8 +83,8 @@ reach_test(const struct config *config)
 	pid_t child;
 
 	if (geteuid() != 0 ||
-	    (user != NULL && !identity_find_uid(user, &uid)) ||
-	    (group != NULL && !identity_find_group(group, &gid)) ||
+	    (user != NULL && identity_find_uid(user, &uid) < 0) ||
+	    (group != NULL && identity_find_group(group, &gid) < 0) ||
 	    identity_find(config, &id) < 0 || !id.changes)
 		return;
 	fflush(stdout);

@@ -16,6 +16,7 @@ conn_base_new(void)
 {
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
+	int error;
 
 	if (config == NULL)
 		return NULL;
@@ -24,7 +25,9 @@ conn_base_new(void)
 	    event_config_require_features(config,
 	    EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0)
 		base = event_base_new_with_config(config);
+	error = errno;
 	event_config_free(config);
+	errno = error;
 	return base;
 }
 

@@ -256,6 +256,7 @@ struct worker *
 worker_new(struct shared *shared, unsigned index)
 {
 	struct worker *w = aligned_alloc(alignof(struct worker), sizeof(*w));
+	int error;
 
 	if (w == NULL)
 		return NULL;
@@ -274,7 +275,9 @@ worker_new(struct shared *shared, unsigned index)
 	    w->pools != NULL && w->routing != NULL &&
 	    worker_reserve_session(w) && worker_init_events(w) == 0)
 		return w;
+	error = errno;
 	worker_free(w);
+	errno = error;
 	return NULL;
 }
 

@@ -1,10 +1,12 @@
 """Catalogue cases 63, 88 and 107: the kernel has nothing left for us."""
 
 import os
+import pathlib
 import re
 import resource
 import select
 import signal
+import tempfile
 
 import pytest
 
@@ -92,6 +94,17 @@ def test_107_what_passes_costs_no_session(stage, calls):
         assert injection.count >= 4
 
 
+@plain
+@pytest.mark.parametrize("nth, who", [(1, "workers"), (4, "log writer")])
+def test_107_a_start_without_a_thread_is_told(stage, nth, who):
+    proxy = Proxy(stage.folder / "alone", TINY.format(1), prefix=[
+        "strace", "-f", "-o", "/dev/null", "-e", "trace=clone3", "-e",
+        f"inject=clone3:error=EAGAIN:when={nth}"])
+    assert proxy.wait(10) == 3
+    assert (f"\nerror: cannot start the {who}: Resource temporarily "
+            "unavailable\n") in proxy.log
+
+
 # 88: the whole machine is out of files.
 
 @both_crews
@@ -114,6 +127,73 @@ def test_88_without_files_on_the_machine_live_sessions_are_unharmed(
         assert not any(client.events() for client in waiting)
     assert all(echoes(client) for client in live + waiting)
     assert proxy.log.count("cannot accept") <= workers
+
+
+FEW = """[global]
+workers = 3
+{user}
+admin_socket = {folder}/admin
+pid_file = {folder}/pid
+log = file:{folder}/file
+[listener]
+bind = 127.0.0.1:0
+bind = unix:{folder}/socket
+[upstream]
+server = localhost:1
+"""
+
+
+def says_its_pid(folder):
+    """It does when it is ready."""
+    try:
+        return (folder / "pid").read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def start_with_few(folder, limit):
+    """(whether it starts, what it says on stderr until then)"""
+    proxy = Proxy(folder, FEW.format(
+        folder=folder, user="user = nobody" if os.geteuid() == 0 else ""),
+                  prefix=["prlimit", f"--nofile={limit}:{limit}"])
+    try:
+        wait_for(lambda: not proxy.alive or says_its_pid(folder), 10,
+                 "it has started, or not")
+        if proxy.alive:
+            proxy.signal(signal.SIGTERM)
+        code = proxy.wait(10)
+        assert code in (0, 1, 3), proxy.log
+        return code == 0, proxy.log
+    finally:
+        if proxy.alive:
+            proxy.process.kill()
+            proxy.process.wait()
+
+
+@pytest.fixture
+def open_folder():
+    """Where a daemon that is nobody any more finds its files, too."""
+    with tempfile.TemporaryDirectory(prefix="sluice-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o777)
+        yield folder
+
+
+@plain
+def test_88_a_start_without_files_is_told(open_folder):
+    """With more and more, from where it can be loaded: it serves, or it says of
+    what there are too few, and for what."""
+    for files in range(4, 100):
+        starts, log = start_with_few(open_folder, files)
+        if starts:
+            break
+        assert not (open_folder / "pid").exists()
+        said = [line for line in log.splitlines()
+                if re.match(r"(error|sluice): ", line)]
+        assert any("Too many open files" in line for line in said), log
+        assert not re.search("memory|there is no", log), log
+        assert not re.search("cannot start:", log), log
+    assert 10 < files < 99
 
 
 # 63: no memory.
