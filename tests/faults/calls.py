@@ -12,19 +12,20 @@ fputc fread free freeaddrinfo freeifaddrs fwrite gai_strerror getegid getenv get
 getgid gethostname getnameinfo getopt_long getpid getppid getprotobynumber
 getrusage getservbyname getservbyport_r gettimeofday getuid globfree gmtime_r inet_ntop
 inet_pton isatty kill lseek localtime_r malloc_usable_size mallopt memchr memcmp memcpy memmem memmove
-memrchr memset mmap munmap optarg opterr optind perror printf pthread_attr_destroy
+memrchr memset munmap optarg opterr optind perror printf pthread_attr_destroy
 pthread_attr_init pthread_attr_setdetachstate pthread_join
 pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock
-pthread_mutex_unlock pthread_sigmask puts qsort rand random readdir sendfile
-setvbuf sigaction sigaddset sigemptyset sigfillset signal sigprocmask snprintf sprintf
+pthread_mutex_unlock pthread_self pthread_setname_np pthread_sigmask puts qsort rand random readdir sendfile
+setvbuf sigaction sigaddset sigaltstack sigdelset sigemptyset sigfillset signal sigprocmask snprintf sprintf
 stderr stdout stpcpy strcasecmp strchr strchrnul strcmp strcpy strcspn strerror
 strerrordesc_np strftime strlen strncasecmp strncmp strncpy strnlen strpbrk
 strcasestr strrchr strsep strspn strstr strtod strtok_r strtol strtoll strtoul sysconf
-time timerfd_settime umask vasprintf vfprintf vsnprintf
+time timerfd_settime tzset umask unsetenv vasprintf vfprintf vsnprintf
 """.split())
 
+# Those of libseccomp are for a sandbox that no build with sanitizers has.
 OTHERS = re.compile(r"_|ev|EVUTIL_|bufferevent_|ini_|ares_|"
-                    "SSL_|TLS_|ERR_|OpenSSL_")
+                    "SSL_|TLS_|ERR_|OpenSSL_|seccomp_")
 
 
 def symbols(path, which):

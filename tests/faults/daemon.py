@@ -11,8 +11,9 @@ import threading
 import time
 
 from adopted import Adopted
+from manager import Manager, address_of, stored_name
 from page import Page
-from peers import Failure, answers
+from peers import Failure, answers, lets_in
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = ROOT / "build" / "faults" / "sluice"
@@ -20,6 +21,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
 from lib.proxy import SANITIZER, Proxy      # noqa: E402
 
+NOT_TOLD = "cannot notify the service manager"
 READY = re.compile(r"\b\d+ workers, at most ")
 START = 20              # seconds for a start, or its failure
 SHORTAGE = 1            # seconds that a shortage without an end lasts
@@ -60,18 +62,26 @@ class Daemon:
         self.page = Page.create(folder / "page")
         self.proxy = None
         self.timer = None
+        self.manager = None
         self.fds = 0
+
+    def manage(self):
+        """A service manager, of whom it knows from its start."""
+        self.manager = Manager(self.folder)
+        return self.manager
 
     @property
     def env(self):
         report = OPTIONS.format(self.folder / "report")
         return {"FAULTS": str(self.folder / "page"), "ASAN_OPTIONS": report,
                 "UBSAN_OPTIONS": report,
-                "LSAN_OPTIONS": "print_suppressions=0"}
+                "LSAN_OPTIONS": "print_suppressions=0",
+                **(self.manager.env if self.manager else {})}
 
     def start(self, args=()):
+        launch = self.manager.launch if self.manager else {}
         self.proxy = Proxy(self.folder, self.config, args,
-                           binary=str(BINARY), env=self.env)
+                           binary=str(BINARY), env=self.env, **launch)
         self.proxy.may_log_errors = True
 
     def start_in_background(self):
@@ -161,8 +171,25 @@ class Daemon:
         for address in self.place.listening:
             if not answers(address):
                 raise Failure(f"{address} serves nobody any more")
+        if self.manager is not None:
+            self.check_manager(self.place.listening[-1])
         self.check_descriptors()
         self.check_rest()
+
+    def check_manager(self, address):
+        """It knows that we are ready and alive, and keeps the sockets of that
+        address and of no other that came or went, unless this was said to have
+        failed."""
+        manager = self.manager
+        changing = {stored_name(self.place.going),
+                    stored_name(self.place.coming)}
+        wait_for(lambda: manager.state == "READY", 10, "READY was heard")
+        beats = manager.beats
+        wait_for(lambda: manager.beats > beats, 10, "WATCHDOG is heard")
+        if NOT_TOLD not in self.log:
+            wait_for(lambda: changing & set(manager.store) ==
+                     {stored_name(address)}, 5,
+                     f"{address} is kept, not {list(manager.store)}")
 
     @property
     def open_fds(self):
@@ -201,8 +228,24 @@ class Daemon:
         if code != 0:
             raise Failure(f"exit code {code} in the end")
         self.check_remains()
+        if self.manager is not None:
+            self.check_store()
+
+    def check_store(self):
+        """Nobody waits where nobody will ever accept."""
+        wait_for(lambda: not self.manager.store or NOT_TOLD in self.log, 5,
+                 "nothing is kept behind a stop")
+        for name in self.manager.store:
+            if lets_in(address_of(name)):
+                raise Failure(f"{name} still lets clients in")
+
+    def configure(self, text):
+        """What the next reload finds."""
+        (self.folder / "proxy.ini").write_text(text)
 
     def clear(self):
         if self.proxy is not None and not self.exited:
             self.proxy.process.kill()
             self.proxy.process.wait()
+        if self.manager is not None:
+            self.manager.close()

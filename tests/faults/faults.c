@@ -393,6 +393,10 @@ CALL(dup2, EMFILE, EINTR)
 CALL(dup3, EMFILE, EINTR)
 ANSWER(glob, 1 /* GLOB_NOSPACE */, 2 /* GLOB_ABORTED */)
 
+CALL(memfd_create, EMFILE, ENFILE, ENOMEM)
+CALL(mmap, ENOMEM)
+CALL(mprotect, ENOMEM)
+
 /* The process and its host. */
 ANSWER(pthread_create, EAGAIN)
 ANSWER(getaddrinfo, EAI_MEMORY, EAI_AGAIN, EAI_FAIL, EAI_NONAME, EAI_SYSTEM)

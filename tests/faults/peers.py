@@ -4,6 +4,7 @@ A message says how long it is, and every byte of it is known: whoever got a FIN
 knows whether the stream was complete, and of one that was reset, whether what
 came is how it began."""
 
+import contextlib
 import os
 import random
 import socket
@@ -72,6 +73,15 @@ def connect(address):
     return sock
 
 
+def lets_in(address):
+    """Whether the kernel does, whoever serves then."""
+    try:
+        connect(address).close()
+        return True
+    except OSError:
+        return False
+
+
 class Sender(threading.Thread):
     """Sends and says FIN.  An error may be told to it alone, and then the
     reader of the same socket sees a FIN."""
@@ -91,15 +101,26 @@ class Sender(threading.Thread):
             self.error = error
 
 
-def converse(address, size=64 * KIB, header=b""):
-    """Sends a message, FIN, and reads one back: True, or False if the session
+@contextlib.contextmanager
+def may_be_reset():
+    """The session may end in the middle of this."""
+    try:
+        yield
+    except TimeoutError:
+        raise Failure("a client is stuck") from None
+    except OSError:
+        pass
+
+
+def exchange(address, size=64 * KIB, header=b""):
+    """Sends a message, FIN, and reads one back: that, or None if the session
     was refused or reset.  A PROXY header comes before it."""
     try:
         sock = connect(address)
     except TimeoutError:
         raise Failure(f"{address} lets nobody in") from None
     except OSError:
-        return False
+        return None
     with sock:
         sender = Sender(sock, header + message(size))
         data, ending = receive_all(sock)
@@ -107,7 +128,48 @@ def converse(address, size=64 * KIB, header=b""):
             sender.join(PATIENCE)
             ending = "rst" if sender.error else ending
     check(data, ending, sock, "the client")
-    return ending == "fin" and complete(data)
+    return data if ending == "fin" and complete(data) else None
+
+
+def converse(address, size=64 * KIB, header=b""):
+    """The same: whether it went well."""
+    return exchange(address, size, header) is not None
+
+
+def who_answers(address):
+    """ "answer" or "otherwise", by the server that was met there; or None."""
+    data = exchange(address, KIB)
+    if data is None:
+        return None
+    return "answer" if data == message(KIB) else "otherwise"
+
+
+class Half:
+    """A session in the middle of what its client has to say."""
+
+    def __init__(self, address, size=64 * KIB):
+        self.sock = connect(address)
+        self.message = message(size)
+        self.sock.sendall(self.message[:100])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def goes_on(self):
+        """Whether it comes to its end."""
+        with may_be_reset():
+            self.sock.sendall(self.message[100:])
+            self.sock.shutdown(socket.SHUT_WR)
+        data, ending = receive_all(self.sock)
+        check(data, ending, self.sock, "the client")
+        return ending == "fin" and complete(data)
+
+    def is_reset(self):
+        """Waits for that; False: by anything else."""
+        return receive_all(self.sock) == (b"", "rst")
 
 
 def answers(address, seconds=PATIENCE):
@@ -182,6 +244,16 @@ def answer(sock):
         check(data, ending, sock, "the server")
     if ending == "fin" and complete(data):
         sock.sendall(data)
+
+
+def answer_otherwise(sock):
+    """The same, but not the same."""
+    sock.settimeout(60)
+    data, ending = receive_all(sock)
+    if data:
+        check(data, ending, sock, "the server")
+    if ending == "fin" and complete(data):
+        sock.sendall(message(3 * KIB))
 
 
 def answer_told(sock):
