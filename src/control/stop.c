@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "drain.h"
+#include "elders.h"
 #include "notify.h"
 
 static void
@@ -30,13 +32,65 @@ stop_kill(struct stop *stop, const struct ending *ending)
 }
 
 static void
+stop_after(struct stop *stop, uint64_t ms)
+{
+	const struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	if (event_add(&stop->timer, &tv) < 0)
+		stop_kill(stop, &stop->overdue);
+}
+
+static void
+stop_accept_no_more(struct stop *stop)
+{
+	uint64_t now = clock_ms();
+
+	elders_end(stop->elders);
+	stop->elders = NULL;
+	stop_say(stop, stop->goes_on ? "draining, for another to go on" :
+	    "draining");
+	stop->stage = STOP_DRAINING;
+	if (!stop->goes_on)
+		ports_forget(stop->ports);
+	crew_drain(stop->crew, stop->goes_on);
+	if (stop->until != 0)
+		stop_after(stop, stop->until > now ? stop->until - now : 0);
+}
+
+static void
 stop_timer_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct stop *stop = arg;
 
 	(void)fd, (void)what;
-	if (stop->stage == STOP_DRAINING)
+	if (stop->stage == STOP_SERVING)
+		stop_accept_no_more(stop);
+	else if (stop->stage == STOP_DRAINING)
 		stop_kill(stop, &stop->overdue);
+}
+
+static void
+stop_elders_gone(void *arg)
+{
+	stop_accept_no_more(arg);
+}
+
+/* False: there is no telling how long to serve. */
+static bool
+stop_serve_on(struct stop *stop, const struct stop_order *order)
+{
+	if (!order->goes_on || stop->tours == NULL)
+		return false;
+	stop->elders = elders_begin(stop->base, stop->tours, stop_elders_gone,
+	    stop);
+	if (stop->elders == NULL)
+		return false;
+	stop_say(stop, "draining, who comes is served");
+	stop->stage = STOP_SERVING;
+	if (order->limit_ms > 0)
+		stop_after(stop, order->limit_ms - order->limit_ms / 10);
+	return true;
 }
 
 void
@@ -57,6 +111,8 @@ stop_set_tours(struct stop *stop, struct tours *tours)
 void
 stop_done(struct stop *stop)
 {
+	elders_end(stop->elders);
+	stop->elders = NULL;
 	drain_end(stop->drain);
 	stop->drain = NULL;
 }
@@ -109,23 +165,17 @@ stop_set_ending(struct stop *stop, const struct stop_order *order)
 void
 stop_gently(struct stop *stop, const struct stop_order *order)
 {
-	const struct timeval tv = { .tv_sec = (time_t)(order->limit_ms / 1000),
-		.tv_usec = (suseconds_t)(order->limit_ms % 1000 * 1000) };
-
 	if (stop->stage != STOP_RUNNING)
 		return;
 	notify_stopping();
 	stop_set_ending(stop, order);
 	stop->goes_on = order->goes_on;
-	stop_say(stop, stop->goes_on ? "draining, for another to go on" :
-	    "draining");
-	stop->stage = STOP_DRAINING;
-	if (!stop->goes_on)
-		ports_forget(stop->ports);
-	crew_drain(stop->crew, stop->goes_on);
-	stop_drain(stop, order);
-	if (order->limit_ms > 0 && event_add(&stop->timer, &tv) < 0)
-		stop_kill(stop, &stop->overdue);
+	if (order->limit_ms > 0)
+		stop->until = clock_ms() + order->limit_ms;
+	if (!stop_serve_on(stop, order))
+		stop_accept_no_more(stop);
+	if (stop->stage != STOP_KILLED)
+		stop_drain(stop, order);
 }
 
 void

@@ -1,7 +1,11 @@
 /* How the daemon ends: it drains, then what is left is closed.
  *
  *	RUNNING --stop_gently()--> DRAINING --its time, stop_now()--> KILLED
- *	    the last session ends: the workers end, and so do we */
+ *	    |                         ^     the last session ends: the workers
+ *	    |                         |     end, and so do we
+ *	    `--for another--> SERVING-'     no session lasts (elders.h), or nine
+ *					    tenths of the time are over: who comes
+ *					    meanwhile need not wait for the other */
 #ifndef SLUICE_CONTROL_STOP_H
 #define SLUICE_CONTROL_STOP_H
 
@@ -15,9 +19,10 @@
 #include "proxy/visit.h"
 
 struct drain;
+struct elders;
 struct tours;
 
-enum stop_stage { STOP_RUNNING, STOP_DRAINING, STOP_KILLED };
+enum stop_stage { STOP_RUNNING, STOP_SERVING, STOP_DRAINING, STOP_KILLED };
 
 struct stop {
 	struct event_base *base;
@@ -27,6 +32,8 @@ struct stop {
 	enum stop_stage	   stage;
 	bool		   goes_on; /* another process will listen on them */
 	struct event	   timer;
+	uint64_t	   until;   /* clock_ms(); 0: without a limit */
+	struct elders	  *elders;  /* SERVING, for whom; or NULL */
 	struct drain	  *drain;   /* by which they leave; or NULL */
 	struct ending	   overdue; /* of what outlives the drain */
 	char		   who[VISIT_WHO]; /* its detail, or "" */
@@ -38,8 +45,7 @@ struct stop_order {
 	struct rate_limit rate;	    /* at which they leave; count 0: none */
 	const char	 *who;	    /* asks for it; NULL: a signal does */
 	bool		  goes_on;  /* the ports stay with systemd, for who is
-				       started next: clients wait there for
-				       him, and none is refused */
+				       started next: none is refused */
 };
 
 /* All must outlive it. */
@@ -51,8 +57,8 @@ void stop_init(struct stop *, struct event_base *, struct crew *,
 void stop_set_tours(struct stop *, struct tours *);
 void stop_done(struct stop *);
 
-/* Accepts no more; what is left leaves spread over the last tenth of the limit,
- * and then is ended.  Once draining: nothing. */
+/* Accepts no more, or not for long; what is left leaves spread over the last
+ * tenth of the limit, and then is ended.  Once draining: nothing. */
 void stop_gently(struct stop *, const struct stop_order *);
 
 /* Ends every session; again is fine. */

@@ -1,14 +1,13 @@
-"""Restarts under the real systemd: it keeps the listening sockets, and clients
-wait in their queues."""
+"""Restarts under the real systemd: it keeps the listening sockets."""
 
 import socket
 import threading
 
 import pytest
 
-from lib.peers import FIN, Peer, echo
+from lib.peers import FIN, RST, Peer, echo
 from lib.service import ADDRESS
-from lib.timing import limit, wait_for
+from lib.timing import limit, nothing_happens_for, wait_for
 
 pytestmark = pytest.mark.xdist_group("systemd")
 
@@ -81,25 +80,73 @@ def test_a_restart_refuses_nobody(service, workers):
     assert kept(service) == workers
 
 
-def test_who_comes_during_the_drain_is_served_by_the_next(service):
+SERVES = "draining, who comes is served, "
+WAITS = "draining, for another to go on, "
+
+
+def begin_restart(service, drain):
+    """Of a service with a session, which it has to wait for."""
     server = service.server()
-    service.configure(server, drain="20s")
+    service.configure(server, drain=drain)
     service.systemctl("start")
-    old = service.connect()
-    upstream = server.accept()
+    client, upstream = service.connect(), server.accept()
     restarting = service.stage.run(service.systemctl, "restart")
-    wait_for(lambda: service.show("StatusText") ==
-             "draining, for another to go on, 1 session", 5, "it drains")
-    new = service.connect()
-    new.send_and_fin(b"hello")
+    says(service, SERVES + "1 session")
+    return server, (client, upstream), restarting
+
+
+def says(service, text):
+    wait_for(lambda: service.show("StatusText") == text, 5, text)
+
+
+def goes_on_to_serve(service, seconds):
+    nothing_happens_for(seconds, lambda: WAITS in service.show("StatusText"),
+                        "it accepts no more")
+
+
+def ends_well(client, upstream):
     upstream.send_and_fin(b"the last word")
-    old.fin()
-    assert old.read_all() == (b"the last word", FIN)
+    client.fin()
+    assert client.read_all() == (b"the last word", FIN)
+
+
+def test_who_comes_during_the_drain_is_served(service):
+    """At once, as long as there is a session that lasts."""
+    server, old, restarting = begin_restart(service, drain="20s")
+    pid = service.show("MainPID")
+    ends_well(service.connect(), server.accept())
+    young = service.connect(), server.accept()
+    goes_on_to_serve(service, 1.5)
+    ends_well(*old)
+    goes_on_to_serve(service, 1)
+    ends_well(service.connect(), server.accept())
+    assert service.show("MainPID") == pid
+    ends_well(*young)
     restarting.result()
-    upstream = server.accept()
-    assert upstream.read_all() == (b"hello", FIN)
-    upstream.fin()
-    assert new.read_all() == (b"", FIN)
+    assert service.show("MainPID") != pid
+    ends_well(service.connect(), server.accept())
+
+
+def test_who_comes_late_in_a_drain_is_served_by_the_next(service):
+    """Rather than to be sent away at once."""
+    server, (old, upstream), restarting = begin_restart(service, drain="5s")
+    says(service, WAITS + "1 session")
+    late = service.connect()
+    assert old.read_all() == (b"", RST)
+    assert upstream.read_all() == (b"", RST)
+    restarting.result()
+    ends_well(late, server.accept())
+
+
+def test_a_restart_in_a_hurry(service):
+    server, old, restarting = begin_restart(service, drain="20s")
+    late = service.connect(), server.accept()
+    service.systemctl("kill", "--kill-who=main", "--signal=TERM")
+    for client, upstream in (old, late):
+        assert client.read_all() == (b"", RST)
+        assert upstream.read_all() == (b"", RST)
+    restarting.result()
+    ends_well(service.connect(), server.accept())
 
 
 def test_a_crash_refuses_nobody(service):
