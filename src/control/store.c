@@ -100,6 +100,8 @@ store_forget(const struct port *port)
 	return store_name(&port->key, name) ? store_forget_name(name) : 0;
 }
 
+/* A manager that does not hear of it keeps one where clients are refused, and do
+ * not wait for nobody. */
 void
 store_sweep(struct passed *passed)
 {
@@ -111,6 +113,7 @@ store_sweep(struct passed *passed)
 		if (s->fd < 0 || s->wanted || !store_is_name(s->name))
 			continue;
 		store_forget_name(s->name);
+		shutdown(s->fd, SHUT_RD);
 		close(s->fd);
 		s->fd = -1;
 		count++;

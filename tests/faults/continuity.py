@@ -220,6 +220,8 @@ def drain_all(daemon):
 def managed(daemon):
     """Its daemon is passed a socket and two of the store, one of which is not
     wanted."""
+    if daemon.fds:      # one socket is all that a listener of two workers has
+        daemon.fds += 1
     manager = daemon.manage()
     manager.add("web", daemon.place.passed)
     manager.add_stored(daemon.place.going)

@@ -104,6 +104,15 @@ def test_who_connects_before_the_start_is_served(stage, units):
     assert client.read_all() == (b"hello", FIN)
 
 
+def test_one_that_was_kept_and_is_not_wanted_refuses(stage, units):
+    """Even if whoever kept it does not hear that it need not."""
+    units.add("pg")
+    kept = units.add("sluice/127.0.0.1+1")
+    units.start(config(stage.server(echo), "systemd:pg"))
+    with pytest.raises(ConnectionRefusedError):
+        stage.connect(kept)
+
+
 def test_all_sockets_of_a_name_and_several_names(stage, units):
     """As ListenStream= that stands twice in one unit."""
     places = [units.add("web"), units.add("pg"), units.add("web")]
