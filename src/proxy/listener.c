@@ -46,8 +46,8 @@ listener_pause(struct listener *l, struct counter *count, const char *why,
 	if (l->warned != 0 && worker_now(w) - l->warned < WARN_EVERY_MS)
 		return;
 	l->warned = worker_now(w);
-	log_warn(error, "listener %s: %s, new clients wait", l->conf->name,
-	    why);
+	log_warn(error, "listener %s: %s, %s", l->conf->name, why, l->mute ?
+	    "clients are refused" : "new clients wait");
 }
 
 /* Until there may be a place again: before that, a session that ends is no
@@ -209,10 +209,22 @@ listener_open(struct worker *w, const struct listen_fd *from)
 		    "cannot accept", -ENOMEM);
 }
 
+static int
+listener_begin_to_listen(struct listener *l)
+{
+	const struct listener_conf *conf = l->conf;
+	int backlog = conf->backlog == 0 ? SOMAXCONN : (int)conf->backlog;
+
+	l->mute = listen(l->fd, backlog) < 0;
+	return l->mute ? -errno : 0;
+}
+
 bool
 listener_resume(struct listener *l)
 {
-	if (l->paused && l->resume_at <= worker_now(l->worker) &&
+	if (!l->paused || l->resume_at > worker_now(l->worker))
+		return !l->paused;
+	if ((!l->mute || listener_begin_to_listen(l) == 0) &&
 	    event_add(&l->event, NULL) == 0)
 		l->paused = false;
 	return !l->paused;
@@ -254,7 +266,7 @@ listener_shut(struct listener *l)
 		return;
 	event_del(&l->event);
 	l->shut = true;
-	l->paused = false;
+	l->paused = l->mute = false;
 	shutdown(l->fd, SHUT_RD);
 }
 
@@ -269,8 +281,7 @@ listener_undeafen(struct listener *l)
 void
 listener_listen(struct listener *l)
 {
-	const struct listener_conf *conf = l->conf;
-	int backlog = conf->backlog == 0 ? SOMAXCONN : (int)conf->backlog;
+	int error;
 
 	l->rests = l->turns_away = false;
 	l->leave_at = 0;
@@ -278,9 +289,10 @@ listener_listen(struct listener *l)
 	if (!l->shut)
 		return;
 	l->shut = false;
-	if (listen(l->fd, backlog) < 0)
-		log_error(-errno, "listener %s: cannot listen again",
-		    conf->name);
+	error = listener_begin_to_listen(l);
+	if (error < 0)
+		listener_pause(l, &listener_stats(l)->paused_short,
+		    "cannot listen again", error);
 	else if (event_add(&l->event, NULL) < 0)
 		listener_pause(l, &listener_stats(l)->paused_short,
 		    "cannot accept", -ENOMEM);

@@ -19,7 +19,8 @@ struct listener {
 	const struct listener_conf *conf;
 	int		     fd; /* owned */
 	bool		     paused;
-	bool		     shut; /* its port refuses clients */
+	bool		     mute; /* its port refuses clients: listen(2) failed */
+	bool		     shut; /* its port refuses clients, as it should */
 	bool		     shared; /* not ours alone: never shut, and left
 					with its queue */
 	bool		     deaf; /* and hears no new ones (sock_deafen) */

@@ -12,6 +12,7 @@ from lib.peers import FIN, RST, BusyServer, echo
 from lib.programs import free_port
 from lib.scrape import scrape
 from lib.stage import section
+from lib.strace import Injection
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 from test_ctl import bash_completes, ctl, fails, zsh_completes
 from test_reload import Changing
@@ -146,6 +147,21 @@ def test_it_comes_back_within_the_second(stage):
         place.drain("listener", "pg", "--cancel")
         place.wait_until_served()
     nothing_happens_for(1.3, lambda: not works(place.client()), "it refuses")
+
+
+def test_it_comes_back_though_listen_fails_at_first(stage):
+    """There may be too little memory for a while."""
+    place = Place(stage)
+    place.proxy.may_log_errors = True
+    place.drain("listener", "pg")
+    place.wait_until_refused()
+    with Injection(place.proxy, "listen:error=ENOMEM:when=1..2") as injection:
+        place.drain("listener", "pg", "--cancel")
+        place.wait_until_served()
+        assert injection.count == 2
+    assert works(place.client())
+    place.proxy.wait_for_line("^warning: listener pg: cannot listen again, "
+                              "clients are refused: Cannot allocate memory")
 
 
 @both_crews
