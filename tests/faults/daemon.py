@@ -26,6 +26,7 @@ READY = re.compile(r"\b\d+ workers, at most ")
 START = 20              # seconds for a start, or its failure
 SHORTAGE = 1            # seconds that a shortage without an end lasts
 QUIET = 0.05            # so long nothing happens: it waits
+ENDING = 10             # and that it takes to end, with a look for leaks
 IDLE = 0.2             # so long it is watched doing nothing
 IDLE_TURNS = 20         # of its loops in that time
 IDLE_CPU = 0.1          # seconds of processor time
@@ -133,7 +134,8 @@ class Daemon:
             now = time.monotonic()
             if self.page.activity != seen:
                 seen, since = self.page.activity, now
-            patience = QUIET if READY.search(self.log) else 1
+            patience = QUIET if READY.search(self.log) else \
+                ENDING if "\nerror: " in "\n" + self.proxy.log else 1
             if now - since > patience and self.page.turns > 0:
                 return
             if now > until:
