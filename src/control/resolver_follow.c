@@ -136,7 +136,6 @@ resolver_follow_at(struct resolver *r, size_t place, struct snapshot *snapshot)
 	if (conf == NULL) {
 		servers_leave(r->servers, place);
 		resolving_end(u);
-		attic_init(&u->attic);
 	} else if (u->conf != NULL && u->next == NULL &&
 	    upstream_conf_same(u->conf, conf)) {
 		resolving_keep(u, conf, snapshot);

@@ -339,8 +339,9 @@ def test_those_of_a_server_that_is_down_stay(stage):
     assert all(map(works, found["b"]))
 
 
-def test_who_is_on_the_way_to_a_drained_server_leaves_as_well(stage):
-    """As soon as he has come there; whoever has no server yet stays."""
+def connecting(stage):
+    """A proxy whose server a is busy, its door, and a client who waits for the
+    server's answer."""
     busy = stage.keep(BusyServer())
     door = stage.keep(Folder()) / "ctl.sock"
     proxy = find_doors(stage.sluice(
@@ -351,12 +352,27 @@ def test_who_is_on_the_way_to_a_drained_server_leaves_as_well(stage):
     client = stage.connect(proxy)
     wait_for(lambda: "connect" in {s["phase"] for s in ask(
         proxy.unix, "/api/sessions").json["sessions"]}, 5, "it connects")
+    return proxy, busy, client
+
+
+def test_who_is_on_the_way_to_a_drained_server_leaves_as_well(stage):
+    """As soon as he has come there."""
+    proxy, busy, client = connecting(stage)
     assert ctl("drain", "server", "default/a", "--rate", "100/s", "--socket",
-               door).returncode == 0
+               proxy.unix).returncode == 0
     nothing_happens_for(0.7, client.events, "an end")
     busy.release()
     assert client.read_all() == (b"", RST)
     assert proxy.record(client).cause.startswith("the server is drained")
+
+
+def test_a_drain_ends_with_its_deadline(stage):
+    """Though one is on the way still, who may go to another."""
+    proxy, _, client = connecting(stage)
+    assert ctl("drain", "server", "default/a", "--deadline", "200ms",
+               "--socket", proxy.unix).returncode == 0
+    proxy.wait_for_line("^server default/a: drained, 0 sessions were ended$")
+    assert not client.events()
 
 
 def test_several_are_drained_at_once(stage):

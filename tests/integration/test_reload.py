@@ -746,6 +746,22 @@ def test_who_is_on_the_way_still_comes(stage):
     wait_for(lambda: refuses(address), 5, "the port is closed")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_port_that_goes_takes_nobody_new(stage):
+    """Once the reload is done, though there may be clients for a moment who
+    came before."""
+    server = stage.server(echo)
+    some = to(server)
+    daemon = Changing(stage, {**some, "listener b": listener(upstream="a")})
+    address = daemon.proxy.address("b")
+    daemon.reload(some)
+    with socket.socket() as client:
+        client.settimeout(0.2)      # who is not heard tries again in a second
+        with pytest.raises((TimeoutError, ConnectionRefusedError)):
+            client.connect(address)
+    assert echoes(daemon.client())
+
+
 def test_nobody_is_reset_while_a_listener_goes(stage):
     """Whoever gets a connection gets a whole session."""
     server = stage.server(echo)
@@ -885,6 +901,17 @@ def test_checks_begin_change_and_end(stage):
     reload()
     daemon.proxy.wait_for_line(r"server .* is up after .*no longer checked")
     assert echoes(daemon.client())
+
+
+def test_checks_end_with_their_upstream(stage):
+    server, other = stage.server(echo), stage.server(echo)
+    daemon = Changing(stage, {**to(other), "listener b": listener(), "upstream b":
+                              upstream(server, check="tcp",
+                                       check_interval="50ms")})
+    wait_for(lambda: server.accepted > 3, 5, "it is checked")
+    daemon.reload(to(other))
+    checks = server.accepted + 1        # one may be on its way
+    nothing_happens_for(0.5, lambda: server.accepted > checks, "a check")
 
 
 def test_a_listener_that_was_shut_opens(stage):
