@@ -484,6 +484,10 @@ def test_dry_run(stage, banners):
     assert "listener a: idle_timeout 24h -> 1h (1 session keeps what was)\n" \
         in done.stdout
     assert says(daemon.client()) == "A"
+    daemon.write({**to(banners[0]), **{    # more than there is memory for yet
+        f"listener n{i}": listener(upstream="a") for i in range(100)}})
+    done = daemon.ctl("reload", "--dry-run")
+    assert done.returncode == 2 and done.stdout.count(": added\n") == 100
     daemon.path.write_text("[lisener]\n")
     done = daemon.ctl("reload", "--dry-run")
     assert done.returncode == 1 and "proxy.ini:1: " in done.stderr
@@ -998,6 +1002,7 @@ def test_a_socket_without_a_path_stays(stage, banners):
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(f"\0{name}")
         assert sock.recv(1) == b"A"
+    daemon.proxy.wait_for_line("^reloaded: ")
     assert "warning: listener" not in daemon.proxy.log
 
 

@@ -1,6 +1,8 @@
 """Another configuration, and the names of servers: which are asked for, of whom,
 and what becomes of those who had them before."""
 
+import re
+
 import pytest
 
 from lib.features import with_cares
@@ -109,13 +111,15 @@ def test_a_place_that_was_anothers_is_clean(stage, banners, dns):
     client.close()
     assert daemon.ctl("drain", "listener", "b").returncode == 0
     daemon.proxy.wait_until_idle()
-    for keys in {}, {"idle_timeout": "1h"}, {"idle_timeout": "2h"}:
-        daemon.reload({**few, "listener a": listener(**keys)})
-        assert says(daemon.client()) == "A"
+    daemon.reload(few)
+    sockets = daemon.proxy.base_sockets - 3
+    wait_for(lambda: daemon.proxy.sockets <= sockets, 5, "b's are closed")
+    daemon.reload({**few, "listener a": listener(idle_timeout="1h")})
     silence(dns)
     dns.set("c.test", "A", "127.0.0.1")
     daemon.reload({**few, "listener c": listener(), "upstream c": {
         "server": f"c.test:{banners[2].port}"}})
+    daemon.proxy.wait_for_line("^listener c: bound ")
     for metric in ("sluice_listener_sessions_begun_total",
                    "sluice_listener_drained"):
         assert daemon.metric(metric, listener="c") == 0
@@ -188,3 +192,20 @@ def test_who_is_drained_while_its_address_is_gone_stays_so(stage, dns):
     assert {says(daemon.client()) for _ in range(8)} == {"2"}
     assert f"server a/127.0.0.1:{one.port} DRAINS" in \
         daemon.ctl("servers").stdout
+
+
+def test_an_upstream_may_be_drained_before_it_has_addresses(stage, banners,
+                                                            dns):
+    dns.set("x.test", "A", "127.0.0.1")
+    silence(dns)
+    sections = named("x.test", banners[0])
+    daemon = Changing(stage, sections, dns_server=dns.address)
+    assert daemon.ctl("drain", "upstream", "a").returncode == 0
+    daemon.reload({**sections, "listener z": listener(upstream="a")})
+    assert "upstream a DRAINS" in daemon.ctl("servers").stdout
+    speak(dns)
+    wait_for(lambda: re.search(r"^a +drain .*127[.]0[.]0[.]1",
+                               daemon.ctl("servers").stdout, re.M), 10,
+             "its server")
+    assert daemon.ctl("drain", "upstream", "a", "--cancel").returncode == 0
+    wait_for(lambda: says(daemon.client()) == "A", 5, "it is served")

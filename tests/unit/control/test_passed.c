@@ -197,6 +197,15 @@ one_too_long_is_not_kept(void **state)
 	assert_true(store_name(&key, name));
 	memset(path, '%', sizeof(path) - 1);
 	path[0] = '/';
+	path[81] = '\0';
+	addr_from_path(&key.addr, path);
+	assert_true(store_name(&key, name));
+	assert_int_equal(strlen(name), 253);
+	path[81] = '%';
+	path[82] = '\0';
+	addr_from_path(&key.addr, path);
+	assert_false(store_name(&key, name));
+	path[82] = '%';
 	addr_from_path(&key.addr, path);
 	assert_false(store_name(&key, name));
 	assert_false(store_is_name("sluice.socket"));
