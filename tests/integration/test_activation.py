@@ -17,6 +17,7 @@ from lib.peers import FIN, RST, echo
 from lib.proxy import BINARY
 from lib.timing import wait_for
 from test_ctl import ctl
+from test_manager import Manager
 from test_reload import refuses
 
 # What systemd does before it starts a service (sd_listen_fds(3)).
@@ -48,9 +49,9 @@ class Units:
         self.sockets.append(self.stage.keep(sock))
         return sock.getsockname()
 
-    def start(self, text):
+    def start(self, text, **how):
         fds = [sock.fileno() for sock in self.sockets]
-        return self.stage.sluice(text, pass_fds=fds, prefix=[
+        return self.stage.sluice(text, pass_fds=fds, **how, prefix=[
             "/usr/bin/python3", "-c", ACTIVATE, ":".join(self.names),
             ",".join(map(str, fds))])
 
@@ -333,10 +334,24 @@ def test_who_was_deaf_when_it_was_kept_hears_again(stage, units):
     host, port = sock.getsockname()
     units.add(f"sluice/{host}+{port}", sock)
     deafen(sock)
-    units.start(config(stage.server(echo), f"{host}:{port}"))
+    proxy = units.start(config(stage.server(echo), f"{host}:{port}"))
     assert is_served(stage, (host, port))
+    assert "systemd passed" not in proxy.log
     with socket.socket() as other, pytest.raises(OSError):
         other.bind((host, port))
+
+
+def test_who_is_kept_is_not_kept_twice(stage, units):
+    sock = socket.create_server(("127.0.0.1", 0), backlog=64)
+    host, port = sock.getsockname()
+    units.add(f"sluice/{host}+{port}", sock)
+    manager = Manager(stage)
+    units.start(config(stage.server(echo), f"{host}:{port}", "127.0.0.2:0"),
+                env=manager.env)
+    wait_for(manager.listen, 5, "READY")
+    assert len(manager.heard) == 1 and is_served(stage, (host, port))
+    assert [text.splitlines()[-1] for text in manager.kept] == [
+        "FDNAME=sluice/127.0.0.2+0/listener=default"]
 
 
 def test_the_trial_knows_that_it_is_for_systemd(stage, tmp_path):

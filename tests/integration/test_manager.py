@@ -24,7 +24,7 @@ class Manager:
         self.sock.bind(self.path)
         self.sock.setblocking(False)
         self.env = {"NOTIFY_SOCKET": self.path}
-        self.heard = []
+        self.heard, self.kept = [], []
 
     def listen(self):
         while True:
@@ -32,8 +32,7 @@ class Manager:
                 text = self.sock.recv(4096).decode()
             except BlockingIOError:
                 return self.heard
-            if "FDSTORE" not in text:
-                self.heard.append(text)
+            (self.kept if "FDSTORE" in text else self.heard).append(text)
 
     def hears(self, *patterns):
         """These, one after the other, and nothing else so far."""

@@ -2,6 +2,7 @@
 and what becomes of those who had them before."""
 
 import re
+import threading
 
 import pytest
 
@@ -89,13 +90,20 @@ def test_who_goes_back_before_the_answer_stays(stage, banners, dns):
     before = {"listener a": listener(), "upstream a": {
         "server": f"127.0.0.1:{banners[0].port}"}}
     dns.set("late.test", "A", "127.0.0.1")
-    silence(dns)
+    may_answer = threading.Event()
+
+    def late(question, reply):
+        may_answer.wait(20)
+        return [reply]
+
+    dns.twist = late
     daemon = Changing(stage, before, dns_server=dns.address)
     for _ in range(2):
         daemon.reload(named("late.test", banners[1]))
         assert says(daemon.client()) == "A"
+        wait_for(lambda: dns.asked("late.test"), 5, "it is asked for")
         daemon.reload(before)
-    speak(dns)
+    may_answer.set()
     nothing_happens_for(1, lambda: says(daemon.client()) != "A",
                         "the file in between holds")
 
