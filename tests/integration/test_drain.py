@@ -232,7 +232,8 @@ def test_a_unix_listener_resets_who_comes(stage):
     door = folder / "ctl.sock"
     proxy = find_doors(stage.sluice(
         section("global", {"workers": 1, "admin_socket": door}) +
-        section("listener a", {"bind": f"unix:{folder / 'a.sock'}"}) +
+        section("listener a", {"bind": f"unix:{folder / 'a.sock'}",
+                               "max_sessions": 3}) +
         section("upstream a", {"server": f"127.0.0.1:{server.port}"})))
 
     def served():
@@ -248,6 +249,7 @@ def test_a_unix_listener_resets_who_comes(stage):
     assert served()
     assert ctl("drain", "listener", "a", "--socket", door).returncode == 0
     wait_for(lambda: not served(), 5, "who comes is turned away")
+    assert not any(served() for _ in range(5))      # nor does he count
     assert ctl("drain", "listener", "a", "--cancel", "--socket",
                door).returncode == 0
     wait_for(served, 5, "who comes is served")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from lib.features import with_cares
-from lib.nameserver import FakeNameServer
+from lib.nameserver import SERVFAIL, FakeNameServer
 from lib.peers import RST, echo, greeter
 from lib.timing import nothing_happens_for, wait_for
 from test_reload import Changing, echoes, listener, says
@@ -55,17 +55,22 @@ def test_another_name_server_is_asked_at_once(stage, banners, dns):
 
 
 def test_names_outlive_the_file_that_they_began_with(stage, banners, dns):
-    """Their upstream says the same in each."""
+    """Their upstream says the same in each, but for the line it stands in."""
     stage.server(greeter(b"2"), host="127.0.0.2", port=banners[0].port)
     dns.set("x.test", "A", "127.0.0.1")
     sections = named("x.test", banners[0])
     daemon = Changing(stage, sections, dns_server=dns.address)
     for i in range(5):
-        daemon.reload({**sections, "listener z": listener(
-            upstream="a", idle_timeout=f"{i + 1}h")})
+        daemon.reload({"listener z": listener(
+            upstream="a", idle_timeout=f"{i + 1}h"), **sections})
         assert says(daemon.client()) == "A"
     dns.set("x.test", "A", "127.0.0.2")
     wait_for(lambda: says(daemon.client()) == "2", 10, "the other address")
+    line = 1 + [text.startswith("server = x.test") for text in
+                daemon.path.read_text().splitlines()].index(True)
+    dns.fail("x.test", SERVFAIL)
+    daemon.proxy.wait_for_line(f"proxy.ini:{line}: upstream a: cannot resolve "
+                               "'x.test'", 10)
 
 
 def test_a_name_that_goes_is_not_asked_for_any_more(stage, banners, dns):

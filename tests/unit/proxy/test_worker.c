@@ -638,6 +638,51 @@ adopts_while_it_drains(void **state)
 	wait_for_end(rig, 1);
 }
 
+static void
+wait_until_ours_alone(const struct snapshot *snapshot)
+{
+	uint64_t until = 0;
+	bool alone;
+
+	do
+		alone = snapshot_is_ours_alone(snapshot, 1);
+	while (!alone && patient(&until));
+	assert_true(alone);
+}
+
+/* Another worker has accepted it before it was told of another configuration,
+ * which this one has already; with the session, that is forgotten again.  So is
+ * one that nobody here used. */
+static void
+adopts_of_a_configuration_that_is_gone(void **state)
+{
+	struct rig *rig = *state;
+	struct snapshot *next = snapshot_new(load("", ""));
+	struct mail *mail;
+	struct talk t;
+	int ours;
+
+	rig_load(rig, "", "");
+	rig_new_workers(rig, 1);
+	put(rig->workers[0], mail_new_snapshot(rig->snapshot));
+	put_server(rig, &rig->server_at);
+	put(rig->workers[0], mail_new_snapshot(next));
+	rig_start(rig);
+	wait_until_ours_alone(rig->snapshot);
+	tcp_pair(&ours, &t.client);
+	mail = adoption(rig, ours);
+	mail->snapshot = snapshot_ref(rig->snapshot);
+	put(rig->workers[0], mail);
+	t.server = peer_accept(rig->server);
+	talk(&t);
+	assert_false(snapshot_is_ours_alone(rig->snapshot, 1));
+	talk_end(&t);
+	wait_for_sessions(rig, 0);
+	wait_until_ours_alone(rig->snapshot);
+	close(rig->listening);
+	snapshot_unref(next);
+}
+
 /* Only the first worker has the listener; it keeps no more than its share. */
 static void
 hands_over_to_who_has_less(void **state)
@@ -1028,6 +1073,7 @@ main(void)
 		ON_RIG(who_is_too_many_waits),
 		ON_RIG(adopts_a_client),
 		ON_RIG(adopts_while_it_drains),
+		ON_RIG(adopts_of_a_configuration_that_is_gone),
 		ON_RIG(hands_over_to_who_has_less),
 		ON_RIG(burst_is_shared),
 		ON_RIG(keeps_what_nobody_takes),
