@@ -22,14 +22,16 @@ class Place:
     """Listeners pg and web, servers a and b of upstream u, and an upstream v of
     b alone."""
 
-    def __init__(self, stage, workers=1, drain_timeout="60s", **upstream):
+    def __init__(self, stage, workers=1, drain_timeout="60s", sandbox="on",
+                 **upstream):
         self.stage = stage
         self.servers = [stage.server(echo), stage.server(echo)]
         self.ports = {"pg": free_port(), "web": free_port()}
         self.door = stage.keep(Folder()) / "ctl.sock"
         self.upstream = upstream
         self.globals = {"workers": workers, "drain_timeout": drain_timeout,
-                        "admin": "127.0.0.1:0", "admin_socket": self.door}
+                        "sandbox": sandbox, "admin": "127.0.0.1:0",
+                        "admin_socket": self.door}
         self.proxy = find_doors(stage.sluice(self.text()))
 
     def text(self, servers="ab", listeners=("pg", "web")):
@@ -140,8 +142,10 @@ def test_a_listener_refuses_and_comes_back(stage, workers):
     place.proxy.wait_for_line("^listener pg: drains no more, by uid 0")
 
 
-def test_it_comes_back_within_the_second(stage):
-    place = Place(stage, 3)
+@pytest.mark.parametrize("sandbox", ["on", "off"])
+def test_it_comes_back_within_the_second(stage, sandbox):
+    """Who begins to refuse hears nobody, where a worker may have that."""
+    place = Place(stage, 3, sandbox=sandbox)
     for _ in range(5):
         place.drain("listener", "pg")
         place.drain("listener", "pg", "--cancel")
@@ -246,10 +250,15 @@ def test_a_unix_listener_resets_who_comes(stage):
             except (ConnectionResetError, BrokenPipeError):
                 return False
 
+    def refused():
+        return ask(door, "/api/status").json["listeners"][0]["refused"]
+
     assert served()
     assert ctl("drain", "listener", "a", "--socket", door).returncode == 0
     wait_for(lambda: not served(), 5, "who comes is turned away")
-    assert not any(served() for _ in range(5))      # nor does he count
+    turned_away = refused()
+    assert not any(served() for _ in range(5))      # nor does he take a place
+    assert refused() == turned_away + 5
     assert ctl("drain", "listener", "a", "--cancel", "--socket",
                door).returncode == 0
     wait_for(served, 5, "who comes is served")

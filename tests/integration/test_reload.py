@@ -1061,7 +1061,8 @@ def test_checks_outlive_the_file_that_they_began_with(stage):
     sections = {"listener a": listener(), "upstream a": upstream(silent, **keys),
                 "listener b": listener(), "upstream b": upstream(
                     server, check="tcp", check_interval="1h")}
-    daemon = Changing(stage, sections)
+    daemon = Changing(stage, to(server))    # which is never forgotten
+    daemon.reload(sections)
     asked = silent.accept()
 
     def reload(**more):

@@ -55,11 +55,16 @@ def test_another_name_server_is_asked_at_once(stage, banners, dns):
 
 
 def test_names_outlive_the_file_that_they_began_with(stage, banners, dns):
-    """Their upstream says the same in each, but for the line it stands in."""
+    """Their upstream says the same in each, but for the line it stands in; and
+    none is that of the start, which is never forgotten."""
     stage.server(greeter(b"2"), host="127.0.0.2", port=banners[0].port)
     dns.set("x.test", "A", "127.0.0.1")
     sections = named("x.test", banners[0])
-    daemon = Changing(stage, sections, dns_server=dns.address)
+    daemon = Changing(stage, {"listener a": listener(), "upstream a": {
+        "server": f"127.0.0.1:{banners[1].port}"}}, dns_server=dns.address)
+    assert says(daemon.client()) == "B"
+    daemon.reload(sections)
+    wait_for(lambda: says(daemon.client()) == "A", 5, "the name is known")
     for i in range(5):
         daemon.reload({"listener z": listener(
             upstream="a", idle_timeout=f"{i + 1}h"), **sections})
