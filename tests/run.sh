@@ -70,31 +70,49 @@ tier_lint() {
 	done
 }
 
-# Counts the test points of one cmocka program.  A program that dies, leaks or
-# hangs fails even when all its points were fine.
 tier_unit() {
 	test -n "$(find tests/unit -name 'test_*.c' 2>/dev/null)" || return
-	build VARIANT="$1" unit
-	sanitizers "$1"
-	export CMOCKA_MESSAGE_OUTPUT=TAP
+	variant=$1
+	build VARIANT="$variant" unit
+	sanitizers "$variant"
+	export calm logs variant
+	printf '%s\n' tests/unit/*/test_*.c |
+	    xargs -P "$cpus" -n 1 tests/run.sh one-unit
 	for source in tests/unit/*/test_*.c; do
-		program=build/$1/${source#tests/}
-		program=${program%.c}
-		test -x "$program" || continue
-		log=$logs/$(echo "${source#tests/unit/}" | tr / -).log
-		$calm timeout -k 5 $((60 * SLUICE_SLOW)) "$program" \
-		    >"$log" 2>&1 </dev/null
-		status=$?
-		skipped=$(grep -cE '^(not )?ok [0-9]+.* # SKIP' "$log")
-		failed=$(grep -E '^not ok [0-9]' "$log" | grep -vc '# SKIP')
-		passed=$(grep -E '^ok [0-9]' "$log" | grep -vc '# SKIP')
-		test $status -eq 0 || test "$failed" -gt 0 || failed=1
-		record "$passed" "$failed" "$skipped"
-		test "$failed$skipped" = 00 || {
-			echo "$program: exit status $status"
-			grep -vE '^ok |^1\.\.' "$log" | head -n 40
-		} | show
+		count_unit "$source"
 	done
+}
+
+unit_log() {
+	echo "$logs/$(echo "${1#tests/unit/}" | tr / -).log"
+}
+
+# One cmocka program.
+one_unit() {
+	program=build/$variant/${1#tests/}
+	program=${program%.c}
+	test -x "$program" || return 0
+	log=$(unit_log "$1")
+	CMOCKA_MESSAGE_OUTPUT=TAP $calm timeout -k 5 $((60 * SLUICE_SLOW)) \
+	    "$program" >"$log" 2>&1 </dev/null
+	echo $? >"$log.status"
+}
+
+# Counts its test points.  A program that dies, leaks or hangs fails even when
+# all its points were fine.
+count_unit() {
+	log=$(unit_log "$1")
+	test -e "$log.status" || return
+	status=$(cat "$log.status")
+	skipped=$(grep -cE '^(not )?ok [0-9]+.* # SKIP' "$log")
+	failed=$(grep -E '^not ok [0-9]' "$log" | grep -vc '# SKIP')
+	passed=$(grep -E '^ok [0-9]' "$log" | grep -vc '# SKIP')
+	test "$status" -eq 0 || test "$failed" -gt 0 || failed=1
+	record "$passed" "$failed" "$skipped"
+	test "$failed$skipped" = 00 || {
+		echo "$1: exit status $status"
+		grep -vE '^ok |^1\.\.' "$log" | head -n 40
+	} | show
 }
 
 # A sanitizer's report goes to a file of its own and counts as a failure: nobody
@@ -112,7 +130,7 @@ tier_integration() {
 	esac
 	log=$logs/pytest.log
 	results=$PWD/$logs/pytest.xml
-	SLUICE=$PWD/$binary PYTHONDONTWRITEBYTECODE=1 $calm \
+	SLUICE=$PWD/$binary PYTHONPYCACHEPREFIX=$PWD/build/pycache $calm \
 	    timeout -k 10 1800 "$python" -m pytest tests/integration \
 	    -p no:cacheprovider -n "${PYTEST_JOBS:-8}" --dist loadgroup \
 	    --durations=10 \
@@ -216,10 +234,10 @@ tier_faults() {
 
 # --- The run.
 
-if test "$1" = one-fuzzer; then
-	one_fuzzer "$2"
-	exit
-fi
+case $1 in
+one-unit)	one_unit "$2"; exit ;;
+one-fuzzer)	one_fuzzer "$2"; exit ;;
+esac
 
 all_counts=
 for tier in "$@"; do

@@ -69,7 +69,9 @@ class Groups:
     def __init__(self):
         for place in hierarchies():
             for group in place.glob(self.NAME + "*"):
-                if not os.path.exists(f"/proc/{group.name.rpartition('-')[2]}"):
+                pid = group.name.rpartition("-")[2]
+                if int(pid) == os.getpid() or \
+                        not os.path.exists(f"/proc/{pid}"):
                     self.remove(group)
         self.paths = [place / f"{self.NAME}{os.getpid()}"
                       for place in hierarchies()]

@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import threading
 
 from .timing import limit, wait_for
 
@@ -27,7 +28,7 @@ OWN = ["--set", "global.user=root"]
 NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}
 
 FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
-SANITIZER = re.compile(r".*(Sanitizer|runtime error:|Assertion .* failed)")
+SANITIZER = re.compile(r"Sanitizer|runtime error:|Assertion .* failed")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,6 +50,30 @@ def parse_record(line):
         value = quoted or plain
         record[key] = int(value) if value.isdigit() else value
     return record
+
+
+class Reader:
+    """Reads the close records of a log that grows, each of them once."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.file, self.at, self.records = None, 0, []
+
+    def read(self, path):
+        """All of them so far; the log may be another file by now."""
+        with self.lock, open(path, "rb") as log:
+            file = os.fstat(log.fileno())
+            if self.file != file.st_ino or file.st_size < self.at:
+                self.file, self.at, self.records = file.st_ino, 0, []
+            log.seek(self.at)
+            new = log.read()
+            new = new[:new.rfind(b"\n") + 1]       # the last may be half a line
+            self.at += len(new)
+            self.records += [
+                parse_record(line)
+                for line in new.decode(errors="replace").split("\n")
+                if line.startswith("time=") and " closed_by=" in line]
+            return list(self.records)
 
 
 class Proxy:
@@ -84,6 +109,7 @@ class Proxy:
         self.stopped = False
         self.may_log_errors = False
         self.base_sockets = 0
+        self.reader = Reader()
 
     # Starting.
 
@@ -127,9 +153,7 @@ class Proxy:
     @property
     def records(self):
         """All close records so far, in order."""
-        lines = self.log.split("\n")[:-1]       # the last may be half a line
-        return [parse_record(line) for line in lines
-                if line.startswith("time=") and " closed_by=" in line]
+        return self.reader.read(self.log_path)
 
     def record(self, client, seconds=5):
         """The close record of a client: a Peer, or its address as text."""
@@ -172,10 +196,6 @@ class Proxy:
     def sockets(self):
         """How many of them are sockets: pipes are kept for the next session."""
         return sum(of.startswith("socket:") for of in self.fds.values())
-
-    @property
-    def sockets(self):
-        return sum(link.startswith("socket:") for link in self.fds.values())
 
     @property
     def session_sockets(self):
