@@ -6,11 +6,13 @@ import subprocess
 
 import pytest
 
+from lib.admin import Folder
 from lib.features import with_cares, with_tls
 from lib.papers import configurations, literal_blocks
 from lib.peers import FIN, echo
 from lib.proxy import BINARY, NO_LEAKS, OWN, ROOT
 from lib.timing import limit
+from test_ctl import ctl
 
 PAPERS = [ROOT / "conf" / "proxy.ini.5", ROOT / "conf" / "sluice.8",
           ROOT / "README.md"]
@@ -177,3 +179,23 @@ while test -s /run/sluice.pid; do sleep 0.02; done
     assert tested == "/etc/sluice/proxy.ini: ok (1 listener, 1 upstream)"
     assert sessions[0].split()[:2] == ["ID", "LISTENER"]
     assert sessions[1:] == ["killed 0 sessions"]
+
+
+def test_the_commands_of_the_readme_are_taken(stage):
+    """Those of its lines, in their order; the last drains the daemon."""
+    said = [" ".join(text.split()[2:]) for text in re.findall(
+        r"`(sluice ctl [^`]+)`", (ROOT / "README.md").read_text())]
+    door = stage.keep(Folder()) / "ctl.sock"
+    proxy = stage.sluice(
+        f"[global]\nadmin_socket = {door}\n"
+        "[listener pg]\nbind = 127.0.0.1:0\n"
+        "[upstream pg]\nserver = 127.0.0.1:9 name=db1\n"
+        "[listener web]\nbind = 127.0.0.1:0\n"
+        "[upstream web]\nserver = 10.0.0.2:8080 name=web2\n")
+    whole = [words for words in said if re.match(r"drain --", words)]
+    assert len(said) > 15 and len(whole) == 1
+    for words in [w for w in said if w not in ("events", "kill ID", *whole)]:
+        done = ctl("--socket", door, *words.split())
+        assert done.returncode == 0, (words, done)
+    assert ctl("--socket", door, *whole[0].split()).returncode == 0
+    assert proxy.wait(10) == 0
