@@ -1,7 +1,10 @@
 """Fixtures of the integration tests; what they are made of is in lib/."""
 
 import os
+import pathlib
 import resource
+import shutil
+import tempfile
 
 import pytest
 
@@ -31,7 +34,11 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(items):
-    items[:] = filter(ways.belongs, items)
+    """Groups come first: one process has all of a group, and the others should
+    not wait for it in the end."""
+    items[:] = sorted(
+        filter(ways.belongs, items),
+        key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 @pytest.fixture
@@ -85,6 +92,15 @@ def names(stage, hosts, own_mounts):
     def make(**how):
         return Names(stage.folder, **how)
     return make
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may enter, as pytest's may not be."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from lib.door import come_from
 from lib.hellos import hello
 from lib.marks import both_crews, plain
-from lib.peers import FIN, RST, echo
+from lib.peers import FIN, RST, echo, echoes
 from lib.proxyproto import v1
 from lib.timing import limit, wait_for
 
@@ -68,11 +68,6 @@ def crowd(stage, proxy):
     return stage.keep(Crowd(proxy.address()))
 
 
-def is_echoed(client, data):
-    client.send(data)
-    return client.recv_exact(len(data)) == data
-
-
 # --- as many as there is room for
 
 
@@ -85,17 +80,17 @@ def test_ten_thousand_half_open_greetings(stage, many_descriptors):
         global_={"max_sessions": 8000, "access_log": "off"})
     session = stage.connect(proxy)
     session.send(v1())
-    assert is_echoed(session, b"before")
+    assert echoes(session, b"before")
     before = proxy.anonymous
     many = crowd(stage, proxy).come(9000, b"PROXY TCP4 192.0.2.1 192.")
     wait_for(lambda: proxy.session_sockets >= 8000, 10, "all places are taken")
     cost = proxy.anonymous - before
     assert cost < 8000 * 4 * KIB, f"{cost / 8000} bytes each"
-    assert is_echoed(session, b"meanwhile")
+    assert echoes(session, b"meanwhile")
     late = stage.connect(proxy)
     late.send(v1() + b"late")
     assert late.recv_exact(4) == b"late"
-    assert is_echoed(session, b"afterwards")
+    assert echoes(session, b"afterwards")
     wait_for(lambda: many.look(0.1) == 0, 30, "all are given up")
     assert many.endings == [RST] * 9000
     for client in session, late:

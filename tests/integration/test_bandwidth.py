@@ -8,8 +8,9 @@ import select
 import pytest
 
 from lib.marks import both_crews, both_sides, every_way, plain, sides
-from lib.peers import FIN, MIB, RST, Server, complete, payload, push, sink
+from lib.peers import FIN, MIB, RST, complete, payload, push
 from lib.pinger import Pinger
+from lib.programs import quiet_port
 from lib.stage import section
 from lib.timing import SLOW, Stopwatch, limit, nothing_happens_for, wait_for
 
@@ -198,27 +199,26 @@ class Crowd:
 
 @plain
 def test_many_share_one_timer(stage):
-    """200 sessions are moved 50 times a second each, many at a time; one without
-    a limit does not notice."""
+    """100 sessions are moved 50 times a second each, many at a time; one without
+    a limit goes on between them."""
     server = stage.server(push)
-    gone = Server()
-    gone.close()
-    pinger = stage.keep(Pinger(gone.port))
+    pinger = stage.keep(Pinger(quiet_port()))
     proxy = stage.sluice(
         section("global", {"workers": 1}) +
         section("listener", {"bind": "127.0.0.1:0", "upstream": "many",
-                             **limited("upstream", "64k")}) +
+                             **limited("upstream", "32k")}) +
         section("listener free", {"bind": "127.0.0.1:0"}) +
         section("upstream many", {"server": f"127.0.0.1:{server.port}"}) +
-        section("upstream free", {"server": f"127.0.0.1:{gone.port}"}))
-    crowd = Crowd(stage, proxy, 200)
+        section("upstream free", {"server": f"127.0.0.1:{pinger.port}"}))
+    crowd = Crowd(stage, proxy, 100)
     crowd.read_for(1)           # what their servers fill all buffers with
-    cpu, woken = proxy.cpu, wake_ups(proxy)
-    assert crowd.read_for(2) < 64 * KIB * TOO_FAST
-    assert (proxy.cpu - cpu) / 2 < 0.5, "of a processor; 0.09 is usual"
-    assert (wake_ups(proxy) - woken) / 2 < 1000, "130 a second are usual"
+    cpu, woken, watch = proxy.cpu, wake_ups(proxy), Stopwatch()
+    assert crowd.read_for(2) < 32 * KIB * TOO_FAST
+    assert (proxy.cpu - cpu) / watch.seconds < 0.5, "of a processor"
+    assert (wake_ups(proxy) - woken) / watch.seconds < 1000, "130 are usual"
     pinger.connect(proxy.address("free"))
     rate = crowd.read_for(2)
-    assert 64 * KIB * TOO_SLOW < rate < 64 * KIB * TOO_FAST
-    count, median, _, longest = pinger.trips()
-    assert count > 1000 and median < 1000 and longest < 200000
+    assert 32 * KIB * TOO_SLOW < rate < 32 * KIB * TOO_FAST
+    # It waits for no token: whose turn takes 10 ms makes not half as many.
+    count, median, _, _ = pinger.trips()
+    assert count > 200 and median < 10000

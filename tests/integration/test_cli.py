@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 
+from lib.marks import root_only
 from lib.peers import FIN, echo, payload
 from lib.programs import NOBODY, fails_to_start, free_port
 from lib.proxy import BINARY, OWN, Proxy, ROOT
@@ -19,7 +20,6 @@ FORWARD = ["-L", "127.0.0.1:0=127.0.0.1:9"]
 FINE = ("[listener]\nbind = 127.0.0.1:0\n"
         "[upstream]\nhost = 127.0.0.1\nport = 9\n")
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 no_system_file = pytest.mark.skipif(
     os.path.exists("/etc/sluice/proxy.ini"),
     reason="/etc/sluice/proxy.ini is there and would be used")

@@ -13,12 +13,12 @@ import subprocess
 
 import pytest
 
+from lib.marks import root_only
 from lib.peers import FIN, connect, echo
 from lib.programs import accepts, fails_to_start, free_port
 from lib.proxy import ALONE, BINARY, NO_LEAKS
 from lib.timing import limit, nothing_happens_for, wait_for
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def status(pid, key):

@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 from lib.marks import both_crews, plain
-from lib.peers import FIN, MIB, complete, echo, payload
+from lib.peers import FIN, MIB, complete, echo, echoes, payload
 from lib.proxy import Proxy
 from lib.strace import Injection
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
@@ -24,11 +24,6 @@ bind = 127.0.0.1:0
 [upstream]
 server = 127.0.0.1:{}
 """
-
-
-def echoes(peer, text=b"still there"):
-    peer.send(text)
-    return peer.recv_exact(len(text)) == text
 
 
 # 107: a little of everything fails.

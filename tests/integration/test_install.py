@@ -1,7 +1,6 @@
 """make install and make uninstall, into a folder and on a machine."""
 
 import os
-import pwd
 import shutil
 import stat
 
@@ -9,7 +8,7 @@ import pytest
 
 from lib import machine
 from lib.programs import run
-from lib.proxy import BINARY, ROOT, Proxy
+from lib.proxy import BINARY, ROOT
 
 # What is installed, by its place under PREFIX.
 FILES = [

@@ -191,7 +191,7 @@ def test_10_a_slow_client_gets_all_after_the_server_closed(stage):
     """It takes longer than half_close_timeout, also the part at the end when
     all has left the proxy and its kernel delivers the rest: something moves
     all the while."""
-    data = payload(6 * MIB)
+    data = payload(4 * MIB)
     server = stage.server(lambda peer: peer.send(data))
     proxy = stage.proxy(server, listener={"half_close_timeout": "500ms"})
     client = stage.connect(proxy, rcvbuf=32768)

@@ -1,24 +1,14 @@
 """Catalogue case 94: how a daemon ends, and what it says then."""
 
 import pathlib
-import select
 import signal
 
 import pytest
 
 from lib.marks import both_crews, threads
-from lib.peers import FIN, MIB, RST, complete, echo, payload
+from lib.peers import FIN, MIB, RST, anything, complete, echo, echoes, payload
 from lib.programs import fails_to_start
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
-
-
-def anything(peer):
-    return peer.events(select.POLLIN | select.POLLRDHUP)
-
-
-def echoes(peer, text=b"still there"):
-    peer.send(text)
-    return peer.recv_exact(len(text)) == text
 
 
 def refuses(stage, address):

@@ -4,14 +4,14 @@ first; and who has to wait."""
 import os
 import pathlib
 import re
-import select
 import signal
 import socket
 
 import pytest
 
 from lib.marks import both_crews, every_way
-from lib.peers import FIN, RST, Peer, Server, echo, greeter, payload
+from lib.peers import (FIN, RST, Peer, Server, anything, echo, echoes, greeter,
+                       payload)
 from lib.programs import NOBODY, fails_to_start
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
@@ -22,21 +22,12 @@ def host(hosts):
     return hosts(1)[0]
 
 
-def echoes(peer, text=b"hello"):
-    peer.send(text)
-    return peer.recv_exact(len(text)) == text
-
-
 def served(stage, address, **how):
     client = stage.connect(address, **how)
     assert echoes(client)
     client.fin()
     assert client.read_all() == (b"", FIN)
     return client
-
-
-def anything(peer):
-    return peer.events(select.POLLIN | select.POLLRDHUP)
 
 
 def worker_of(record):

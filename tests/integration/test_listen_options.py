@@ -6,14 +6,12 @@ import os
 import pathlib
 import pwd
 import re
-import shutil
 import signal
 import socket
 import stat
 import struct
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
@@ -43,15 +41,6 @@ TCPI_OPT_SYN_DATA = 32
 @pytest.fixture
 def host(hosts):
     return hosts(1)[0]
-
-
-@pytest.fixture
-def open_folder():
-    """A folder that everybody may enter, as pytest's may not be."""
-    folder = pathlib.Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -7,14 +7,10 @@ import socket
 import pytest
 
 from lib import netns
-from lib.peers import FIN, RST, echo, greeter
+from lib.peers import FIN, RST, anything, echo, echoes, greeter
 from lib.programs import free_port
 from lib.stage import section
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
-
-
-def anything(peer):
-    return peer.events(select.POLLIN | select.POLLRDHUP)
 
 
 def serves(stage, address):
@@ -22,11 +18,6 @@ def serves(stage, address):
         return echoes(stage.connect(address))
     except ConnectionResetError:
         return False
-
-
-def echoes(peer, text=b"still there"):
-    peer.send(text)
-    return peer.recv_exact(len(text)) == text
 
 
 def patient(banner):

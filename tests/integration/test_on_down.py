@@ -207,16 +207,14 @@ def test_who_is_ejected_keeps_its_sessions(stage):
     assert works(mine)
 
 
-def test_thousands_are_no_long_turn(stage):
-    """They end in pieces; who is not meant waits for nobody."""
-    proxy = pair(stage, 3, on_down="kill")
-    found = clients_of(stage, proxy, 1500)
+def test_hundreds_end_in_pieces(stage):
+    """256 of a worker at a time, and who is not meant goes on meanwhile."""
+    proxy = pair(stage, 1, on_down="kill")
+    found = clients_of(stage, proxy, 1100)
+    assert len(found[0]) > 512
     down(proxy)
-    slowest = 0
     while len(proxy.records) < len(found[0]):
-        watch = Stopwatch()
         assert works(found[1][0])
-        slowest = max(slowest, watch.seconds)
-    assert slowest < limit(0.5)
+    assert all(map(works, found[1]))
     assert {r.end for r in proxy.records} == {"proxy kill"}
     assert len(proxy.records) == len(found[0])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -196,7 +197,7 @@ def test_a_restart_of_postgresql_without_an_error(stage, clients):
     tools = os.path.dirname(program)
     bench = subprocess.Popen(
         [f"{tools}/pgbench", "-n", "-C",
-         "-c", str(clients), "-j", str(clients), "-T", "10", "-f",
+         "-c", str(clients), "-j", str(clients), "-T", "60", "-f",
          str(script), "-U", "sluice", "-h", proxy.address()[0], "-p",
          str(proxy.address()[1]), "postgres"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -210,6 +211,10 @@ def test_a_restart_of_postgresql_without_an_error(stage, clients):
             server = start(stage, command, address)
             wait_for(lambda: is_ready(tools, address), 10, "a server")
             order(proxy, "resume")
+        seen = len(proxy.records)
+        wait_for(lambda: len(proxy.records) > seen + 20, 10,
+                 "transactions again")
+        bench.send_signal(signal.SIGALRM)       # so its 60 seconds are over
         out, errors = bench.communicate(timeout=limit(30))
     finally:
         bench.kill()

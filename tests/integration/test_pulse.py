@@ -92,6 +92,6 @@ def test_an_idle_daemon_hardly_wakes(stage):
     """Main looks every 2.5 s, a worker is asked every 5."""
     proxy = stage.proxy(stage.server(), workers=3)
     before, cpu, watch = wake_ups(proxy), proxy.cpu, Stopwatch()
-    nothing_happens_for(10, lambda: False, "idle")
+    nothing_happens_for(6, lambda: False, "idle")
     assert wake_ups(proxy) - before <= 2 * watch.seconds
     assert proxy.cpu - cpu <= 0.02

@@ -12,10 +12,9 @@ import threading
 import pytest
 
 from lib.admin import Folder, ask, find_doors
-from lib.logs import Fifo
 from lib.marks import both_crews
 from lib.nameserver import FakeNameServer
-from lib.peers import FIN, RST, connect, echo, greeter, payload
+from lib.peers import FIN, RST, connect, echo, echoes, greeter, payload
 from lib.programs import NOBODY, quiet_port
 from lib.proxy import BINARY, OWN
 from lib.scrape import scrape
@@ -81,11 +80,6 @@ def says(client):
     """The banner of who is at the other end."""
     text = client.recv_exact(1)
     return text.decode()
-
-
-def echoes(client, data=b"still here"):
-    client.send(data)
-    return client.recv_exact(len(data)) == data
 
 
 @pytest.fixture
@@ -843,16 +837,21 @@ def test_options_of_a_port_that_stays(stage, banners):
     daemon = Changing(stage, to(banners[0], backlog=5))
     address = daemon.proxy.address("a")
     assert backlog(daemon.proxy, address) == {5}
-    client = daemon.client()
-    assert says(client) == "A"
-    assert "timer:(keepalive" in of_session(client)
+    assert is_kept_alive(daemon)
     inodes = listening(daemon.proxy, address[1])
     daemon.reload(to(banners[0], backlog=77, keepalive="off"))
-    assert backlog(daemon.proxy, address) == {77}
+    wait_for(lambda: backlog(daemon.proxy, address) == {77}, 5, "the backlog")
+    wait_for(lambda: not is_kept_alive(daemon), 5, "sessions without it")
+    assert listening(daemon.proxy, address[1]) == inodes
+
+
+def is_kept_alive(daemon):
+    """Whether a new session is.  Of several timers only the first is told."""
     client = daemon.client()
     assert says(client) == "A"
-    assert "timer:(keepalive" not in of_session(client)
-    assert listening(daemon.proxy, address[1]) == inodes
+    return "timer:(keepalive" in wait_for(
+        lambda: (said := of_session(client)) and "timer:(on" not in said and
+        said, 5, "no other timer")
 
 
 def of_session(client):
@@ -881,7 +880,6 @@ def test_buffers_take_other_sockets(stage, banners):
 
 
 def backlog(proxy, address):
-    import subprocess
     out = subprocess.run(["ss", "-Hltn", f"sport = :{address[1]}"], text=True,
                          stdout=subprocess.PIPE, check=True).stdout
     return {int(line.split()[2]) for line in out.splitlines()}

@@ -6,21 +6,18 @@ import os
 import pathlib
 import pwd
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 
 import pytest
 
-from lib.marks import both_crews, plain
+from lib.marks import both_crews, plain, root_only
 from lib.peers import FIN, MIB, Server, complete, echo, payload
 from lib.proxy import BINARY, NO_LEAKS
 from lib.stage import section
 from lib.timing import limit, wait_for
 from test_ctl import ctl
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 SAID = subprocess.run([BINARY, "-V"], stdout=subprocess.PIPE, text=True).stdout
 SANDBOX = re.search(r"^sandbox: (.*)$", SAID, re.M)[1]
@@ -159,21 +156,6 @@ def test_a_refusal_is_told_once_and_all_goes_on(stage, call, what):
 NOBODY = 65534
 
 
-@pytest.fixture
-def open_folder(root):
-    """A folder that everybody may enter, as pytest's may not be."""
-    folder = pathlib.Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def root():
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-
-
 class Nobodys:
     """A daemon that became nobody, whose files are in a folder; its ports are
     those of a host of its own."""
@@ -243,6 +225,7 @@ def test_raw_sockets_that_were_given_up_take_a_restart(nobodys):
     assert nobodys.serves(5432)
 
 
+@root_only
 @pytest.mark.parametrize("user", ["root", "nobody"])
 def test_logs_are_opened_anew(stage, open_folder, user):
     """In two folders, one of them behind a link."""
@@ -321,6 +304,7 @@ EXPECTED = {
 }
 
 
+@root_only
 @pytest.mark.parametrize("names", [
     (), ("proxy.ini",), ("more.ini",), ("blocked",), ("logs",),
     tuple(EXPECTED)], ids=lambda names: "-".join(names) or "all-fine")
@@ -337,6 +321,7 @@ def test_101_files_that_the_user_cannot_reach_are_found(
     assert warnings(open_folder, proxy.log) == expected
 
 
+@root_only
 def test_who_is_not_root_or_not_there_is_not_asked(open_folder):
     path = closed(open_folder)
     path.write_text(path.read_text().replace("nobody", "nosuchuser"))

@@ -3,13 +3,12 @@ for a while.  Time limits are about neither."""
 
 import glob
 import os
-import select
 import signal
 from datetime import datetime, timedelta
 
 import pytest
 
-from lib.peers import (FIN, MIB, RST, BusyServer, complete, payload)
+from lib.peers import FIN, MIB, RST, BusyServer, anything, complete, payload
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 PRELOAD = [path for where in ("/usr/lib*", "/usr/lib*/*") for path in
@@ -18,10 +17,6 @@ DAY = 24 * 3600
 
 # Each look at the faked clock reads a file, which workers may not.
 OPEN = {"sandbox": "off"}
-
-
-def anything(peer):
-    return peer.events(select.POLLIN | select.POLLRDHUP)
 
 
 class Wall:

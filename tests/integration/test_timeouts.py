@@ -1,24 +1,12 @@
 """Catalogue case 90 and its relatives: the rules that end a session, and
 when they do not."""
 
-import select
 
 import pytest
 
 from lib.marks import both_crews
-from lib.peers import FIN, RST, echo
+from lib.peers import FIN, RST, anything, echo, say_hello
 from lib.timing import Stopwatch, limit, nothing_happens_for
-
-
-def anything(peer):
-    return peer.events(select.POLLIN | select.POLLRDHUP)
-
-
-def hello(client, upstream):
-    client.send(b"ping")
-    assert upstream.recv_exact(4) == b"ping"
-    upstream.send(b"pong")
-    assert client.recv_exact(4) == b"pong"
 
 
 def talk(writer, reader, seconds, pause=0.1):
@@ -42,7 +30,7 @@ def test_90_silence_ends_a_session(stage, workers):
     proxy = stage.proxy(server, workers=workers,
                         listener={"idle_timeout": "300ms"})
     client, upstream = stage.session(proxy, server)
-    hello(client, upstream)
+    say_hello(client, upstream)
     watch = Stopwatch()
     both_are_reset(client, upstream)
     assert 0.25 <= watch.seconds < limit(3)
@@ -80,7 +68,7 @@ def test_90_by_default_silence_ends_nothing(stage):
     client, upstream = stage.session(proxy, server)
     nothing_happens_for(2, lambda: anything(client) or anything(upstream),
                         "the session ends")
-    hello(client, upstream)
+    say_hello(client, upstream)
 
 
 def test_a_rule_can_be_off(stage):
@@ -186,7 +174,7 @@ def test_a_long_limit_does_not_delay_a_short_one(stage):
     proxy = stage.proxy(server, listener={
         "idle_timeout": "1h", "half_close_timeout": "300ms"})
     client, upstream = stage.session(proxy, server)
-    hello(client, upstream)
+    say_hello(client, upstream)
     upstream.fin()
     watch = Stopwatch()
     assert client.read_all() == (b"", FIN)
@@ -199,6 +187,6 @@ def test_time_limits_cost_no_time(stage):
     proxy = stage.proxy(server, listener={
         "idle_timeout": "5m", "max_lifetime": "1h", "stall_timeout": "1m"})
     for _ in range(200):
-        hello(*stage.session(proxy, server))
+        say_hello(*stage.session(proxy, server))
     cpu = proxy.cpu
     nothing_happens_for(2, lambda: proxy.cpu - cpu >= 0.1, "it works")

@@ -1,14 +1,13 @@
 """Catalogue cases 38-47: servers that refuse, vanish, come back, share."""
 
 import collections
-import select
 import socket
 
 import pytest
 
 from lib.marks import both_crews
-from lib.peers import (FIN, RST, BusyServer, Peer, echo, greeter, payload,
-                       sink)
+from lib.peers import (FIN, RST, BusyServer, Peer, anything, echo, greeter,
+                       payload, sink)
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 
@@ -30,10 +29,6 @@ class ClosedPort:
 
     def close(self):
         self.sock.close()
-
-
-def anything(peer):
-    return peer.events(select.POLLIN | select.POLLRDHUP)
 
 
 def name_server(name):

@@ -6,16 +6,11 @@ import signal
 import urllib.request
 
 from lib.marks import threads
-from lib.peers import FIN, MIB, complete, echo, payload
+from lib.peers import FIN, MIB, complete, echo, echoes, payload
 from lib.programs import free_port
 from lib.timing import limit, wait_for
 
 pytestmark = threads
-
-
-def echoes(peer, text=b"still there"):
-    peer.send(text)
-    return peer.recv_exact(len(text)) == text
 
 
 def end(client):

@@ -1,5 +1,7 @@
 """Parameters that many tests share."""
 
+import os
+
 import pytest
 
 # One worker, and three: for what is about hand-over, churn or storms.
@@ -12,6 +14,8 @@ threads = pytest.mark.threads
 
 # For what a sanitizer would answer in the daemon's place.
 plain = pytest.mark.plain
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 # The relay matrix: once plainly, once copying and once splicing, one of these
 # with one worker and the other with three (lib/ways.py).

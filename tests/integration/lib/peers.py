@@ -385,6 +385,26 @@ class BusyServer(Server):
         super().close()
 
 
+# Questions.
+
+def anything(peer):
+    """Whether data, FIN or RST has come."""
+    return peer.events(select.POLLIN | select.POLLRDHUP)
+
+
+def echoes(peer, text=b"still there"):
+    """Whether its server says what it hears."""
+    peer.send(text)
+    return peer.recv_exact(len(text)) == text
+
+
+def say_hello(client, upstream):
+    """Once round, so that the session is past its beginning."""
+    for a, b in (client, upstream), (upstream, client):
+        a.send(b"ping")
+        assert b.recv_exact(4) == b"ping"
+
+
 # Scripts.
 
 def echo(peer):

@@ -60,6 +60,7 @@ class Pinger:
     """That program, from the side of a test."""
 
     def __init__(self, port):
+        self.port = port
         self.process = subprocess.Popen(
             [sys.executable, __file__, str(port)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True)

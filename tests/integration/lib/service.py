@@ -5,7 +5,6 @@ import pathlib
 import re
 import time
 
-from . import booted
 from .peers import Server
 from .proxy import BINARY, SANITIZER
 from .timing import wait_for

@@ -1,8 +1,9 @@
-"""Socket options of another process, asked of its own sockets."""
+"""Socket options, also of another process, asked of its own sockets."""
 
 import ctypes
 import os
 import socket
+import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
 PIDFD_GETFD = 438       # the same on every architecture
@@ -33,3 +34,9 @@ def option_of(pid, level, name, wanted):
                 if wanted(sock):
                     values.append(sock.getsockopt(level, name))
     return values
+
+
+def said_again(sock):
+    """How many segments were sent again so far (tcpi_total_retrans)."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return struct.unpack_from("=I", info, 100)[0]

@@ -1,7 +1,6 @@
 """The threads of a process, one by one."""
 
 import ctypes
-import os
 import pathlib
 
 libc = ctypes.CDLL(None, use_errno=True)
