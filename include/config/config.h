@@ -344,6 +344,12 @@ struct config_errors {
  * config_errors_free(); main thread only (inih is fed by static state). */
 struct config *config_load(const struct config_source *, struct config_errors *errors);
 
+/* Reads a file for the value of one key of [global], whatever is wrong elsewhere
+ * in it: nothing but that field of the config holds.  NULL if what is wrong may
+ * be that very line; 'errors' are all there are, as above. */
+struct config *config_load_global(const char *path, const char *key,
+    struct config_errors *errors);
+
 /* As config_load() for text in memory, 'name' standing for the file in
  * messages; include is an error there.  For tests and fuzzers. */
 struct config *config_load_text(const char *name, const char *text, size_t len,

@@ -202,6 +202,16 @@ section_add(const struct build *build, struct config *config,
 }
 
 void
+config_build_global(struct config *config, struct arena *arena,
+    struct document *doc)
+{
+	const struct build build = { arena, doc, NULL };
+
+	global_fill(&build, &config->global,
+	    document_find(doc, SECTION_GLOBAL, ""));
+}
+
+void
 config_build(struct config *config, struct arena *arena, struct document *doc)
 {
 	struct build build = { arena, doc,

@@ -9,6 +9,10 @@
 void config_build(struct config *config, struct arena *arena,
     struct document *doc);
 
+/* The same of [global] alone. */
+void config_build_global(struct config *config, struct arena *arena,
+    struct document *doc);
+
 /* Resolves names and servers, and reports what is missing or contradicts. */
 void config_check(struct config *config, struct arena *arena,
     struct document *doc);

@@ -106,6 +106,36 @@ section_name_check(struct document *doc, struct origin origin,
 	return false;
 }
 
+void
+document_miss(struct document *doc, const struct section *section,
+    const char *key)
+{
+	bool global = section == NULL || section->kind == SECTION_GLOBAL;
+
+	if (doc->sought != NULL && (key != NULL ?
+	    strcmp(key, doc->sought) == 0 : global))
+		doc->lost = true;
+}
+
+bool
+document_knows(const struct document *doc)
+{
+	size_t count = 0, bad = 0;
+
+	for (const struct section *s = doc->sections; s != NULL; s = s->next) {
+		if (s->kind != SECTION_GLOBAL)
+			continue;
+		for (const struct entry *e = s->entries; e != NULL;
+		    e = e->next) {
+			if (strcmp(e->key, doc->sought) != 0)
+				continue;
+			count++;
+			bad += s->again || e->bad;
+		}
+	}
+	return count == 0 ? !doc->lost : count == 1 && bad == 0;
+}
+
 struct section *
 document_find(const struct document *doc, enum section_kind kind,
     const char *name)
@@ -199,6 +229,7 @@ key_unknown(struct document *doc, struct section *section,
 
 	section->unsure = true;
 	key_places(key, places, sizeof(places));
+	document_miss(doc, section, key);
 	if (*places != '\0') {
 		report(doc->report, origin, "'%s' belongs in %s, not in %s",
 		    key, places, section_text(section, full));
@@ -211,6 +242,8 @@ key_unknown(struct document *doc, struct section *section,
 	meant = key_meant(section->kind, key);
 	if (meant != NULL)
 		guess.word = meant;
+	if (guess.word != NULL && section->kind == SECTION_GLOBAL)
+		document_miss(doc, section, guess.word);
 	if (meant != NULL && option_find(section->kind, meant) == NULL)
 		key_places(meant, places, sizeof(places));
 	report(doc->report, origin, "unknown key '%s' in %s%s%s%s", key,
@@ -263,6 +296,7 @@ line_fits(struct document *doc, struct section *section, const char *key,
 		return true;
 	report(doc->report, origin, "'%s = VALUE' would be %zu bytes long, "
 	    "and %d is the most", key, len, READER_LINE);
+	document_miss(doc, section, key);
 	section->unsure = true;
 	return false;
 }

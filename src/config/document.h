@@ -39,6 +39,9 @@ struct document {
 	struct section *sections, **last;
 	bool		unsure; /* a section's header was not understood */
 	bool		alone;	/* a text in memory, which names no files */
+	const char     *sought; /* the key of [global] that alone matters, and */
+	bool		lost;	/* what was not understood may have been it;
+				   or NULL */
 };
 
 void document_init(struct document *, struct arena *, struct report *);
@@ -62,6 +65,14 @@ bool section_name_valid(const char *name);
  * that is reported. */
 bool section_name_check(struct document *, struct origin, enum section_kind,
     const char *name);
+
+/* A line of a section, or of an unknown one (NULL), was not understood: is it the
+ * key that is sought?  'key' is NULL where it is not known either. */
+void document_miss(struct document *, const struct section *, const char *key);
+
+/* Whether the key that is sought stands there once and its value could be read,
+ * or does not stand there for sure. */
+bool document_knows(const struct document *);
 
 /* The section of that name, or NULL; "" means "default" where there are names.
  */

@@ -48,6 +48,13 @@ load_init(struct load *load, const char *name,
 		load->arena.failed = true;
 }
 
+/* Any line may have been in what could not be read. */
+static void
+load_unsure(struct load *load)
+{
+	load->doc.unsure = load->doc.lost = true;
+}
+
 static void
 load_read(struct load *load, unsigned file, reader_source *source,
     void *context)
@@ -59,7 +66,7 @@ load_read(struct load *load, unsigned file, reader_source *source,
 	document_parse(&load->doc, &reader);
 	if (reader.bytes == 0 && load->report.count == before) {
 		report(&load->report, origin_line(file, 0), "is empty");
-		load->doc.unsure = true;
+		load_unsure(load);
 	}
 	reader_done(&reader);
 }
@@ -139,8 +146,8 @@ load_file(struct load *load, const char *path)
 	char why[FILE_WHY];
 	const char *wrong = file_wrong(fd, &st, why);
 
-	load->doc.unsure = wrong != NULL;
 	if (wrong != NULL) {
+		load_unsure(load);
 		report(&load->report, whole, "%s", wrong);
 	} else {
 		load_remember(load, &st, whole);
@@ -207,7 +214,7 @@ load_included(struct load *load, struct origin here, const char *path)
 		if (file > 0)
 			load_read(load, file, file_source, &fd);
 	} else {
-		load->doc.unsure = true;
+		load_unsure(load);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -223,15 +230,15 @@ load_include(struct load *load, const char *from, const struct entry *entry)
 		return;
 	if (from == NULL) {
 		report(&load->report, entry->origin, "include is for files");
-		load->doc.unsure = true;
+		load_unsure(load);
 	} else if (entry->origin.file > 0) {
 		report(&load->report, entry->origin, "include may stand in "
 		    "'%s' only, not in a file that it includes", from);
-		load->doc.unsure = true;
+		load_unsure(load);
 	} else {
 		files = include_files(&load->report, entry->origin, from, glob);
 		if (files == NULL)
-			load->doc.unsure = true;
+			load_unsure(load);
 		for (; files != NULL && *files != NULL; files++)
 			load_included(load, entry->origin, *files);
 	}
@@ -267,6 +274,32 @@ config_load(const struct config_source *source, struct config_errors *errors)
 	arguments_add_forwards(&load.doc, source->forwards);
 	arguments_add_sets(&load.doc, source->sets);
 	return load_finish(&load, source->path, errors);
+}
+
+/* Errors elsewhere are in the way of nothing. */
+struct config *
+config_load_global(const char *path, const char *key,
+    struct config_errors *errors)
+{
+	const struct config_source source = { .path = path };
+	struct config *config = NULL;
+	struct load load;
+
+	*errors = (struct config_errors){ 0 };
+	load_init(&load, path, &source);
+	load.doc.sought = key;
+	load_file(&load, path);
+	load_includes(&load, path);
+	if (!load.arena.failed)
+		config_build_global(&load.owned->config, &load.owned->arena,
+		    &load.doc);
+	if (report_finish(&load.report, errors) && !load.owned->arena.failed &&
+	    document_knows(&load.doc))
+		config = &load.owned->config;
+	else if (load.owned != NULL)
+		config_free(&load.owned->config);
+	arena_done(&load.arena);
+	return config;
 }
 
 struct text {

@@ -27,10 +27,12 @@ parser_here(const struct parser *parser)
 	return reader_here(parser->reader);
 }
 
-/* A line was reported: what its section lacks may have been in it. */
+/* A line was reported, whose key may be known: what its section lacks may have
+ * been in it. */
 static void
-parser_unsure(struct parser *parser)
+parser_unsure(struct parser *parser, const char *key)
 {
+	document_miss(parser->doc, parser->section, key);
 	if (parser->section != NULL)
 		parser->section->unsure = true;
 	else
@@ -120,7 +122,7 @@ parse_line(struct parser *parser, const char *line, char *out, int size)
 		return true;
 	report(parser->doc->report, parser_here(parser), "%s: '%s'", wrong,
 	    line);
-	parser_unsure(parser);
+	parser_unsure(parser, NULL);
 	return false;
 }
 
@@ -132,7 +134,7 @@ parser_next(struct parser *parser)
 	const char *line = reader_next(parser->reader);
 
 	if (parser->doc->report->count > before)
-		parser_unsure(parser);
+		parser_unsure(parser, NULL);
 	return line;
 }
 
@@ -179,8 +181,10 @@ parse_pair(void *context, const char *section, const char *key,
 	(void)section;
 	parser->pending = false;
 	value = pair_value(parser, value, out);
+	if (parser->section == NULL)
+		document_miss(doc, NULL, key);
 	if (value == NULL)
-		parser_unsure(parser);
+		parser_unsure(parser, key);
 	else if (parser->section != NULL)
 		document_add(doc, parser->section, key, value,
 		    parser_here(parser));

@@ -150,17 +150,18 @@ path_that_is_named(const struct config *config, const char *file, char *path)
 static const char *
 path_of_config(const struct client *c, char *path)
 {
-	const struct config_source source = { .path = c->config };
 	struct config_errors errors;
-	struct config *config = config_load(&source, &errors);
+	struct config *config = config_load_global(c->config, "admin_socket",
+	    &errors);
 	const char *named;
 
 	for (size_t i = 0; config == NULL && i < errors.count; i++)
 		fprintf(stderr, "%s\n", errors.lines[i]);
 	config_errors_free(&errors);
 	if (config == NULL) {
-		client_say("the daemon was not asked, since that file says "
-		    "where it is; --socket PATH says so without");
+		client_say("the daemon was not asked: what that file says of "
+		    "admin_socket cannot be read; --socket PATH says it "
+		    "without");
 		return NULL;
 	}
 	named = path_that_is_named(config, c->config, path);

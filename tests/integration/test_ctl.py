@@ -208,8 +208,25 @@ def test_the_configuration_leads_nowhere(stage):
     fails(1, f"{config} says admin_socket = off", "status", "-c", config)
     config.write_text("[global]\nadmin_sockt = /x\n" + fine)
     done = fails(1, ":2: ", "status", "-c", config)
-    assert "sluice ctl: the daemon was not asked, " in done.stderr
+    assert "sluice ctl: the daemon was not asked: " in done.stderr
     fails(1, "No such file", "status", "-c", stage.folder / "nothing.ini")
+
+
+@pytest.mark.parametrize("text", [
+    "[lisener]\nbind = :1\n", "[listener]\nbidn = :1\n", "[listener]\n",
+    "[global]\nlog_level = loud\n", "what is this\n", "[upstre",
+    "[listener]\nbind = :1\nallow = file:/nowhere\n[upstream]\nhost = x\n"])
+def test_a_file_that_is_broken_elsewhere_leads_there(stage, proxy, text):
+    config = stage.folder / "broken.ini"
+    config.write_text(f"[global]\nadmin_socket = {proxy.unix}\n"
+                      f"{text.removeprefix('[global]')}")
+    done = ctl("status", "-c", config)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"pid {proxy.pid}\n" in done.stdout
+    config.write_text(f"{text}\n[global]\nadmin_socket = {proxy.unix}\n" if
+                      "[global]" not in text else
+                      f"{text}admin_socket = {proxy.unix}\n")
+    assert ctl("status", "-c", config).returncode == 0
 
 
 def test_where_it_looks_by_itself(stage, proxy):
