@@ -28,6 +28,7 @@ struct admin_view {
 	const struct reload   *reload;
 	const struct generations *generations;
 	const struct config   *config;
+	const char	      *path; /* of its file, absolute; NULL: none */
 	struct crew	      *crew;
 	struct servers	      *servers;
 	struct resolver	      *resolver;

@@ -38,7 +38,7 @@ status_begin(struct report *r)
 	json_text(j, "state", status_word(view));
 	json_text(j, "started", view->started);
 	json_number(j, "uptime_ms", clock_ms() - view->started_ms);
-	json_text(j, "config", view->config->path);
+	json_text(j, "config", view->path);
 	json_text(j, "config_read", clock_text(view->reload->last_wall, read));
 	json_text(j, "not_reloaded", view->reload->last_failed ?
 	    view->reload->why : NULL);

@@ -256,7 +256,8 @@ control_serve(struct control *c)
 		return control_lacks("the stream of events");
 	c->view = (struct admin_view){ .control = c, .reload = &c->reload,
 		.generations = &c->generations,
-		.config = c->config, .crew = c->crew,
+		.config = c->config, .path = c->source.path,
+		.crew = c->crew,
 		.servers = c->servers, .resolver = c->resolver,
 		.stop = &c->stop, .tours = c->tours, .doors = c->doors,
 		.rates = c->rates, .pulse = c->pulse,

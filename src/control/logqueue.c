@@ -25,6 +25,14 @@ logqueue_put(struct logqueue *q, enum log_level level, const char *text,
 	pthread_mutex_unlock(&q->mutex);
 }
 
+void
+logqueue_forget(struct logqueue *q)
+{
+	pthread_mutex_lock(&q->mutex);
+	repeats_forget(&q->repeats);
+	pthread_mutex_unlock(&q->mutex);
+}
+
 uint64_t
 logqueue_oldest(struct logqueue *q)
 {

@@ -30,6 +30,9 @@ struct logqueue {
 void logqueue_put(struct logqueue *, enum log_level, const char *text,
     size_t len);
 
+/* Holds nothing back for having been said before now: see repeats.h. */
+void logqueue_forget(struct logqueue *);
+
 /* When the oldest was put (clock_wall()), or UINT64_MAX: there is none. */
 uint64_t logqueue_oldest(struct logqueue *);
 

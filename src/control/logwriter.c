@@ -87,6 +87,12 @@ logwriter_sink(enum log_level level, const char *line, size_t len)
 	pthread_mutex_unlock(&writer.mutex);
 }
 
+void
+logwriter_answers(void)
+{
+	logqueue_forget(&writer.spool.queue);
+}
+
 int
 logwriter_open(const struct config *config, bool daemon)
 {

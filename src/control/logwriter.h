@@ -29,6 +29,10 @@ int logwriter_start(struct shared *);
 /* The daemon is up: stderr is no longer told what goes elsewhere. */
 void logwriter_ready(void);
 
+/* Somebody has asked for something: what it is answered is said, even if it was
+ * a moment ago.  Any thread. */
+void logwriter_answers(void);
+
 /* Opens log files anew, by the thread if it runs; any time after open.  One
  * that cannot be opened is said, and the old file goes on being written. */
 void logwriter_reopen(void);

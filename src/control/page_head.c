@@ -264,8 +264,8 @@ head_title(struct report *r, const char *host)
 	    status_age(view, age));
 	page_text(r->out, host);
 	evbuffer_add_printf(r->out, " as process %d, with ", (int)getpid());
-	if (view->config->path != NULL)
-		page_text(r->out, view->config->path);
+	if (view->path != NULL)
+		page_text(r->out, view->path);
 	else
 		evbuffer_add_printf(r->out, "what the command line says");
 	evbuffer_add_printf(r->out, "</p>\n");

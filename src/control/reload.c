@@ -406,8 +406,10 @@ reload_run(struct control *c, bool dry, const char *path,
 	struct reload *state = &c->reload;
 	enum reload_result result;
 
-	if (!dry)
+	if (!dry) {
+		logwriter_answers();
 		manager_reloading(c);
+	}
 	result = reload_try(&r, path);
 	if (!dry) {
 		reload_log(&r, result);

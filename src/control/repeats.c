@@ -65,6 +65,14 @@ repeats_hold(struct repeats *repeats, enum log_level level, const char *text,
 	return false;
 }
 
+void
+repeats_forget(struct repeats *repeats)
+{
+	for (size_t i = 0; i < REPEATS_ROWS; i++)
+		if (repeats->rows[i].count == 0)
+			repeats->rows[i].since = 0;
+}
+
 uint64_t
 repeats_due(const struct repeats *repeats)
 {

@@ -28,6 +28,10 @@ struct repeats {
 bool repeats_hold(struct repeats *, enum log_level, const char *text,
     size_t len, uint64_t now);
 
+/* What is said from now on answers somebody, who has not heard it yet; but what
+ * has a count that is not told goes on with it. */
+void repeats_forget(struct repeats *);
+
 /* When the next count is to be told, or UINT64_MAX. */
 uint64_t repeats_due(const struct repeats *);
 

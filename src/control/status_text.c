@@ -67,7 +67,7 @@ text_config(struct evbuffer *out, const struct admin_view *view)
 	char read[CLOCK_TEXT];
 
 	evbuffer_add_printf(out, "config    %s, read %.19sZ\n",
-	    view->config->path != NULL ? view->config->path :
+	    view->path != NULL ? view->path :
 	    "of the command line", clock_text(reload->last_wall, read));
 	if (reload->last_failed)
 		evbuffer_add_printf(out, "          NOT RELOADED since: %s\n",

@@ -151,6 +151,24 @@ information_is_not_held(void **state)
 }
 
 /* The oldest without a count is forgotten, and none with one. */
+/* Whoever asks again is answered again; a count is told all the same. */
+static void
+what_is_forgotten_is_news(void **state)
+{
+	struct repeats r = { 0 };
+
+	(void)state;
+	assert_false(warn(&r, "asked", 1));
+	assert_false(warn(&r, "counted", 1));
+	assert_true(warn(&r, "counted", 2));
+	repeats_forget(&r);
+	assert_false(warn(&r, "asked", 3));
+	assert_true(warn(&r, "asked", 4));
+	assert_true(warn(&r, "counted", 4));
+	assert_tells(&r, 1 + REPEATS_MS, "counted (repeated 2 times)");
+	assert_tells(&r, 3 + REPEATS_MS, "asked (repeated 1 time)");
+}
+
 static void
 memory_is_bounded(void **state)
 {
@@ -208,6 +226,7 @@ main(void)
 		cmocka_unit_test(others_in_between_do_not_matter),
 		cmocka_unit_test(another_level_is_another_message),
 		cmocka_unit_test(information_is_not_held),
+		cmocka_unit_test(what_is_forgotten_is_news),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(the_longest_is_cut),
 	};
