@@ -70,6 +70,17 @@ int sock_retune(int fd, const struct sock_listen *);
 bool sock_deafen(int fd);
 void sock_undeafen(int fd);
 
+/* The same for good, and who comes is refused, or taken by another socket that
+ * listens there: this one is not found any more.  False: not on this kernel, or
+ * it is bound to an interface and we lack CAP_NET_RAW. */
+bool sock_hide(int fd);
+bool sock_is_hidden(int fd);
+
+/* Of a listening socket of a group: takes all clients, whom it would share with
+ * the others; or does no longer.  Where all but those that are hidden do, one of
+ * them takes all.  Nobody can join the group meanwhile. */
+void sock_stand_alone(int fd, bool alone);
+
 /* Whether nobody listens there yet: a bind as the real one, but without
  * SO_REUSEPORT, closed at once (a group would be joined silently by a second
  * daemon).  0 or -errno, -EADDRINUSE above all. */

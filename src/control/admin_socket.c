@@ -30,7 +30,7 @@ sockets_fail(const struct config *config, const char *key, const char *what,
 	char holder[HOLDER_TEXT] = "", place[CONFIG_PLACE];
 
 	if (error == -EADDRINUSE)
-		holder_find(addr, holder);
+		holder_find(addr, NULL, holder);
 	log_error(error, "%s: %s: cannot serve on %s%s", config_place(config,
 	    config_global_origin(config, key), place), key, what, holder);
 	return error;
@@ -50,14 +50,21 @@ sockets_open_tcp(struct admin_sockets *s, const struct config *config)
 	return 0;
 }
 
+/* Whether it is in use by whom it may be in use. */
+static bool
+sockets_are_of(const struct addr *addr, pid_t daemon, int error)
+{
+	return error == -EADDRINUSE && daemon != 0 && holder_is(addr, daemon);
+}
+
 static int
-sockets_try_tcp(const struct config *config)
+sockets_try_tcp(const struct config *config, pid_t daemon)
 {
 	const struct addr *addr = &config->global.admin_addr;
 	int error = addr->len == 0 ? 0 : sock_probe(addr, &LISTEN_OPTIONS);
 
-	return error == 0 ? 0 : sockets_fail(config, "admin",
-	    config->global.admin, addr, error);
+	return error == 0 || sockets_are_of(addr, daemon, error) ? 0 :
+	    sockets_fail(config, "admin", config->global.admin, addr, error);
 }
 
 /* --- the Unix socket */
@@ -200,7 +207,7 @@ sockets_open_auto(struct admin_sockets *s, const struct identity *id,
 	if (error == 0)
 		error = unix_open(s, id, gid);
 	if (error == -EADDRINUSE)
-		holder_find(&s->unix_at, holder);
+		holder_find(&s->unix_at, NULL, holder);
 	if (error < 0) {
 		log_warn(error, "admin_socket: none, cannot serve on %s%s",
 		    path, holder);
@@ -240,7 +247,8 @@ sockets_open_unix(struct admin_sockets *s, const struct config *config,
 }
 
 static int
-sockets_try_unix(const struct config *config, const struct identity *id)
+sockets_try_unix(const struct config *config, const struct identity *id,
+    pid_t daemon)
 {
 	const char *path = config->global.admin_socket;
 	struct addr addr;
@@ -254,15 +262,16 @@ sockets_try_unix(const struct config *config, const struct identity *id)
 	error = addr_from_path(&addr, path);
 	if (error == 0)
 		error = sock_probe_unix(&addr);
-	return error == 0 ? 0 : sockets_fail(config, "admin_socket", path,
-	    &addr, error);
+	return error == 0 || sockets_are_of(&addr, daemon, error) ? 0 :
+	    sockets_fail(config, "admin_socket", path, &addr, error);
 }
 
 int
-admin_sockets_try(const struct config *config, const struct identity *id)
+admin_sockets_try(const struct config *config, const struct identity *id,
+    pid_t daemon)
 {
-	int tcp = sockets_try_tcp(config);
-	int local = sockets_try_unix(config, id);
+	int tcp = sockets_try_tcp(config, daemon);
+	int local = sockets_try_unix(config, id, daemon);
 
 	return tcp < 0 ? tcp : local;
 }

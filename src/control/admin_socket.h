@@ -25,9 +25,10 @@ struct admin_sockets {
 int admin_sockets_open(struct admin_sockets *, const struct config *,
     const struct identity *);
 
-/* Whether that would find everything free and in place, without listening: 0,
- * or the first -errno after all were logged. */
-int admin_sockets_try(const struct config *, const struct identity *);
+/* Whether that would find everything free, or that process's (0: nobody's), and
+ * in place, without listening: 0, or the first -errno after all were logged. */
+int admin_sockets_try(const struct config *, const struct identity *,
+    pid_t daemon);
 
 /* And the path goes, if it is ours still. */
 void admin_sockets_close(struct admin_sockets *);

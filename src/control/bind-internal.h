@@ -11,7 +11,9 @@ struct binding {
 	const struct listener_conf *listener;
 	const struct bind_conf	   *bind;
 	struct mail		  **mails; /* NULL: it is only tried */
-	struct ports		   *ports; /* that there are already */
+	struct ports		   *ports; /* that there are already, or NULL */
+	const struct bind_told	   *told;  /* who hears of errors; NULL: the log */
+	struct bind_trial	   *trial; /* beside a daemon; or NULL */
 	struct port		   *port;  /* that is made */
 	size_t			    nworkers;
 	size_t			    turn; /* who owns the next single one */
@@ -19,7 +21,8 @@ struct binding {
 	struct bind_options	    options; /* of the listener */
 };
 
-/* Says what is wrong with a bind, in the log and to who asked for a reload:
+/* Says what is wrong with a bind, in the log and to who asked for a reload, or
+ * only to who tries one:
  * "FILE:LINE: listener NAME: WHY: ERROR".  Returns the error, which may be 0 and
  * then is not said. */
 int bind_complain(const struct binding *, int error, const char *why);

@@ -16,15 +16,20 @@
 int
 bind_complain(const struct binding *b, int error, const char *why)
 {
-	char place[CONFIG_PLACE], line[LOG_LINE];
+	char place[CONFIG_PLACE], line[LOG_LINE], whole[LOG_LINE];
 
 	snprintf(line, sizeof(line), "%s: listener %s: %s",
 	    config_place(b->config, b->bind->origin, place),
 	    b->listener->name, why);
+	snprintf(whole, sizeof(whole), "%s%s%s", line, error < 0 ? ": " : "",
+	    error < 0 ? strerror(-error) : "");
+	if (b->told != NULL) {
+		b->told->error(b->told->arg, whole);
+		return error;
+	}
 	log_error(error, "%s", line);
 	if (b->ports != NULL)
-		snprintf(b->ports->why, sizeof(b->ports->why), "%s%s%s", line,
-		    error < 0 ? ": " : "", error < 0 ? strerror(-error) : "");
+		memcpy(b->ports->why, whole, sizeof(whole));
 	return error;
 }
 
@@ -35,7 +40,7 @@ bind_fail(const struct binding *b, const struct addr *addr, int error)
 	char why[BIND_WHY], text[LOG_LINE];
 
 	if (error == -EADDRINUSE)
-		holder_find(addr, holder);
+		holder_find(addr, b->ports, holder);
 	snprintf(text, sizeof(text), "cannot bind %s%s%s",
 	    addr_text(addr, where), holder,
 	    bind_options_why(b->listener, addr, error, why));
@@ -63,12 +68,16 @@ static int
 bind_socket(const struct binding *b, const struct addr *addr, bool group)
 {
 	struct sock_listen opts = b->options.listen;
+	int fd;
 
 	opts.reuseport = group;
 	/* The path of a Unix socket that does not listen yet would look stale
 	 * to another daemon. */
-	return addr->sa.sa_family == AF_UNIX ? sock_listen(addr, &opts) :
-	    sock_bound(addr, &opts);
+	if (addr->sa.sa_family == AF_UNIX)
+		return sock_listen(addr, &opts);
+	fd = sock_bound(addr, &opts);
+	return fd == -EADDRINUSE && b->ports != NULL &&
+	    ports_let_in(b->ports) ? sock_bound(addr, &opts) : fd;
 }
 
 static int
@@ -147,20 +156,46 @@ bind_tcp(struct binding *b, struct addr *addr)
 	    bind_one(b, addr, true, b->turn++ % b->nworkers);
 }
 
-static int
-bind_try_port(const struct binding *b, const struct addr *addr)
+static bool
+bind_has_port(const struct binding *b, const struct addr *addr)
 {
-	int fd, error;
+	struct port_key key;
 
-	if (addr->sa.sa_family == AF_UNIX)
-		return sock_probe_unix(addr);
-	error = sock_probe(addr, &b->options.listen);
+	if (b->ports == NULL)
+		return false;
+	port_key_init(&key, b->listener, b->bind, addr);
+	return ports_find(b->ports, &key) != NULL;
+}
+
+static int
+bind_try_tcp(const struct binding *b, const struct addr *addr)
+{
+	int fd, error = b->ports != NULL ? bind_probe(b, addr) :
+	    sock_probe(addr, &b->options.listen);
+
 	if (error < 0)
 		return error;
 	fd = bind_socket(b, addr, true);
 	if (fd < 0)
 		return fd;
 	close(fd);
+	return 0;
+}
+
+/* What the daemon has that runs with this very file is no error. */
+static int
+bind_try_port(const struct binding *b, const struct addr *addr)
+{
+	int error;
+
+	if (bind_has_port(b, addr))
+		return 0;
+	error = addr->sa.sa_family == AF_UNIX ? sock_probe_unix(addr) :
+	    bind_try_tcp(b, addr);
+	if (error != -EADDRINUSE || b->trial == NULL ||
+	    b->trial->daemon == 0 || !holder_is(addr, b->trial->daemon))
+		return error;
+	b->trial->held++;
 	return 0;
 }
 
@@ -241,16 +276,23 @@ static int
 bind_begin(struct binding *b, const struct listener_conf *listener)
 {
 	b->listener = listener;
-	return bind_options_init(&b->options, b->config, listener);
+	if (b->told == NULL)
+		return bind_options_init(&b->options, b->config, listener);
+	bind_options_plain(&b->options, listener);
+	return 0;
 }
 
+/* The kernel looks at who else has the port once more. */
 static int
-bind_listen(const struct config *config, const struct listen_fd *l)
+bind_listen(const struct config *config, const struct listen_fd *l,
+    struct ports *ports)
 {
+	int error, backlog = bind_backlog(l->conf);
 	char place[CONFIG_PLACE];
-	int error;
 
-	if (l->shared || listen(l->fd, bind_backlog(l->conf)) == 0)
+	if (l->shared || listen(l->fd, backlog) == 0 ||
+	    (errno == EADDRINUSE && ports_let_in(ports) &&
+	    listen(l->fd, backlog) == 0))
 		return 0;
 	error = -errno;
 	log_error(error, "%s: listener %s: cannot listen",
@@ -260,14 +302,15 @@ bind_listen(const struct config *config, const struct listen_fd *l)
 
 static int
 bind_listen_all(const struct config *config, struct mail **mails,
-    size_t nworkers)
+    size_t nworkers, struct ports *ports)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < nworkers; i++)
 		for (size_t n = 0; error == 0 && n < mails[i]->nfds; n++)
 			if (mails[i]->fds[n].order == LISTEN_OPEN)
-				error = bind_listen(config, &mails[i]->fds[n]);
+				error = bind_listen(config,
+				    &mails[i]->fds[n], ports);
 	return error;
 }
 
@@ -315,17 +358,48 @@ bind_open(const struct config *config, struct mail **mails, size_t nworkers,
 		error = bind_all(&b);
 	if (error == 0)
 		error = ports_leave(ports, mails);
-	return error < 0 ? error : bind_listen_all(config, mails, nworkers);
+	return error < 0 ? error : bind_listen_all(config, mails, nworkers,
+	    ports);
 }
 
 int
-bind_try(const struct config *config, const struct listener_conf *listener,
-    const struct bind_conf *bind)
+bind_try(const struct listener_conf *listener, const struct bind_conf *bind,
+    struct bind_trial *trial)
 {
-	struct binding b = { .config = config, .bind = bind };
+	struct binding b = { .config = listener->config, .bind = bind,
+		.trial = trial };
 	int error = bind_begin(&b, listener);
 
+	trial->held = 0;
 	return error < 0 ? error : bind_ports(&b);
+}
+
+static int
+bind_rehearse_listener(struct binding *b, const struct listener_conf *listener)
+{
+	int error = bind_begin(b, listener), last;
+
+	for (size_t n = 0; n < listener->nbinds; n++) {
+		b->bind = &listener->binds[n];
+		last = bind_ports(b);
+		error = last < 0 ? last : error;
+	}
+	return error;
+}
+
+int
+bind_rehearse(const struct config *config, struct ports *ports,
+    const struct bind_told *told)
+{
+	struct binding b = { .config = config, .ports = ports, .told = told };
+	int error = 0, last;
+
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		last = bind_rehearse_listener(&b, &config->listeners[i]);
+		error = last < 0 ? last : error;
+	}
+	ports_abort(ports);
+	return error;
 }
 
 static bool

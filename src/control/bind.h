@@ -22,10 +22,29 @@ int bind_open(const struct config *, struct mail **mails, size_t nworkers,
  * that they are in nobody's way.  0, or -errno after it was logged. */
 int bind_sweep(const struct config *, struct mail **mails, struct ports *);
 
+/* A daemon that runs with the same file, 0 if there is none, and how many ports
+ * of a bind it has. */
+struct bind_trial {
+	pid_t daemon;
+	size_t held;
+};
+
 /* Whether one bind of a listener could be opened: it is bound, does not listen,
- * and is closed again.  0, or -errno after it was logged as above. */
-int bind_try(const struct config *, const struct listener_conf *,
-    const struct bind_conf *);
+ * and is closed again; or the daemon has it.  0, or -errno after it was logged as
+ * above. */
+int bind_try(const struct listener_conf *, const struct bind_conf *,
+    struct bind_trial *);
+
+struct bind_told {
+	void (*error)(void *, const char *line);
+	void *arg;
+};
+
+/* Whether bind_open() would find all binds in place that are not among the ports
+ * already, likewise.  0, or -errno after all errors were told; nothing is
+ * logged. */
+int bind_rehearse(const struct config *, struct ports *,
+    const struct bind_told *);
 
 /* Says which sockets of units no listener binds. */
 void bind_tell_unused(const struct ports *);

@@ -74,14 +74,10 @@ options_fast_open(const struct listener_conf *l)
 	return FAST_OPEN_QUEUE;
 }
 
-int
-bind_options_init(struct bind_options *o, const struct config *config,
-    const struct listener_conf *l)
+void
+bind_options_plain(struct bind_options *o, const struct listener_conf *l)
 {
-	int error = options_find_owner(&o->owner, config, l);
-
-	if (error < 0)
-		return error;
+	*o = (struct bind_options){ .owner = { (uid_t)-1, (gid_t)-1 } };
 	tcp_options(&l->tcp, &o->tcp);
 	o->listen = (struct sock_listen){
 		.tcp = &o->tcp,
@@ -89,12 +85,24 @@ bind_options_init(struct bind_options *o, const struct config *config,
 		.interface = l->interface,
 		.freebind = l->freebind,
 		.transparent = l->transparent,
-		.mptcp = options_have_mptcp(l),
-		.fast_open = options_fast_open(l),
 		.defer_accept = (int)(l->defer_accept / 1000),
 		.mode = l->socket_mode,
 		.owner = &o->owner,
 	};
+}
+
+int
+bind_options_init(struct bind_options *o, const struct config *config,
+    const struct listener_conf *l)
+{
+	int error;
+
+	bind_options_plain(o, l);
+	error = options_find_owner(&o->owner, config, l);
+	if (error < 0)
+		return error;
+	o->listen.mptcp = options_have_mptcp(l);
+	o->listen.fast_open = options_fast_open(l);
 	return 0;
 }
 

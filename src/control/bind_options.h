@@ -16,6 +16,9 @@ struct bind_options {
 int bind_options_init(struct bind_options *, const struct config *,
     const struct listener_conf *);
 
+/* What decides whether an address can be bound, alone. */
+void bind_options_plain(struct bind_options *, const struct listener_conf *);
+
 /* What a listener's options have to do with an error of binding, as words to
  * stand behind the address ("" if nothing); BIND_WHY bytes. */
 #define BIND_WHY 128

@@ -147,6 +147,7 @@ stored_can_be_found(const struct addr *addr)
 	    (lstat(addr->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode));
 }
 
+/* One that a reload was about to let go is left behind. */
 static bool
 stored_fits(const struct passed_socket *s, const struct addr *addr)
 {
@@ -154,7 +155,8 @@ stored_fits(const struct passed_socket *s, const struct addr *addr)
 
 	if (addr_port(addr) == 0)
 		addr_set_port(&wanted, addr_port(&s->addr));
-	return addr_equal(&s->addr, &wanted) && stored_can_be_found(addr);
+	return addr_equal(&s->addr, &wanted) && stored_can_be_found(addr) &&
+	    !sock_is_hidden(s->fd);
 }
 
 /* The next that was kept for the address, behind one or NULL; or NULL. */
@@ -203,6 +205,7 @@ stored_tune(const struct binding *b, int fd)
 	int error = sock_retune(fd, &b->options.listen);
 
 	sock_undeafen(fd);
+	sock_stand_alone(fd, false);
 	if (error < 0)
 		log_warn(error, "listener %s: options of %s are not set anew",
 		    b->listener->name, b->bind->text);

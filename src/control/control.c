@@ -143,7 +143,7 @@ control_make_crew(struct control *c)
 	if (c->crew == NULL)
 		return control_lacks("the workers");
 	c->base = conn_base_new();
-	if (c->base == NULL)
+	if (c->base == NULL || ports_watch(&c->ports, c->base) < 0)
 		return control_lacks("the event loop");
 	crew_shared(c->crew)->max_pipes = host_max_pipes(fds, nworkers);
 	return control_add_events(c) < 0 ? control_lacks("the event loop") : 0;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ports.h"
+
 #define TCP_LISTEN_STATE 0x0a
 #define NOBODY_KNOWN	 ((uid_t)-1)
 
@@ -43,12 +45,29 @@ holder_blocks(const struct addr *theirs, const struct addr *ours)
 	    addr_equal(theirs, ours));
 }
 
+/* Who it is that listens there. */
+struct holder {
+	const struct addr  *addr;
+	const struct ports *ours;  /* which do not count; or NULL */
+	uid_t		    uid;   /* NOBODY_KNOWN: that is not said */
+	bool		    found_ours;
+};
+
+static bool
+holder_counts(struct holder *h, unsigned long inode)
+{
+	bool ours = h->ours != NULL && ports_have_inode(h->ours, inode);
+
+	h->found_ours |= ours;
+	return !ours;
+}
+
 /* The socket's inode number of whoever listens there, or 0. */
 static unsigned long
-holder_inode(const char *table, const struct addr *ours, uid_t *uid)
+holder_inode(struct holder *h, const char *table)
 {
 	unsigned long inode, found = 0;
-	unsigned port, state;
+	unsigned port, state, uid;
 	char line[512], hex[33];
 	struct addr theirs;
 	FILE *f = fopen(table, "re");
@@ -57,12 +76,15 @@ holder_inode(const char *table, const struct addr *ours, uid_t *uid)
 		return 0;
 	while (found == 0 && fgets(line, sizeof(line), f) != NULL) {
 		if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x "
-		    "%*s %*s %*s %u %*s %lu", hex, &port, &state, uid,
+		    "%*s %*s %*s %u %*s %lu", hex, &port, &state, &uid,
 		    &inode) != 5 || state != TCP_LISTEN_STATE)
 			continue;
 		holder_address(hex, &theirs, port);
-		if (holder_blocks(&theirs, ours))
-			found = inode;
+		if (!holder_blocks(&theirs, h->addr) ||
+		    !holder_counts(h, inode))
+			continue;
+		found = inode;
+		h->uid = uid;
 	}
 	fclose(f);
 	return found;
@@ -92,14 +114,15 @@ holder_unix_inode(const char *path)
 }
 
 static unsigned long
-holder_socket(const struct addr *addr, uid_t *uid)
+holder_socket(struct holder *h)
 {
 	unsigned long inode;
 
-	if (addr->sa.sa_family == AF_UNIX)
-		return holder_unix_inode(addr->un.sun_path);
-	inode = holder_inode("/proc/self/net/tcp", addr, uid);
-	return inode != 0 ? inode : holder_inode("/proc/self/net/tcp6", addr, uid);
+	h->uid = NOBODY_KNOWN;
+	if (h->addr->sa.sa_family == AF_UNIX)
+		return holder_unix_inode(h->addr->un.sun_path);
+	inode = holder_inode(h, "/proc/self/net/tcp");
+	return inode != 0 ? inode : holder_inode(h, "/proc/self/net/tcp6");
 }
 
 static bool
@@ -155,25 +178,58 @@ holder_user(uid_t uid, char *text)
 		    (unsigned)uid);
 }
 
-void
-holder_find(const struct addr *addr, char *text)
-{
-	uid_t uid = NOBODY_KNOWN;
-	unsigned long inode = holder_socket(addr, &uid);
-	struct dirent *e;
-	char socket[64];
-	DIR *proc;
+#define LINK_TEXT 64
 
-	text[0] = '\0';
-	proc = inode == 0 ? NULL : opendir("/proc");
+static void
+holder_link(unsigned long inode, char *text)
+{
+	snprintf(text, LINK_TEXT, "socket:[%lu]", inode);
+}
+
+static void
+holder_look_for(unsigned long inode, char *text)
+{
+	DIR *proc = opendir("/proc");
+	char socket[LINK_TEXT];
+	struct dirent *e;
+
 	if (proc == NULL)
 		return;
-	snprintf(socket, sizeof(socket), "socket:[%lu]", inode);
+	holder_link(inode, socket);
 	while (text[0] == '\0' && (e = readdir(proc)) != NULL)
 		if (isdigit((unsigned char)e->d_name[0]) &&
 		    holder_has(e->d_name, socket))
 			holder_name(e->d_name, text);
 	closedir(proc);
-	if (text[0] == '\0' && uid != NOBODY_KNOWN)
-		holder_user(uid, text);
+}
+
+void
+holder_find(const struct addr *addr, const struct ports *ours, char *text)
+{
+	struct holder h = { .addr = addr, .ours = ours };
+	unsigned long inode = holder_socket(&h);
+
+	text[0] = '\0';
+	if (inode == 0 && h.found_ours)
+		snprintf(text, HOLDER_TEXT, " (held by a socket that does not "
+		    "listen)");
+	if (inode == 0)
+		return;
+	holder_look_for(inode, text);
+	if (text[0] == '\0' && h.uid != NOBODY_KNOWN)
+		holder_user(h.uid, text);
+}
+
+bool
+holder_is(const struct addr *addr, pid_t pid)
+{
+	struct holder h = { .addr = addr };
+	unsigned long inode = holder_socket(&h);
+	char socket[LINK_TEXT], name[24];
+
+	if (inode == 0)
+		return false;
+	holder_link(inode, socket);
+	snprintf(name, sizeof(name), "%ld", (long)pid);
+	return holder_has(name, socket);
 }

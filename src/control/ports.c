@@ -1,9 +1,11 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "net/sock.h"
@@ -19,6 +21,100 @@ ports_init(struct ports *ports)
 	TAILQ_INIT(&ports->list);
 }
 
+/* --- groups that some are about to leave
+ *
+ * Sockets that are made anew at an address join the group of those that leave it,
+ * and the kernel would give the latter some of the clients, who find them deaf.
+ * So the new ones stand alone until those are gone. */
+
+static void
+port_stand_alone(const struct port *port, bool alone)
+{
+	for (size_t i = 0; i < port->nsockets; i++)
+		sock_stand_alone(port->sockets[i].fd, alone);
+}
+
+static void
+ports_stand_alone(struct ports *ports, bool alone)
+{
+	struct port *port;
+
+	ports->lets_in &= !alone;
+	TAILQ_FOREACH(port, &ports->list, link)
+		if (port->alone)
+			port_stand_alone(port, alone);
+}
+
+static void
+ports_settle_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct ports *ports = arg;
+	struct port *port;
+
+	(void)fd, (void)what;
+	ports_stand_alone(ports, false);
+	TAILQ_FOREACH(port, &ports->list, link)
+		port->alone = false;
+}
+
+/* libevent keeps the memory that a timer took when it was first added. */
+int
+ports_watch(struct ports *ports, struct event_base *base)
+{
+	const struct timeval tv = { .tv_sec = 1 };
+	int error;
+
+	event_assign(&ports->settle, base, -1, 0, ports_settle_event, ports);
+	error = event_add(&ports->settle, &tv);
+	event_del(&ports->settle);
+	ports->settles = error == 0;
+	return error < 0 ? -ENOMEM : 0;
+}
+
+bool
+ports_let_in(struct ports *ports)
+{
+	if (!ports->settles || ports->lets_in || !event_pending(&ports->settle, EV_TIMEOUT, NULL))
+		return false;
+	ports->lets_in = true;
+	ports_stand_alone(ports, false);
+	return true;
+}
+
+/* Whether one that leaves now has the same address. */
+static bool
+ports_have_leaving(const struct ports *ports, const struct addr *addr)
+{
+	const struct port *port;
+
+	TAILQ_FOREACH(port, &ports->list, link)
+		if (port->state == PORT_BOUND &&
+		    addr_equal(&port->key.addr, addr))
+			return true;
+	return false;
+}
+
+static void
+ports_part_groups(struct ports *ports)
+{
+	const struct timeval tv = { .tv_sec = LEAVES_MS / 1000 };
+	struct port *port;
+
+	TAILQ_FOREACH(port, &ports->list, link) {
+		if (port->state == PORT_BOUND)
+			port->alone = false;
+		if (!ports->settles || port->state != PORT_NEW ||
+		    addr_port(&port->key.addr) == 0 ||
+		    !ports_have_leaving(ports, &port->key.addr))
+			continue;
+		port->alone = true;
+		event_add(&ports->settle, &tv);
+	}
+	ports_stand_alone(ports, true);
+}
+
+/* --- one after the other */
+
 static void
 port_free(struct port *port)
 {
@@ -32,6 +128,8 @@ ports_done(struct ports *ports, bool goes_on)
 {
 	struct port *port;
 
+	if (ports->settles)
+		event_del(&ports->settle);
 	if (goes_on)
 		bound_leave(&ports->bound);
 	else
@@ -109,6 +207,28 @@ ports_have_number(const struct ports *ports, uint16_t number)
 	return false;
 }
 
+static bool
+port_has_inode(const struct port *port, ino_t inode)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < port->nsockets; i++)
+		if (fstat(port->sockets[i].fd, &st) == 0 && st.st_ino == inode)
+			return true;
+	return false;
+}
+
+bool
+ports_have_inode(const struct ports *ports, ino_t inode)
+{
+	const struct port *port;
+
+	TAILQ_FOREACH(port, &ports->list, link)
+		if (port->state != PORT_LEFT && port_has_inode(port, inode))
+			return true;
+	return false;
+}
+
 struct port *
 ports_add(struct ports *ports, const struct port_key *key,
     const struct listener_conf *conf)
@@ -166,6 +286,7 @@ ports_keep(struct port *port, const struct listener_conf *conf,
     struct mail **mails)
 {
 	port->state = PORT_KEPT;
+	port->before = port->conf;
 	port->conf = conf;
 	return port_order(port, LISTEN_KEEP, conf, mails);
 }
@@ -230,8 +351,8 @@ ports_drop(struct ports *ports, struct port *port)
 	port_free(port);
 }
 
-/* Its workers close it in a while.  They may have no right to a socket filter on
- * this kernel, where we still have it. */
+/* Its workers close it in a while.  They may have no right to keep it from those
+ * who come, where we still have it. */
 static void
 ports_part(struct ports *ports, struct port *port)
 {
@@ -242,7 +363,8 @@ ports_part(struct ports *ports, struct port *port)
 		return;
 	}
 	for (size_t i = 0; i < port->nsockets; i++)
-		sock_deafen(port->sockets[i].fd);
+		if (!sock_hide(port->sockets[i].fd))
+			sock_deafen(port->sockets[i].fd);
 	if (port->stored)
 		store_forget(port);
 	port->stored = false;
@@ -258,6 +380,7 @@ ports_commit(struct ports *ports)
 {
 	struct port *port, *next;
 
+	ports_part_groups(ports);
 	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
 		next = TAILQ_NEXT(port, link);
 		if (port_is_gone(port))
@@ -276,9 +399,12 @@ ports_abort(struct ports *ports)
 
 	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
 		next = TAILQ_NEXT(port, link);
-		if (port->state == PORT_NEW)
+		if (port->state == PORT_NEW) {
 			ports_drop(ports, port);
-		else if (port->state == PORT_KEPT)
+		} else if (port->state == PORT_KEPT) {
 			port->state = PORT_BOUND;
+			port->conf = port->before;
+		}
 	}
+	ports_stand_alone(ports, true);
 }

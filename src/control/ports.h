@@ -10,6 +10,7 @@
 #ifndef SLUICE_CONTROL_PORTS_H
 #define SLUICE_CONTROL_PORTS_H
 
+#include <event2/event_struct.h>
 #include <net/if.h>
 #include <sys/queue.h>
 
@@ -47,7 +48,9 @@ struct port {
 	char		   *listener; /* owned: key.listener */
 	enum port_state	    state;
 	bool		    stored; /* systemd keeps it, too: store.h */
+	bool		    alone;  /* in a group with some that leave */
 	const struct listener_conf *conf; /* whose it is, or will be */
+	const struct listener_conf *before; /* KEPT: whose it was */
 	struct port_socket *sockets; /* owned */
 	size_t		    nsockets;
 	uint64_t	    left; /* clock_ms(): LEFT, and still bound for a while */
@@ -59,9 +62,15 @@ struct ports {
 	struct bound	 bound; /* the paths of those of Unix */
 	struct passed	 passed; /* of which some have become ports */
 	char		 why[LOG_LINE]; /* one could not be bound, or "" */
+	struct event	 settle; /* nobody is left in any group that leaves */
+	bool		 settles; /* that has a base */
+	bool		 lets_in; /* until commit or abort */
 };
 
 void ports_init(struct ports *);
+
+/* Whose base will tell when what left is gone.  0, or -ENOMEM. */
+int ports_watch(struct ports *, struct event_base *);
 
 /* Removes the paths, unless somebody 'goes_on' to listen there; closes nothing
  * that is a worker's. */
@@ -77,6 +86,9 @@ struct port *ports_find(const struct ports *, const struct port_key *);
 /* Whether one that was there before has that port number, or had it until a
  * moment ago. */
 bool ports_have_number(const struct ports *, uint16_t number);
+
+/* Whether a socket with that inode is one of those; system calls for each. */
+bool ports_have_inode(const struct ports *, ino_t);
 
 /* One without a socket yet; NULL without memory. */
 struct port *ports_add(struct ports *, const struct port_key *,
@@ -102,6 +114,10 @@ const char *port_passed(const struct port *);
  * keep none any more. */
 void ports_store(struct ports *);
 void ports_forget(struct ports *);
+
+/* Ports that let nobody join them (sock_stand_alone()) do, until commit or abort;
+ * false: there is none, or it has been said already. */
+bool ports_let_in(struct ports *);
 
 /* The mail is sent, or will not be, and is there still. */
 void ports_commit(struct ports *);

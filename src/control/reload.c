@@ -233,6 +233,20 @@ reload_prepare(struct reloading *r)
 	return error;
 }
 
+static void
+reload_hear(void *arg, const char *line)
+{
+	reload_tell(arg, line);
+}
+
+static int
+reload_rehearse(struct reloading *r)
+{
+	const struct bind_told told = { reload_hear, r };
+
+	return bind_rehearse(r->config, &r->c->ports, &told);
+}
+
 /* --- what cannot */
 
 static bool
@@ -283,7 +297,6 @@ reload_release(const struct reloading *r)
 static void
 reload_commit(struct reloading *r)
 {
-	const struct config *before = r->c->config;
 	struct control *c = r->c;
 
 	reload_clear(r);
@@ -291,7 +304,7 @@ reload_commit(struct reloading *r)
 	crew_follow(c->crew, r->config);
 	crew_shared(c->crew)->sessions.max = control_max_sessions(r->config,
 	    crew_size(c->crew));
-	retune(&c->ports, before, r->config);
+	retune(&c->ports, r->config);
 	ports_commit(&c->ports);
 	ports_store(&c->ports);
 	crew_tell(c->crew, r->mails);
@@ -354,7 +367,7 @@ reload_try(struct reloading *r, const char *path)
 	}
 	if (reload_load(r, path) < 0 || reload_place(r) < 0)
 		return RELOAD_FAILED;
-	if (!r->dry && reload_prepare(r) < 0)
+	if ((r->dry ? reload_rehearse(r) : reload_prepare(r)) < 0)
 		return RELOAD_FAILED;
 	if (config_diff(reload_first(c), c->config, r->config, reload_differs,
 	    r) == 0)

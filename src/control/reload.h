@@ -50,7 +50,8 @@ const char *reload_change_text(const struct diff *, char *text, size_t size);
  * started anew. */
 void reload_tell_restart(const struct control *, diff_tell *, void *arg);
 
-/* 'dry': up to the diff, and nothing is logged.  'path': of another file, or
+/* 'dry': up to the diff, with ports that are new only tried, and nothing is
+ * logged.  'path': of another file, or
  * NULL; only if dry. */
 enum reload_result reload_run(struct control *, bool dry, const char *path,
     const struct reload_told *);

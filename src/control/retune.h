@@ -5,8 +5,8 @@
 #include "ports.h"
 
 /* Those that are KEPT and whose listener is not the same as before get what its
- * options say now.  What cannot be set is logged, and stays as it was. */
-void retune(const struct ports *, const struct config *before,
-    const struct config *after);
+ * options say now, in this configuration.  What cannot be set is logged, and
+ * stays as it was. */
+void retune(const struct ports *, const struct config *);
 
 #endif

@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "names.h"
 #include "net/conn.h"
+#include "running.h"
 #include "turnstile.h"
 
 #define EXIT_FINE	  0
@@ -24,6 +25,7 @@ struct trial {
 	struct event_base   *base;
 	struct dns	    *dns;
 	struct names	   **names; /* one an upstream; NULL: it has none */
+	struct bind_trial    binds; /* beside the daemon that runs already */
 };
 
 static void
@@ -204,31 +206,43 @@ trial_names(struct trial *t)
 }
 
 static bool
-trial_listener(const struct trial *t, const struct listener_conf *listener)
+trial_bind(struct trial *t, const struct listener_conf *listener,
+    const struct bind_conf *bind)
+{
+	if (bind->passed != NULL) {
+		fprintf(t->out, "listener %s: %s is for systemd to pass\n",
+		    listener->name, bind->text);
+		return true;
+	}
+	if (bind_try(listener, bind, &t->binds) < 0)
+		return false;
+	if (t->binds.held > 0)
+		fprintf(t->out, "listener %s: %s is held by the daemon that "
+		    "runs, pid %ld\n", listener->name, bind->text,
+		    (long)t->binds.daemon);
+	else
+		fprintf(t->out, "listener %s: %s can be bound\n",
+		    listener->name, bind->text);
+	return true;
+}
+
+static bool
+trial_listener(struct trial *t, const struct listener_conf *listener)
 {
 	bool fine = true;
 
-	for (size_t i = 0; i < listener->nbinds; i++) {
-		const struct bind_conf *bind = &listener->binds[i];
-
-		if (bind->passed != NULL)
-			fprintf(t->out, "listener %s: %s is for systemd to "
-			    "pass\n", listener->name, bind->text);
-		else if (bind_try(t->config, listener, bind) == 0)
-			fprintf(t->out, "listener %s: %s can be bound\n",
-			    listener->name, bind->text);
-		else
-			fine = false;
-	}
+	for (size_t i = 0; i < listener->nbinds; i++)
+		fine &= trial_bind(t, listener, &listener->binds[i]);
 	return fine;
 }
 
+/* What the daemon has is not tried. */
 static bool
 trial_admin(const struct trial *t, const struct identity *identity)
 {
 	const struct global_conf *global = &t->config->global;
 
-	if (admin_sockets_try(t->config, identity) < 0)
+	if (admin_sockets_try(t->config, identity, t->binds.daemon) < 0)
 		return false;
 	if (global->admin != NULL)
 		fprintf(t->out, "admin: %s can be bound\n", global->admin);
@@ -236,12 +250,13 @@ trial_admin(const struct trial *t, const struct identity *identity)
 }
 
 static bool
-trial_start(const struct trial *t)
+trial_start(struct trial *t)
 {
 	struct identity identity = { 0 };
 	bool fine = identity_find(t->config, &identity) == 0;
 	int turn = turnstile_enter();
 
+	t->binds.daemon = running_find(t->config);
 	fine &= trial_admin(t, &identity);
 	fine &= bind_options_check_sources(t->config) == 0;
 	for (size_t i = 0; i < t->config->nlisteners; i++)

@@ -2,7 +2,6 @@
 #include "sock-internal.h"
 
 #include <errno.h>
-#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -208,34 +207,4 @@ sock_retune(int fd, const struct sock_listen *opts)
 	    sock_listens(fd) && listen(fd, opts->backlog) < 0)
 		error = -errno;
 	return error;
-}
-
-/* A socket filter sees a segment from its TCP header on; byte 13 has the flags
- * (RFC 9293 section 3.1), and what opens a connection has SYN without ACK. */
-#define TCP_FLAGS_AT 13
-#define TCP_SYN_ACK  0x12
-#define TCP_SYN_ONLY 0x02
-#define WHOLE_SEGMENT 0xffffffff
-
-bool
-sock_deafen(int fd)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_AT),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TCP_SYN_ACK),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TCP_SYN_ONLY, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, WHOLE_SEGMENT),
-	};
-	const struct sock_fprog program = {
-		.len = sizeof(code) / sizeof(code[0]), .filter = code };
-
-	return !sock_is_unix(fd) && setsockopt(fd, SOL_SOCKET,
-	    SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
-}
-
-void
-sock_undeafen(int fd)
-{
-	sock_set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }

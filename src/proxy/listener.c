@@ -210,12 +210,17 @@ listener_open(struct worker *w, const struct listen_fd *from)
 }
 
 static int
+listener_backlog(const struct listener_conf *conf)
+{
+	return conf->backlog == 0 ? SOMAXCONN : (int)conf->backlog;
+}
+
+/* Others of its group may have begun already. */
+static int
 listener_begin_to_listen(struct listener *l)
 {
-	const struct listener_conf *conf = l->conf;
-	int backlog = conf->backlog == 0 ? SOMAXCONN : (int)conf->backlog;
-
-	l->mute = listen(l->fd, backlog) < 0;
+	sock_stand_alone(l->fd, false);
+	l->mute = listen(l->fd, listener_backlog(l->conf)) < 0;
 	return l->mute ? -errno : 0;
 }
 
@@ -298,15 +303,33 @@ listener_listen(struct listener *l)
 		    "cannot accept", -ENOMEM);
 }
 
+/* listen(2) of one that listens changes its backlog; of one that is shut, whom
+ * nobody else knows to be so, it would open the port.  That of a socket that
+ * systemd passed is the unit's, unless ours is given. */
+static void
+listener_set_backlog(const struct listener *l, uint64_t before)
+{
+	const struct listener_conf *conf = l->conf;
+
+	if (l->shut || l->mute || conf->backlog == before ||
+	    (l->shared && conf->backlog == 0))
+		return;
+	if (listen(l->fd, listener_backlog(conf)) < 0)
+		log_warn(-errno, "listener %s: its backlog is not set anew",
+		    conf->name);
+}
+
 void
 listener_obey(struct listener *l, const struct listener_conf *conf)
 {
 	const struct config *before = l->conf->config;
 	bool same = l->conf->index == conf->index;
+	uint64_t backlog = l->conf->backlog;
 
 	era_use(l->worker, conf->config);
 	l->conf = conf;
 	era_leave(l->worker, before);
+	listener_set_backlog(l, backlog);
 	if (!same)
 		listener_listen(l);
 }

@@ -26,7 +26,7 @@ assert_found(const struct addr *addr, const char *name, pid_t pid)
 	char text[HOLDER_TEXT], wanted[HOLDER_TEXT];
 
 	memset(text, 'x', sizeof(text));
-	holder_find(addr, text);
+	holder_find(addr, NULL, text);
 	snprintf(wanted, sizeof(wanted), " (held by %s, pid %d)", name,
 	    (int)pid);
 	assert_string_equal(text, wanted);
@@ -38,7 +38,7 @@ assert_nobody(const struct addr *addr)
 	char text[HOLDER_TEXT];
 
 	memset(text, 'x', sizeof(text));
-	holder_find(addr, text);
+	holder_find(addr, NULL, text);
 	assert_string_equal(text, "");
 }
 
