@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from lib.admin import Folder, ask, find_doors
-from lib.marks import both_crews
+from lib.marks import both_crews, root_only
 from lib.nameserver import FakeNameServer
 from lib.peers import FIN, RST, connect, echo, echoes, greeter, payload
 from lib.programs import NOBODY, quiet_port
@@ -918,7 +918,6 @@ def test_checks_end_with_their_upstream(stage):
 
 def test_a_listener_that_was_shut_opens(stage):
     server = stage.server(echo)
-    port = server.port
     keys = {"check": "tcp", "check_interval": "100ms", "check_fall": 1}
     daemon = Changing(stage, {
         "listener a": {"bind": f"127.0.0.1:{quiet_port()}"},
@@ -1153,8 +1152,10 @@ def test_diff(stage, banners):
     assert says(daemon.client()) == "A"
 
 
-def test_other_sockets_at_the_address_of_a_former_root(stage):
+@root_only
+def test_other_sockets_at_the_address_of_a_former_root(open_folder, stage):
     """The kernel lets nobody but their user add some to a group."""
+    stage.folder = open_folder
     server = stage.server(echo)
     port = quiet_port("0.0.0.0")
 
@@ -1163,11 +1164,8 @@ def test_other_sockets_at_the_address_of_a_former_root(stage):
                 "upstream a": upstream(server)}
 
     daemon = Changing(stage, sections(f"127.0.0.1:{port}"), user="nobody")
-    for folder in daemon.path.parents[:-2]:     # below /tmp
-        os.chmod(folder, 0o755)
     for bind, keys in ((f"127.0.0.1:{port}", {"receive_buffer": "16k"}),
                        (f"0.0.0.0:{port}", {}), (f":{port}", {}),
                        (f"127.0.0.1:{port}", {})):
-        before = listening(daemon.proxy, port)
         assert daemon.reload(sections(bind, **keys)).endswith("reloaded\n")
         assert echoes(stage.connect(("127.0.0.1", port)))
