@@ -27,7 +27,6 @@ struct pulse {
 	struct crew		   *crew;
 	const struct config *const *config;
 	struct event		    timer;
-	uint64_t		    look_ms;
 	uint64_t		    due; /* the next look */
 	struct beat		    beats[]; /* of each worker */
 };
@@ -138,11 +137,9 @@ static void
 pulse_timer_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct pulse *p = arg;
-	bool watch;
 
 	(void)fd, (void)what;
-	watch = pulse_look(p) && p->look_ms > WATCH_MS;
-	pulse_wait(p, watch ? WATCH_MS : p->look_ms);
+	pulse_wait(p, pulse_look(p) ? WATCH_MS : LOOK_MS);
 }
 
 /* --- what others ask */
@@ -173,15 +170,6 @@ pulse_stalls(const struct pulse *p, size_t worker)
 	return p->beats[worker].stalls;
 }
 
-void
-pulse_hurry(struct pulse *p, uint64_t ms)
-{
-	if (ms >= p->look_ms)
-		return;
-	p->look_ms = ms;
-	pulse_wait(p, ms);
-}
-
 struct pulse *
 pulse_new(struct event_base *base, struct crew *crew,
     const struct config *const *config)
@@ -193,7 +181,6 @@ pulse_new(struct event_base *base, struct crew *crew,
 		return NULL;
 	p->crew = crew;
 	p->config = config;
-	p->look_ms = LOOK_MS;
 	p->due = clock_ms();
 	event_assign(&p->timer, base, -1, 0, pulse_timer_event, p);
 	pulse_forgive(p, p->due);

@@ -20,10 +20,6 @@ struct pulse *pulse_new(struct event_base *, struct crew *,
     const struct config *const *config);
 void	      pulse_free(struct pulse *);
 
-/* Looks once in so many milliseconds at least; an idle worker turns for every
- * second look. */
-void pulse_hurry(struct pulse *, uint64_t ms);
-
 /* Whether each worker has been seen to turn after 'since' (clock_ms()), or has
  * ended.  Looks anew, and nudges those that have not: who asks again a little
  * later knows. */

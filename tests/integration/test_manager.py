@@ -48,8 +48,8 @@ def manager(stage):
     return Manager(stage)
 
 
-def config(manager, server, more=""):
-    return (f"[global]\nworkers = 1\nadmin_socket = {manager.door}\n"
+def config(manager, server, more="", workers=1):
+    return (f"[global]\nworkers = {workers}\nadmin_socket = {manager.door}\n"
             "drain_timeout = 30s\n[listener]\nbind = 127.0.0.1:0\n"
             f"{more}[upstream]\nserver = 127.0.0.1:{server.port}\n")
 
@@ -81,6 +81,9 @@ def test_a_life(stage, manager):
     assert client.recv_exact(1) == b"x"
     proxy.signal(signal.SIGTERM)
     manager.hears("STOPPING=1", "STATUS=draining.*, 1 session")
+    name = "FDNAME=sluice/127.0.0.1+0/listener=default"
+    assert manager.kept == [f"FDSTORE=1\nFDPOLL=0\n{name}",
+                            f"FDSTOREREMOVE=1\n{name}"]
     proxy.signal(signal.SIGHUP)     # too late, and says nothing else
     proxy.wait_for_line("^error: the daemon is stopping$")
     client.fin()
@@ -98,6 +101,21 @@ def dog(manager, pid, microseconds="400000"):
 def test_a_watchdog_is_fed(stage, manager):
     stage.sluice(config(manager, stage.server()), env=manager.env,
                  prefix=dog(manager, "$$"))
+    wait_for(lambda: manager.listen().count("WATCHDOG=1") > 3, 5, "it is fed")
+
+
+def test_it_is_fed_while_workers_end(stage, manager):
+    """The last waits for its session."""
+    server = stage.server(echo)
+    proxy = stage.sluice(config(manager, server, workers=3), env=manager.env,
+                         prefix=dog(manager, "$$"))
+    client = stage.connect(proxy)
+    client.send(b"x")
+    assert client.recv_exact(1) == b"x"
+    proxy.signal(signal.SIGTERM)
+    wait_for(lambda: "STOPPING=1" in manager.listen(), 5, "it drains")
+    nothing_happens_for(0.5, lambda: not proxy.alive, "it ends")
+    manager.heard.clear()
     wait_for(lambda: manager.listen().count("WATCHDOG=1") > 3, 5, "it is fed")
 
 

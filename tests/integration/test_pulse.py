@@ -76,8 +76,8 @@ def test_who_was_stopped_as_a_whole_is_not_stuck(stage):
 def test_nobody_is_stuck_who_has_ended(stage):
     """Worker after worker ends in a drain; the last waits for its session."""
     server = stage.server()
-    proxy = stage.proxy(server, workers=3,
-                        global_={"drain_timeout": "1m"})
+    proxy = stage.proxy(server, workers=3, global_={"drain_timeout": "1m"},
+                        env={"WATCHDOG_USEC": "400000"})    # looks often
     client, upstream = stage.session(proxy, server)
     proxy.signal(15)
     nothing_happens_for(6, lambda: "has not turned" in proxy.log,

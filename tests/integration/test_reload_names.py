@@ -96,9 +96,11 @@ def test_a_name_that_goes_is_not_asked_for_any_more(stage, banners, dns):
 
 
 def test_who_goes_back_before_the_answer_stays(stage, banners, dns):
-    """What the file in between said is nothing any more when it is known."""
-    before = {"listener a": listener(), "upstream a": {
-        "server": f"127.0.0.1:{banners[0].port}"}}
+    """What the file in between said is nothing any more when it is known, nor in
+    the way of anything."""
+    before = {"listener a": listener(), "upstream a": {"server": [
+        f"127.0.0.1:{server.port} name={name}"
+        for server, name in zip(banners, "xy")]}}
     dns.set("late.test", "A", "127.0.0.1")
     may_answer = threading.Event()
 
@@ -107,15 +109,20 @@ def test_who_goes_back_before_the_answer_stays(stage, banners, dns):
         return [reply]
 
     dns.twist = late
-    daemon = Changing(stage, before, dns_server=dns.address)
+    daemon = Changing(stage, before, workers=1, dns_server=dns.address)
     for _ in range(2):
-        daemon.reload(named("late.test", banners[1]))
-        assert says(daemon.client()) == "A"
+        daemon.reload(named("late.test", banners[2]))
+        assert says(daemon.client()) in "AB"
         wait_for(lambda: dns.asked("late.test"), 5, "it is asked for")
         daemon.reload(before)
     may_answer.set()
-    nothing_happens_for(1, lambda: says(daemon.client()) != "A",
+    nothing_happens_for(1, lambda: says(daemon.client()) == "C",
                         "the file in between holds")
+    assert daemon.ctl("server", "a/x", "weight", "3").returncode == 0
+    wait_for(lambda: sorted(says(daemon.client()) for _ in range(8)) ==
+             list("AAAAAABB"), 5, "the weight holds")
+    silence(dns)
+    daemon.reload(named("later.test", banners[2]))      # and so it ends
 
 
 def test_a_place_that_was_anothers_is_clean(stage, banners, dns):

@@ -96,6 +96,23 @@ test_kept_by_name(void **state)
 }
 
 static void
+test_the_lowest_that_is_free(void **state)
+{
+	struct config *first = config_of("abcd"), *second = config_of("d");
+	struct config *third = config_of("efdg");
+	const struct config *live[] = { first, second };
+
+	(void)state;
+	assert_int_equal(config_places(second, live, 1, ROOM), 0);
+	assert_int_equal(config_places(third, &live[1], 1, ROOM), 0);
+	assert_places(third, "0132");
+	assert_int_equal(third->listener_places, 4);
+	config_free(first);
+	config_free(second);
+	config_free(third);
+}
+
+static void
 test_no_room(void **state)
 {
 	struct config *first = config_of("abcdef"), *next = config_of("abg");
@@ -118,6 +135,7 @@ main(void)
 		cmocka_unit_test(test_in_their_order),
 		cmocka_unit_test(test_by_name),
 		cmocka_unit_test(test_kept_by_name),
+		cmocka_unit_test(test_the_lowest_that_is_free),
 		cmocka_unit_test(test_no_room),
 	};
 

@@ -134,6 +134,10 @@ who_brings_it_again_adds_nothing(void **state)
 	enter(rig);
 	era_use(w, first);
 	era_enter(w, era_new(rig->snapshots[0]));
+	era_leave(w, first);
+	assert_true(era_is_known(w, first));
+	era_use(w, first);
+	era_enter(w, era_new(rig->snapshots[0]));
 	come(rig, "a", 1);
 	enter(rig);
 	snapshot = era_snapshot(w, first);
