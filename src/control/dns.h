@@ -48,7 +48,7 @@ struct dns_query;
 /* The query is over and freed; what the reply owns is the callee's. */
 typedef void dns_done(void *arg, struct dns_reply *);
 
-/* NULL without memory or descriptors.  The config must outlive it. */
+/* NULL without memory or descriptors.  Of the config dns_server counts, now. */
 struct dns *dns_new(struct event_base *, const struct config *);
 void	    dns_free(struct dns *); /* with its queries; NULL is fine */
 
@@ -62,9 +62,6 @@ void dns_cancel(struct dns_query *); /* 'done' will not be called */
 /* resolv.conf has changed, or dns_server: who asks from now on asks as they say;
  * questions that were asked are still answered. */
 void dns_reread(struct dns *, const struct config *);
-
-/* The configuration is another, with the same dns_server. */
-void dns_obey(struct dns *, const struct config *);
 
 /* "c-ares 1.18.1", "names by c-ares": for -V. */
 const char *dns_library(void);

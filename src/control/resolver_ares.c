@@ -33,7 +33,6 @@ struct channel {
 
 struct dns {
 	struct event_base    *base;
-	const struct config  *config;
 	struct channel	     *current;
 	LIST_HEAD(, channel)  channels;
 	LIST_HEAD(, dns_query) queries;
@@ -151,9 +150,8 @@ server_node(struct ares_addr_port_node *node, const struct addr *addr)
 
 /* Those of dns_server instead of resolv.conf's. */
 static int
-channel_servers(struct channel *c)
+channel_servers(struct channel *c, const struct global_conf *global)
 {
-	const struct global_conf *global = &c->dns->config->global;
 	struct ares_addr_port_node *nodes;
 	size_t count = global->ndns_servers;
 	int status;
@@ -173,7 +171,7 @@ channel_servers(struct channel *c)
 }
 
 static int
-channel_init(struct channel *c)
+channel_init(struct channel *c, const struct global_conf *global)
 {
 	static char lookups[] = "fb"; /* /etc/hosts, then DNS */
 	struct ares_options options = { .timeout = TIMEOUT_MS, .tries = TRIES,
@@ -183,18 +181,18 @@ channel_init(struct channel *c)
 	    ARES_OPT_SOCK_STATE_CB;
 
 	/* Else as nsswitch.conf has it. */
-	if (c->dns->config->global.ndns_servers > 0)
+	if (global->ndns_servers > 0)
 		mask |= ARES_OPT_LOOKUPS;
 	if (ares_init_options(&c->ares, &options, mask) != ARES_SUCCESS)
 		return -1;
-	if (channel_servers(c) == ARES_SUCCESS)
+	if (channel_servers(c, global) == ARES_SUCCESS)
 		return 0;
 	ares_destroy(c->ares);
 	return -1;
 }
 
 static struct channel *
-channel_new(struct dns *dns)
+channel_new(struct dns *dns, const struct config *config)
 {
 	struct channel *c = calloc(1, sizeof(*c));
 
@@ -203,7 +201,7 @@ channel_new(struct dns *dns)
 	c->dns = dns;
 	LIST_INIT(&c->sockets);
 	event_assign(&c->timer, dns->base, -1, 0, channel_timer_event, c);
-	if (channel_init(c) < 0) {
+	if (channel_init(c, &config->global) < 0) {
 		free(c);
 		return NULL;
 	}
@@ -391,21 +389,13 @@ dns_cancel(struct dns_query *q)
 void
 dns_reread(struct dns *dns, const struct config *config)
 {
-	struct channel *old = dns->current, *new;
+	struct channel *old = dns->current, *new = channel_new(dns, config);
 
-	dns->config = config;
-	new = channel_new(dns);
 	if (new == NULL)
 		return;
 	dns->current = new;
 	if (old->queries == 0)
 		channel_free(old);
-}
-
-void
-dns_obey(struct dns *dns, const struct config *config)
-{
-	dns->config = config;
 }
 
 struct dns *
@@ -416,11 +406,10 @@ dns_new(struct event_base *base, const struct config *config)
 	if (dns == NULL)
 		return NULL;
 	dns->base = base;
-	dns->config = config;
 	LIST_INIT(&dns->channels);
 	LIST_INIT(&dns->queries);
 	if (ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS) {
-		dns->current = channel_new(dns);
+		dns->current = channel_new(dns, config);
 		if (dns->current != NULL)
 			return dns;
 		ares_library_cleanup();

@@ -161,14 +161,10 @@ void
 resolver_follow(struct resolver *r, struct snapshot *snapshot)
 {
 	const struct config *before = r->config;
-	bool others;
 
 	r->config = snapshot_config(snapshot);
-	others = resolver_asks_others(before, r->config);
-	if (r->dns != NULL && others)
+	if (r->dns != NULL && resolver_asks_others(before, r->config))
 		resolver_reread(r);
-	else if (r->dns != NULL)
-		dns_obey(r->dns, r->config);
 	for (size_t i = 0; i < r->count; i++)
 		resolver_follow_at(r, i, snapshot);
 }

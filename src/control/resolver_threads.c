@@ -107,12 +107,6 @@ dns_reread(struct dns *dns, const struct config *config)
 	(void)dns, (void)config;
 }
 
-void
-dns_obey(struct dns *dns, const struct config *config)
-{
-	(void)dns, (void)config;
-}
-
 struct dns *
 dns_new(struct event_base *base, const struct config *config)
 {
