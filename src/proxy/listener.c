@@ -191,6 +191,23 @@ listener_event(evutil_socket_t fd, short what, void *arg)
 			return;
 }
 
+static bool
+listener_has_fixed_port(const struct listener *l)
+{
+	struct peer own;
+
+	sock_local(l->fd, &own);
+	for (size_t i = 0; i < l->conf->nbinds; i++) {
+		const struct bind_conf *bind = &l->conf->binds[i];
+		unsigned first = addr_port(&bind->addr);
+
+		if (first > 0 && own.port >= first &&
+		    own.port - first < bind->ports)
+			return true;
+	}
+	return false;
+}
+
 void
 listener_open(struct worker *w, const struct listen_fd *from)
 {
@@ -200,6 +217,7 @@ listener_open(struct worker *w, const struct listen_fd *from)
 	l->conf = from->conf;
 	l->fd = from->fd;
 	l->shared = from->shared;
+	l->fixed = listener_has_fixed_port(l);
 	era_use(w, l->conf->config);
 	event_assign(&l->event, w->base, l->fd, EV_READ | EV_PERSIST,
 	    listener_event, l);
@@ -235,28 +253,11 @@ listener_resume(struct listener *l)
 	return !l->paused;
 }
 
-static bool
-listener_has_fixed_port(const struct listener *l)
-{
-	struct peer own;
-
-	sock_local(l->fd, &own);
-	for (size_t i = 0; i < l->conf->nbinds; i++) {
-		const struct bind_conf *bind = &l->conf->binds[i];
-		unsigned first = addr_port(&bind->addr);
-
-		if (first > 0 && own.port >= first &&
-		    own.port - first < bind->ports)
-			return true;
-	}
-	return false;
-}
-
 /* And come back to it. */
 static bool
 listener_can_refuse(const struct listener *l)
 {
-	return !l->shared && listener_has_fixed_port(l);
+	return !l->shared && l->fixed;
 }
 
 /* shutdown(2) ends LISTEN, in whatever state the queue is, and keeps a port

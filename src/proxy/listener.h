@@ -23,6 +23,7 @@ struct listener {
 	bool		     shut; /* its port refuses clients, as it should */
 	bool		     shared; /* not ours alone: never shut, and left
 					with its queue */
+	bool		     fixed; /* its port is not one that the kernel chose */
 	bool		     deaf; /* and hears no new ones (sock_deafen) */
 	bool		     rests; /* 'leave_at' is when it is to be shut */
 	bool		     turns_away; /* and who comes all the same */
