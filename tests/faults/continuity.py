@@ -170,8 +170,9 @@ def drain_one(daemon, word):
         drains = begin_drain(daemon, word)
         if not drains:
             check_goes_on([first, second])
-        elif not (first.is_reset() and second.is_reset()):
-            raise Failure("a session that had to leave was not reset")
+        else:
+            first.must_be_reset()
+            second.must_be_reset()
     meets = MEETS_MEANWHILE[word] if drains else "answer"
     wait_for(lambda: who_answers(place.going) == meets, 10,
              f"{meets} is met while {word} drains")
@@ -209,8 +210,7 @@ def drain_all(daemon):
         if not is_done(order(daemon, "/api/drain?rate=5/s&deadline=900ms")):
             daemon.proxy.signal(signal.SIGTERM)
         kept = ends.goes_on()
-        if not stays.is_reset():
-            raise Failure("a session that had to leave was not reset")
+        stays.must_be_reset()
         daemon.wait_for_end()
         return kept
 

@@ -167,9 +167,12 @@ class Half:
         check(data, ending, self.sock, "the client")
         return ending == "fin" and complete(data)
 
-    def is_reset(self):
-        """Waits for that; False: by anything else."""
-        return receive_all(self.sock) == (b"", "rst")
+    def must_be_reset(self):
+        """Waits for that."""
+        data, ending = receive_all(self.sock)
+        if (data, ending) != (b"", "rst"):
+            raise Failure("a session that had to leave got"
+                          f" {len(data)} bytes and {ending}")
 
 
 def answers(address, seconds=PATIENCE):
