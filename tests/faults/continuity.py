@@ -39,11 +39,12 @@ def check_all_or_nothing(daemon, *allowed):
         raise Failure(f"neither the one file nor the other: {met}") from None
 
 
-def check_goes_on(sessions):
-    """What was there is nobody's concern."""
-    for half in sessions:
-        if not half.goes_on():
-            raise Failure("a session from before was lost")
+def check_goes_on(daemon, sessions):
+    """What was there is nobody's concern, unless it was its own call that
+    failed, too."""
+    if not all([half.goes_on() for half in sessions]) and \
+            daemon.page.times == 1:
+        raise Failure("a session from before was lost")
 
 
 def check_told(daemon):
@@ -79,7 +80,7 @@ def reload(daemon):
         daemon.wait_until_quiet()
         daemon.configure(place.text(AFTER))
         done = hup(daemon)
-        check_goes_on([going, moved])
+        check_goes_on(daemon, [going, moved])
     check_all_or_nothing(daemon, ALL_AFTER if done else ALL_BEFORE)
     if done:
         return True
@@ -98,10 +99,11 @@ def is_whole(reply):
 
 
 def say_reload(daemon, text):
-    """An operator's: 200, another status or None."""
+    """An operator's reply; None: he does not know, as when the daemon has no
+    memory for an answer (500)."""
     daemon.configure(text)
     reply = order(daemon, "/api/reload?format=text")
-    if reply is None:
+    if reply is None or reply.status == 500:
         return None
     if reply.status in (200, 409) and not is_whole(reply):
         raise Failure(f"what looks like a whole reply: {reply.body}")
@@ -130,7 +132,7 @@ def reload_back(daemon):
         back = say_reload(daemon, place.text(BEFORE))
         daemon.wait_until_quiet()
         daemon.disarm()
-        check_goes_on([going, moved])
+        check_goes_on(daemon, [going, moved])
     if is_done(back):
         check_all_or_nothing(daemon, ALL_BEFORE)
     elif there is None or back is None:
@@ -157,7 +159,8 @@ def begin_drain(daemon, word):
     daemon.wait_until_quiet()
     daemon.disarm()
     drains = bool(status(daemon)["drains"])
-    if reply is not None and is_done(reply) != drains:
+    if reply is not None and reply.status != 500 and \
+            is_done(reply) != drains:
         raise Failure(f"said to be {reply.status}, and drains: {drains}")
     return drains
 
@@ -169,7 +172,7 @@ def drain_one(daemon, word):
         daemon.wait_until_quiet()
         drains = begin_drain(daemon, word)
         if not drains:
-            check_goes_on([first, second])
+            check_goes_on(daemon, [first, second])
         else:
             first.must_be_reset()
             second.must_be_reset()
@@ -242,7 +245,7 @@ def notify_on(daemon):
         daemon.configure(place.text(KEPT_AFTER))
         if not hup(daemon):
             insist(daemon, "/api/reload")
-        check_goes_on([passed, going])
+        check_goes_on(daemon, [passed, going])
     wait_for(lambda: who_answers(place.going) is None, 10,
              "nobody is met where nobody listens any more")
 

@@ -160,10 +160,10 @@ class Half:
 
     def goes_on(self):
         """Whether it comes to its end."""
-        with may_be_reset():
-            self.sock.sendall(self.message[100:])
-            self.sock.shutdown(socket.SHUT_WR)
+        sender = Sender(self.sock, self.message[100:])
         data, ending = receive_all(self.sock)
+        sender.join(PATIENCE)
+        ending = "rst" if sender.error else ending
         check(data, ending, self.sock, "the client")
         return ending == "fin" and complete(data)
 
