@@ -180,7 +180,7 @@ resolver_open(struct resolver *r)
 		names |= upstream_has_names(&r->config->upstreams[i]);
 	if (names && r->dns == NULL)
 		r->dns = dns_new(r->base, r->config);
-	if (names && r->files == NULL)
+	if (r->dns != NULL && r->files == NULL)
 		r->files = filewatch_new(r->base, files,
 		    resolver_files_changed, r);
 	return names && (r->dns == NULL || r->files == NULL) ? -ENOMEM : 0;

@@ -160,6 +160,15 @@ class Daemon:
             raise Failure("a sanitizer's report, or an assertion:\n"
                           + self.log[found.start():][:2000])
 
+    def tell_end(self):
+        """Of one that should be there: why it is not."""
+        if self.proxy is None or not self.exited or \
+                self.proxy.process.returncode == 0:
+            return ""
+        found = SANITIZER.search(self.log)
+        return (f"; it has ended, exit code {self.proxy.process.returncode}"
+                + (f": {found[0]}" if found else ""))
+
     def check_remains(self):
         left = [path.name for path in self.folder.iterdir()
                 if path.is_socket() or path.suffix == ".pid"]
