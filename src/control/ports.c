@@ -12,7 +12,8 @@
 #include "store.h"
 
 #define PASSED "systemd:"
-#define LEAVES_MS 5000 /* no worker takes as long to close one that goes */
+#define LEAVES_MS 5000 /* no worker takes as long to close one that goes:
+			  LISTENER_LEAVE_MOST_MS */
 
 void
 ports_init(struct ports *ports)

@@ -385,6 +385,7 @@ listener_begin_to_leave(struct listener *l)
 		return false;
 	l->deaf = l->deaf || sock_deafen(l->fd);
 	l->leave_at = worker_now(l->worker) + LISTENER_LEAVE_MS;
+	l->leave_until = worker_now(l->worker) + LISTENER_LEAVE_MOST_MS;
 	return true;
 }
 
@@ -413,11 +414,28 @@ listener_rest(struct listener *l)
 	return false;
 }
 
+/* Whoever waits for a place that a limit has not may still get one. */
+static bool
+listener_waits_on(struct listener *l)
+{
+	uint64_t now = worker_now(l->worker);
+
+	if (now >= l->leave_until || l->shared)
+		return false;
+	if (!l->paused)
+		listener_take_in(l);
+	if (!l->paused || sock_queued(l->fd, 0) == 0)
+		return false;
+	l->leave_at = now + LISTENER_LEAVE_MS / 4;
+	return true;
+}
+
 void
 listener_left(struct listener *l)
 {
 	if (!l->rests) {
-		listener_drain(l);
+		if (!listener_waits_on(l))
+			listener_drain(l);
 		return;
 	}
 	listener_take_in(l);

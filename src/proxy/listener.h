@@ -28,6 +28,7 @@ struct listener {
 	bool		     rests; /* 'leave_at' is when it is to be shut */
 	bool		     turns_away; /* and who comes all the same */
 	uint64_t	     leave_at; /* closed then; 0: it stays */
+	uint64_t	     leave_until; /* or later, but by then */
 	uint64_t	     resume_at; /* not before, if paused */
 	uint64_t	     warned; /* when a pause was last spoken of */
 };
@@ -61,12 +62,16 @@ void listener_obey(struct listener *, const struct listener_conf *);
  * where nobody can be on the way. */
 bool listener_leave(struct listener *);
 
-/* Its 'leave_at' has come: it is closed, or shut. */
+/* Its 'leave_at' has come: it is closed, or shut; or gets another, while somebody
+ * is queued there for whom there is no place. */
 void listener_left(struct listener *);
 
 /* Less than the second after which a lost first segment is sent again (RFC 6298),
  * so that nobody's is lost twice. */
 #define LISTENER_LEAVE_MS 800
+
+/* Main knows of such a port for a second more. */
+#define LISTENER_LEAVE_MOST_MS 4000
 
 /* Takes in who is queued already, whom closing would reset, and closes: for all
  * who have the socket, if it is not shared. */

@@ -16,7 +16,7 @@ import pytest
 
 from lib.admin import Folder, ask
 from lib.marks import both_crews
-from lib.peers import FIN, connect, echo
+from lib.peers import FIN, RST, connect, echo
 from lib.programs import NOBODY, quiet_port
 from lib.proxy import BINARY, OWN
 from lib.sockopts import option_of
@@ -216,6 +216,39 @@ def test_a_port_that_goes_refuses_at_once(stage, user):
     wait_for(lambda: not place.sockets(), 5, "they close")
     assert place.reload({**quiet, **place.sections()}).endswith("reloaded\n")
     assert len(place.sockets()) == 3 and place.sockets().isdisjoint(before)
+
+
+@both_crews
+def test_who_is_queued_for_a_place_gets_it(stage, workers):
+    """Where a port goes whose listener is full."""
+    place = Place(stage, "127.0.0.1", workers, max_sessions=1)
+    first = stage.connect(place.address)
+    first.send(b"1")
+    assert first.recv_exact(1) == b"1"
+    queued = [stage.connect(place.address) for _ in range(4)]
+    for client in queued:
+        client.send_and_fin(b"late")
+    place.reload({"listener b": {"bind": "127.0.0.1:0", "upstream": "a"},
+                  "upstream a": upstream(place.server)})
+    assert refuses(place.address)
+    nothing_happens_for(1.5, lambda: any(c.events() for c in queued), "an end")
+    first.fin()
+    assert [c.read_all() for c in queued] == [(b"late", FIN)] * 4
+    wait_for(lambda: not place.sockets(), 6, "they close")
+
+
+def test_who_waits_for_a_place_too_long_is_reset(stage):
+    place = Place(stage, "127.0.0.1", max_sessions=1)
+    first = stage.connect(place.address)
+    first.send(b"1")
+    assert first.recv_exact(1) == b"1"
+    queued = stage.connect(place.address)
+    place.reload({"listener b": {"bind": "127.0.0.1:0", "upstream": "a"},
+                  "upstream a": upstream(place.server)})
+    assert queued.read_all() == (b"", RST)
+    wait_for(lambda: not place.sockets(), 5, "they close")
+    first.send(b"2")
+    assert first.recv_exact(1) == b"2"
 
 
 # A port that is shut stays shut.
