@@ -61,19 +61,24 @@ logqueue_take_row(struct logqueue *q, struct message *m)
 }
 
 bool
-logqueue_take(struct logqueue *q, struct message *m, uint64_t now)
+logqueue_take(struct logqueue *q, struct message *m)
 {
 	bool found;
 
 	pthread_mutex_lock(&q->mutex);
 	found = logqueue_take_row(q, m);
-	if (!found) {
-		m->len = repeats_take(&q->repeats, now, &m->level, m->text);
-		m->time = clock_wall();
-		found = m->len > 0;
-	}
 	pthread_mutex_unlock(&q->mutex);
 	return found;
+}
+
+bool
+logqueue_take_count(struct logqueue *q, struct message *m, uint64_t now)
+{
+	pthread_mutex_lock(&q->mutex);
+	m->len = repeats_take(&q->repeats, now, &m->level, m->text);
+	m->time = clock_wall();
+	pthread_mutex_unlock(&q->mutex);
+	return m->len > 0;
 }
 
 uint64_t

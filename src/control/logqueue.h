@@ -36,9 +36,12 @@ void logqueue_forget(struct logqueue *);
 /* When the oldest was put (clock_wall()), or UINT64_MAX: there is none. */
 uint64_t logqueue_oldest(struct logqueue *);
 
-/* Takes the oldest, or, when there is none, a count of repeats that is due at
- * 'now' (clock_ms(); UINT64_MAX: whether due or not).  False: nothing. */
-bool logqueue_take(struct logqueue *, struct message *, uint64_t now);
+/* Takes the oldest.  False: there is none. */
+bool logqueue_take(struct logqueue *, struct message *);
+
+/* Takes a count of repeats that is due at 'now' (clock_ms(); UINT64_MAX: whether
+ * due or not), and no message that may have come meanwhile.  False: nothing. */
+bool logqueue_take_count(struct logqueue *, struct message *, uint64_t now);
 
 /* When a count will be due, or UINT64_MAX. */
 uint64_t logqueue_due(struct logqueue *);

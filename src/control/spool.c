@@ -3,8 +3,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 
 #define TROUBLE_MS 100 /* how often a device in trouble is looked at */
@@ -149,13 +151,22 @@ spool_rings(struct spool *s, uint64_t until)
 	return any;
 }
 
+/* Where there was no message, none is taken that has come meanwhile: records that
+ * were made before it may not be written yet. */
+static bool
+spool_take(struct spool *s, struct message *m, bool message, bool all)
+{
+	if (message)
+		return logqueue_take(&s->queue, m);
+	return logqueue_take_count(&s->queue, m, all ? UINT64_MAX : s->now);
+}
+
 /* In the order of time, as far as it is there: that sessions are ended comes
  * before their records, and the last word after all of them.  'until' is a time
  * (clock_wall()) whose later lines stay where they are. */
 bool
 spool_lines(struct spool *s, bool all, uint64_t until)
 {
-	uint64_t due = all ? UINT64_MAX : s->now;
 	bool any = false;
 	struct message m;
 
@@ -163,15 +174,10 @@ spool_lines(struct spool *s, bool all, uint64_t until)
 		uint64_t oldest = logqueue_oldest(&s->queue);
 
 		any |= spool_rings(s, oldest < until ? oldest : until);
-		/* What was made before a message that has just come is in the
-		 * rings by now. */
-		if (oldest == UINT64_MAX &&
-		    logqueue_oldest(&s->queue) != UINT64_MAX)
-			continue;
 		if (oldest > until && until != UINT64_MAX)
 			break;
 		if (!spool_room(s, &s->log) ||
-		    !logqueue_take(&s->queue, &m, due))
+		    !spool_take(s, &m, oldest != UINT64_MAX, all))
 			break;
 		outlet_put_message(&s->log, &m);
 		spool_tap_message(s, &m);
@@ -320,6 +326,7 @@ spool_open(struct spool *s, const struct config *config,
 	if (error < 0)
 		return error;
 	s->records = want->records ? &s->log : NULL;
+	s->will_record = want->records;
 	if (want->access == NULL)
 		return 0;
 	s->records = &s->access;
@@ -332,6 +339,7 @@ spool_open(struct spool *s, const struct config *config,
 void
 spool_close(struct spool *s)
 {
+	crash_set_log(STDERR_FILENO, CRASH_PLAIN);
 	outlet_close(&s->log);
 	outlet_close(&s->access);
 	spool_forget(s);

@@ -81,6 +81,24 @@ spool_turn_to(struct spool *s, struct outlet *o, struct logdevice *device,
 	spool_lost(s, o, o->told);
 }
 
+/* What was lost before there was a device for it counts where records go, and was
+ * told, or not, where they went. */
+static void
+spool_send_records(struct spool *s, struct outlet *to)
+{
+	struct outlet *outlets[] = { &s->log, &s->access };
+	uint64_t before[2][LOGDEVICE_KINDS], after[LOGDEVICE_KINDS];
+
+	for (int i = 0; i < 2; i++)
+		spool_lost(s, outlets[i], before[i]);
+	s->records = to;
+	for (int i = 0; i < 2; i++) {
+		spool_lost(s, outlets[i], after);
+		for (int kind = 0; kind < LOGDEVICE_KINDS; kind++)
+			outlets[i]->told[kind] += after[kind] - before[i][kind];
+	}
+}
+
 /* A device may go from one outlet to the other. */
 static void
 spool_swap(struct spool *s, struct logplan *plan)
@@ -96,8 +114,8 @@ spool_swap(struct spool *s, struct logplan *plan)
 	if (to_access != s->access.device)
 		spool_turn_to(s, &s->access, to_access, "access_log");
 	s->log.format = s->access.format = plan->want.format;
-	s->records = !plan->want.records ? NULL :
-	    to_access != NULL ? &s->access : &s->log;
+	spool_send_records(s, !plan->want.records ? NULL :
+	    to_access != NULL ? &s->access : &s->log);
 	for (int i = 0; i < 2; i++) {
 		const struct logdevice *d = before[i].device;
 

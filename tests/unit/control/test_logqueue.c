@@ -34,13 +34,28 @@ put(struct logqueue *q, enum log_level level, const char *text)
 }
 
 static void
-assert_takes(struct logqueue *q, uint64_t now, const char *wanted)
+assert_is(const struct message *m, const char *wanted)
+{
+	assert_int_equal(m->len, strlen(wanted));
+	assert_memory_equal(m->text, wanted, m->len);
+}
+
+static void
+assert_takes(struct logqueue *q, const char *wanted)
 {
 	struct message m;
 
-	assert_true(logqueue_take(q, &m, now));
-	assert_int_equal(m.len, strlen(wanted));
-	assert_memory_equal(m.text, wanted, m.len);
+	assert_true(logqueue_take(q, &m));
+	assert_is(&m, wanted);
+}
+
+static void
+assert_counts(struct logqueue *q, uint64_t now, const char *wanted)
+{
+	struct message m;
+
+	assert_true(logqueue_take_count(q, &m, now));
+	assert_is(&m, wanted);
 }
 
 static void
@@ -50,17 +65,17 @@ in_order(void **state)
 	struct message m;
 	uint64_t first;
 
-	assert_false(logqueue_take(q, &m, 0));
+	assert_false(logqueue_take(q, &m));
 	assert_true(logqueue_oldest(q) == UINT64_MAX);
 	put(q, LOG_LEVEL_INFO, "one");
 	first = logqueue_oldest(q);
 	put(q, LOG_LEVEL_ERROR, "two");
 	assert_true(logqueue_oldest(q) == first);
-	assert_takes(q, 0, "one");
+	assert_takes(q, "one");
 	assert_true(logqueue_oldest(q) >= first);
-	assert_true(logqueue_take(q, &m, 0));
+	assert_true(logqueue_take(q, &m));
 	assert_int_equal(m.level, LOG_LEVEL_ERROR);
-	assert_false(logqueue_take(q, &m, 0));
+	assert_false(logqueue_take(q, &m));
 }
 
 static void
@@ -75,15 +90,15 @@ full_means_dropped_and_counted(void **state)
 		put(q, LOG_LEVEL_INFO, text);
 	}
 	assert_int_equal(counter_get(&q->dropped), 5);
-	assert_takes(q, 0, "0");
+	assert_takes(q, "0");
 	put(q, LOG_LEVEL_INFO, "more");
 	assert_int_equal(counter_get(&q->dropped), 5);
 	for (unsigned i = 1; i < LOGQUEUE_ROWS; i++) {
 		snprintf(text, sizeof(text), "%u", i);
-		assert_takes(q, 0, text);
+		assert_takes(q, text);
 	}
-	assert_takes(q, 0, "more");
-	assert_false(logqueue_take(q, &m, 0));
+	assert_takes(q, "more");
+	assert_false(logqueue_take(q, &m));
 }
 
 /* A count is of when it is told. */
@@ -96,12 +111,29 @@ a_count_has_a_time(void **state)
 
 	put(q, LOG_LEVEL_WARN, "again");
 	put(q, LOG_LEVEL_WARN, "again");
-	assert_takes(q, 0, "again");
+	assert_takes(q, "again");
 	before = clock_wall();
 	memset(&m, 0, sizeof(m));
-	assert_true(logqueue_take(q, &m, UINT64_MAX));
+	assert_true(logqueue_take_count(q, &m, UINT64_MAX));
 	last = clock_wall();
 	assert_in_range(m.time, before, last);
+}
+
+/* Who has found no message asks for a count, and leaves the message that has come
+ * meanwhile for when he has looked at what was before it. */
+static void
+a_count_is_no_message(void **state)
+{
+	struct logqueue *q = *state;
+	struct message m;
+
+	put(q, LOG_LEVEL_WARN, "again");
+	assert_takes(q, "again");
+	put(q, LOG_LEVEL_INFO, "just come");
+	assert_false(logqueue_take_count(q, &m, UINT64_MAX));
+	put(q, LOG_LEVEL_WARN, "again");
+	assert_counts(q, UINT64_MAX, "again (repeated 1 time)");
+	assert_takes(q, "just come");
 }
 
 /* A flood of one message fills no queue. */
@@ -116,14 +148,14 @@ repeats_do_not_fill_it(void **state)
 		put(q, LOG_LEVEL_WARN, "again");
 	assert_int_equal(counter_get(&q->dropped), 0);
 	assert_true(logqueue_due(q) != UINT64_MAX);
-	assert_takes(q, 0, "again");
-	assert_false(logqueue_take(q, &m, 0));
-	assert_takes(q, logqueue_due(q), "again (repeated 1000 times)");
+	assert_takes(q, "again");
+	assert_false(logqueue_take_count(q, &m, 0));
+	assert_counts(q, logqueue_due(q), "again (repeated 1000 times)");
 	assert_true(logqueue_due(q) == UINT64_MAX);
 	put(q, LOG_LEVEL_WARN, "again");
 	put(q, LOG_LEVEL_WARN, "again");
-	assert_takes(q, 0, "again");
-	assert_takes(q, UINT64_MAX, "again (repeated 1 time)");
+	assert_takes(q, "again");
+	assert_counts(q, UINT64_MAX, "again (repeated 1 time)");
 }
 
 #define ON_QUEUE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -135,6 +167,7 @@ main(void)
 		ON_QUEUE(in_order),
 		ON_QUEUE(full_means_dropped_and_counted),
 		ON_QUEUE(a_count_has_a_time),
+		ON_QUEUE(a_count_is_no_message),
 		ON_QUEUE(repeats_do_not_fill_it),
 	};
 

@@ -259,6 +259,77 @@ a_file_that_cannot_be_opened_ends_the_start(void **state)
 	rmdir(rig->access);
 }
 
+/* --- another configuration */
+
+/* The records of one worker that has more than there is room for. */
+static void
+make_too_many_records(struct rig *rig, unsigned room, unsigned more)
+{
+	struct ring *ring = worker_records(rig->workers[0]);
+
+	for (unsigned i = 0; i < room; i++)
+		make_record(rig, 0, i);
+	for (unsigned i = 0; i < more; i++)
+		assert_null(ring_reserve(ring));
+}
+
+static void
+go_on_with(struct rig *rig, const char *global)
+{
+	struct config *config = load(global);
+	struct logplan *plan;
+	char why[LOGPLAN_WHY];
+
+	assert_int_equal(logwriter_prepare(rig->config, config, &plan, why), 0);
+	assert_non_null(plan);
+	logwriter_commit(plan);
+	config_free(rig->config);
+	rig->config = config;
+}
+
+/* What the lines of both files say of losses. */
+static void
+read_losses(const struct rig *rig, char *found)
+{
+	const char *const paths[] = { rig->log, rig->access };
+	static char text[1 << 20];
+
+	found[0] = '\0';
+	for (size_t i = 0; i < 2; i++) {
+		char *line, *rest = text, *at;
+
+		read_file(paths[i], text, sizeof(text));
+		while ((line = strsep(&rest, "\n")) != NULL)
+			if (strstr(line, "dropped") != NULL &&
+			    (at = strrchr(line, '/')) != NULL)
+				strcat(strcat(found, at), "\n");
+	}
+}
+
+/* Where the records go from then on nothing is lost yet, and where they went
+ * nothing is found again. */
+static void
+a_loss_is_told_once(void **state)
+{
+	struct rig *rig = *state;
+	char there[128], both[192], found[4096];
+
+	snprintf(there, sizeof(there), "log = file:%s", rig->log);
+	snprintf(both, sizeof(both), "%s\naccess_log = file:%s", there,
+	    rig->access);
+	open_log(rig, "");
+	make_too_many_records(rig, 1024, 3);
+	assert_int_equal(logwriter_start(&rig->shared), 0);
+	log_info("one");
+	go_on_with(rig, both);
+	log_info("two");
+	go_on_with(rig, there);
+	assert_true(logwriter_stop());
+	read_losses(rig, found);
+	assert_string_equal(found, "/log: 3 records dropped: more came than it "
+	    "took\"\n");
+}
+
 /* --- a tap */
 
 static atomic_uint tapped;
@@ -370,6 +441,7 @@ main(void)
 		ON_RIG(one_file_is_one_device),
 		ON_RIG(renamed),
 		ON_RIG(a_file_that_cannot_be_opened_ends_the_start),
+		ON_RIG(a_loss_is_told_once),
 		ON_RIG(a_tap_hears_everything),
 		ON_RIG(afterwards_nobody_waits_for_stderr),
 	};
