@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <link.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@
 #define FAULT_STACK (64 * 1024)
 #define FORM_BITS   2
 #define ASSERTION   512 /* bytes of one, at most */
+#define PATIENCE_MS 1000 /* with another thread that tells of its own */
 
 #if defined(__x86_64__)
 #define PC(context) ((uintptr_t)(context)->uc_mcontext.gregs[REG_RIP])
@@ -41,6 +43,7 @@ static const struct {
 
 static struct {
 	atomic_int	     log; /* fd and form; one word, so that they match */
+	atomic_int	     teller; /* the first thread that crashed; 0: none */
 	bool		     journal;
 	uintptr_t	     begin, end; /* of our code and data in memory */
 	const char	    *build;
@@ -110,10 +113,14 @@ say_build(struct rawtext *t)
 
 /* --- where it goes */
 
+/* Who does not read what we say is not waited for: a daemon that ends is started
+ * again, one that hangs is not. */
 static void
 put(int fd, const struct rawtext *t)
 {
-	if (write(fd, t->text, t->len) < 0)
+	struct pollfd takes = { fd, POLLOUT, 0 };
+
+	if (poll(&takes, 1, 0) <= 0 || write(fd, t->text, t->len) < 0)
 		return; /* nobody is left to tell */
 }
 
@@ -170,10 +177,8 @@ put_lines(const char *text)
 
 /* --- the signal */
 
-/* It is blocked while we are here, and its action is the default again: sent
- * once more it ends us when we return, where it came. */
 static void
-crash_handle(int number, siginfo_t *info, void *context)
+crash_tell(int number, const siginfo_t *info, const void *context)
 {
 	struct rawtext t = { .len = 0 };
 
@@ -187,7 +192,27 @@ crash_handle(int number, siginfo_t *info, void *context)
 	say_build(&t);
 	t.text[t.len < RAWTEXT ? t.len : RAWTEXT - 1] = '\0';
 	put_lines(t.text);
-	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
+}
+
+/* What one thread broke may have another one crash, too: the end of that one
+ * shall not cut the first one's line off.  Signals are blocked while we are here:
+ * a crash of our own ends us at once.  With its default action again, and sent
+ * once more, ours ends us when we return, where it came; but for process 1, which
+ * such a signal does not end (pid_namespaces(7)). */
+static void
+crash_handle(int number, siginfo_t *info, void *context)
+{
+	const struct sigaction action = { .sa_handler = SIG_DFL };
+	int self = (int)syscall(SYS_gettid), teller = 0;
+
+	if (atomic_compare_exchange_strong(&crash.teller, &teller, self))
+		crash_tell(number, info, context);
+	else if (teller != self)
+		poll(NULL, 0, PATIENCE_MS);
+	sigaction(number, &action, NULL);
+	syscall(SYS_tgkill, getpid(), self, number);
+	if (getpid() == 1 && info->si_code <= 0)
+		_exit(128 + number);
 }
 
 void
@@ -276,7 +301,7 @@ crash_open(const char *build)
 {
 	static uint8_t stack[FAULT_STACK];
 	struct sigaction action = { .sa_sigaction = crash_handle,
-		.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
+		.sa_flags = SA_SIGINFO | SA_ONSTACK };
 
 	if (!SLUICE_CRASH)
 		return;

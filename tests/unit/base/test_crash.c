@@ -3,14 +3,17 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -121,6 +124,34 @@ crash_in_a_thread(void)
 		pthread_join(id, NULL);
 }
 
+#define TOGETHER 3
+
+/* Not by a barrier, which wakes one after the other. */
+static void *
+crash_together(void *arg)
+{
+	static atomic_int there;
+
+	atomic_fetch_add(&there, 1);
+	while (atomic_load(&there) < TOGETHER)
+		;
+	write_nowhere();
+	return arg;
+}
+
+static void
+crash_in_several_threads(void)
+{
+	const struct thread thread = { .name = "other",
+		.run = crash_together };
+	pthread_t ids[TOGETHER];
+
+	for (size_t i = 0; i < TOGETHER; i++)
+		thread_start(&ids[i], NULL, &thread);
+	for (size_t i = 0; i < TOGETHER; i++)
+		pthread_join(ids[i], NULL);
+}
+
 /* --- tests */
 
 static void
@@ -148,6 +179,54 @@ test_a_thread_is_told_with_what_it_was_at(void **state)
 	    ", thread other, at something, pc 0x");
 }
 
+/* The end of one does not keep the other from telling. */
+static void
+test_several_threads_are_told_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		char said[4096];
+
+		assert_int_equal(run(crash_in_several_threads, said,
+		    sizeof(said)), SIGSEGV);
+		assert_non_null(strstr(said, ", thread other, pc 0x"));
+		assert_ptr_equal(strchr(said, '\n'), strrchr(said, '\n'));
+	}
+}
+
+/* It ends, though nobody reads the pipe that is its stderr. */
+static void
+test_a_full_pipe_holds_nothing_up(void **state)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int fds[2], status = 0;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	while (write(fds[1], "x", 1) > 0)
+		;
+	fcntl(fds[1], F_SETFL, 0);
+	child = fork();
+	if (child == 0) {
+		const struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		dup2(fds[1], STDERR_FILENO);
+		crash_open("sluice 1.2.3 (test)");
+		write_nowhere();
+	}
+	for (int i = 0; i < 10000 && waitpid(child, &status, WNOHANG) == 0; i++)
+		nanosleep(&pause, NULL);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSEGV);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void
 test_an_assertion_is_told(void **state)
 {
@@ -164,6 +243,8 @@ main(void)
 		cmocka_unit_test(test_a_fault_is_told_with_its_address),
 		cmocka_unit_test(test_a_used_up_stack_is_told),
 		cmocka_unit_test(test_a_thread_is_told_with_what_it_was_at),
+		cmocka_unit_test(test_several_threads_are_told_once),
+		cmocka_unit_test(test_a_full_pipe_holds_nothing_up),
 		cmocka_unit_test(test_an_assertion_is_told),
 	};
 
