@@ -32,6 +32,10 @@ passed_look(struct passed_socket *s)
 	socklen_t len = sizeof(ss);
 	int flags = fcntl(s->fd, F_GETFL);
 
+	if (flags < 0) {
+		s->fd = -1; /* it is not there, and will be another's */
+		return;
+	}
 	fcntl(s->fd, F_SETFD, FD_CLOEXEC);
 	if (getsockname(s->fd, (struct sockaddr *)&ss, &len) < 0)
 		return;

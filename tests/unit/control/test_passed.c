@@ -136,6 +136,23 @@ fewer_names_than_descriptors(void **state)
 	passed_done(&p);
 }
 
+/* One that is not there is no socket, and its number may be anybody's later. */
+static void
+fewer_descriptors_than_told(void **state)
+{
+	struct passed p;
+
+	(void)state;
+	put_socket(3, true);
+	close(4);
+	pass(&p, "2", "a:b", getpid());
+	assert_non_null(passed_next(&p, "a", NULL));
+	assert_null(passed_next(&p, "b", NULL));
+	put_socket(4, true);
+	passed_done(&p);
+	assert_int_equal(close(4), 0);
+}
+
 static void
 what_is_not_ours(void **state)
 {
@@ -220,6 +237,7 @@ main(void)
 		cmocka_unit_test(what_was_kept_for_us_has_no_name_of_a_unit),
 		cmocka_unit_test(who_listens_for_no_stream),
 		cmocka_unit_test(fewer_names_than_descriptors),
+		cmocka_unit_test(fewer_descriptors_than_told),
 		cmocka_unit_test(what_is_not_ours),
 		cmocka_unit_test(a_name_says_what_was_bound),
 		cmocka_unit_test(one_too_long_is_not_kept),
