@@ -60,7 +60,8 @@ drain_is_done(struct drain *d)
 	d->order.over(d->order.owner);
 }
 
-/* All were looked at. */
+/* All were looked at.  Who is on the way to where the filter finds him arrives, or
+ * goes elsewhere, also after the deadline. */
 static void
 drain_round(struct drain *d)
 {
@@ -68,10 +69,10 @@ drain_round(struct drain *d)
 	bool none = d->found == 0;
 
 	d->server = d->found = 0;
-	if (d->late || (none && drain_sessions(d) == 0))
+	if ((d->late || none) && drain_sessions(d) == 0)
 		drain_is_done(d);
 	else if (none)
-		drain_wait(d, left < IDLE_MS ? left : IDLE_MS);
+		drain_wait(d, !d->late && left < IDLE_MS ? left : IDLE_MS);
 	else
 		drain_look(d);
 }

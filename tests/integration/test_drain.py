@@ -416,6 +416,26 @@ def test_several_are_drained_at_once(stage):
     assert drains() == [listener]
 
 
+@both_crews
+@pytest.mark.parametrize("of", ["server", "upstream"])
+def test_who_is_on_the_way_at_the_deadline(stage, workers, of):
+    """He is ended, too, once he is connected."""
+    place = Place(stage, workers, connect_timeout="20s")
+    place.servers[0].close()
+    place.servers[0] = busy = stage.keep(BusyServer())
+    place.reload(servers="a")
+    client = stage.connect(("127.0.0.1", place.ports["pg"]))
+    wait_for(lambda: place.says("sessions").count(" connect "), 5,
+             "it is about to connect")
+    place.drain(of, "u/a" if of == "server" else "u", "--deadline", "300ms")
+    nothing_happens_for(1, lambda: ": drained, " in place.proxy.log,
+                        "it is said to be done")
+    busy.release()
+    assert client.read_all() == (b"", RST)
+    assert place.proxy.record(client).end == "proxy drain"
+    place.proxy.wait_for_line(": drained, 1 session was ended")
+
+
 # All of it.
 
 @both_crews
