@@ -46,6 +46,7 @@ struct control {
 	struct signals	     signals;
 	struct event	     ended_event;
 	struct event	     failed_event;
+	struct event	     manager_event; /* to tell it again */
 	size_t		     ended; /* workers */
 };
 

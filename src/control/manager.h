@@ -6,11 +6,11 @@
 
 struct control;
 
-/* Every port is open. */
-void manager_ready(const struct control *);
+/* Every port is open.  It is told until it has heard. */
+void manager_ready(struct control *);
 
 /* Around a reload, whatever comes of it: systemd waits for the second. */
 void manager_reloading(const struct control *);
-void manager_reloaded(const struct control *);
+void manager_reloaded(struct control *);
 
 #endif

@@ -92,12 +92,12 @@ notify_say_notice(const struct notice *n)
 	return error;
 }
 
-static void
+static int
 notify_say(const char *text, size_t len)
 {
 	const struct notice n = { .text = text, .len = len };
 
-	notify_say_notice(&n);
+	return notify_say_notice(&n);
 }
 
 int
@@ -127,7 +127,7 @@ notify_barrier(int timeout_ms)
 	return error;
 }
 
-static void
+static int
 notify_say_status(const char *state, const char *status)
 {
 	char text[NOTIFY_TEXT];
@@ -136,13 +136,13 @@ notify_say_status(const char *state, const char *status)
 	/* A longer one is cut: it is for reading only. */
 	if (len >= (int)sizeof(text))
 		len = sizeof(text) - 1;
-	notify_say(text, (size_t)len);
+	return notify_say(text, (size_t)len);
 }
 
-void
+int
 notify_ready(const char *status)
 {
-	notify_say_status("READY=1\n", status);
+	return notify_say_status("READY=1\n", status);
 }
 
 void

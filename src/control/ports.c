@@ -326,26 +326,30 @@ ports_store(struct ports *ports)
 	}
 }
 
-/* A manager that takes one no more is not waited for again and again: whom it
- * still has, the workers shut. */
+/* A manager that hangs, by the first error, is not waited for again and again:
+ * whom it still has, the workers shut. */
+static void
+port_forget(struct port *port, int *error)
+{
+	if (*error == 0 && port->stored)
+		*error = store_forget(port);
+	port->stored = false;
+}
+
 void
 ports_forget(struct ports *ports)
 {
 	struct port *port;
 	int error = 0;
 
-	TAILQ_FOREACH(port, &ports->list, link) {
-		if (error == 0 && port->stored)
-			error = store_forget(port);
-		port->stored = false;
-	}
+	TAILQ_FOREACH(port, &ports->list, link)
+		port_forget(port, &error);
 }
 
 static void
-ports_drop(struct ports *ports, struct port *port)
+ports_drop(struct ports *ports, struct port *port, int *error)
 {
-	if (port->stored)
-		store_forget(port);
+	port_forget(port, error);
 	if (port->key.addr.sa.sa_family == AF_UNIX)
 		bound_remove_one(&ports->bound, &port->key.addr);
 	TAILQ_REMOVE(&ports->list, port, link);
@@ -355,20 +359,18 @@ ports_drop(struct ports *ports, struct port *port)
 /* Its workers close it in a while.  They may have no right to keep it from those
  * who come, where we still have it. */
 static void
-ports_part(struct ports *ports, struct port *port)
+ports_part(struct ports *ports, struct port *port, int *error)
 {
 	int family = port->key.addr.sa.sa_family;
 
 	if (family != AF_INET && family != AF_INET6) {
-		ports_drop(ports, port);
+		ports_drop(ports, port, error);
 		return;
 	}
 	for (size_t i = 0; i < port->nsockets; i++)
 		if (!sock_hide(port->sockets[i].fd))
 			sock_deafen(port->sockets[i].fd);
-	if (port->stored)
-		store_forget(port);
-	port->stored = false;
+	port_forget(port, error);
 	free(port->sockets);
 	port->sockets = NULL;
 	port->nsockets = 0;
@@ -380,14 +382,15 @@ void
 ports_commit(struct ports *ports)
 {
 	struct port *port, *next;
+	int error = 0;
 
 	ports_part_groups(ports);
 	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
 		next = TAILQ_NEXT(port, link);
 		if (port_is_gone(port))
-			ports_drop(ports, port);
+			ports_drop(ports, port, &error);
 		else if (port->state == PORT_BOUND)
-			ports_part(ports, port);
+			ports_part(ports, port, &error);
 		else if (port->state != PORT_LEFT)
 			port->state = PORT_BOUND;
 	}
@@ -397,11 +400,12 @@ void
 ports_abort(struct ports *ports)
 {
 	struct port *port, *next;
+	int error = 0;
 
 	for (port = TAILQ_FIRST(&ports->list); port != NULL; port = next) {
 		next = TAILQ_NEXT(port, link);
 		if (port->state == PORT_NEW) {
-			ports_drop(ports, port);
+			ports_drop(ports, port, &error);
 		} else if (port->state == PORT_KEPT) {
 			port->state = PORT_BOUND;
 			port->conf = port->before;

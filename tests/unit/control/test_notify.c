@@ -287,6 +287,9 @@ never_waits(void **state)
 	for (int i = 0; i < 100000 && logged[0] == '\0'; i++)
 		notify_status("still here");
 	assert_non_null(strstr(logged, strerror(EAGAIN)));
+	assert_int_equal(notify_ready("fine"), -EAGAIN);
+	assert_true(recv(fd, logged, sizeof(logged), 0) > 0);
+	assert_int_equal(notify_ready("fine"), 0);
 	close(fd);
 }
 
