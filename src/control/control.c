@@ -37,6 +37,7 @@
 #include "turnstile.h"
 
 #define EXIT_START_FAILED 3
+#define EXIT_GAVE_UP	  4 /* on a worker that hangs */
 #define REPLIES_MS	  500 /* to send what was asked for before the end */
 
 static void
@@ -338,19 +339,23 @@ control_remove_files(struct control *c)
 static void
 control_stop(struct control *c, int code)
 {
-	bool logged;
+	bool over = !c->stop.gave_up;
 
 	signals_block();
-	if (c->crew != NULL) {
+	if (c->crew != NULL && over) {
 		crew_kill(c->crew, &c->stop.overdue);
 		crew_join(c->crew);
 	}
-	logged = logwriter_stop();
+	over &= logwriter_stop();
 	sandbox_done();
 	events_end();
 	admin_finish(c->admin, REPLIES_MS);
 	admin_free(c->admin);
 	events_close();
+	if (!over) {
+		control_remove_files(c);
+		_exit(code); /* what is left to free is in use */
+	}
 	stop_done(&c->stop);
 	drains_free(c->drains);
 	rates_free(c->rates);
@@ -359,10 +364,6 @@ control_stop(struct control *c, int code)
 	servers_free(c->servers);
 	doors_free(c->doors);
 	tours_free(c->tours);
-	if (!logged) {
-		control_remove_files(c);
-		_exit(code); /* what is left to free is in use */
-	}
 	crew_free(c->crew);
 	control_remove_files(c);
 	if (c->base != NULL)
@@ -380,19 +381,25 @@ control_libevent_log(int severity, const char *message)
 		log_warn(0, "libevent: %s", message);
 }
 
+static int
+control_turn(struct control *c)
+{
+	event_base_loop(c->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	stop_tell(&c->stop);
+	if (c->stop.gave_up)
+		pulse_tell_last(c->pulse, clock_ms() - c->stop.since);
+	log_info("stopped");
+	return c->stop.gave_up ? EXIT_GAVE_UP : 0;
+}
+
 /* From here on in the child, where there is one. */
 static int
 control_run_here(struct control *c)
 {
-	int error, code;
+	int code;
 
 	log_set_level(c->config->global.log_level);
-	error = control_start(c);
-	if (error == 0) {
-		event_base_loop(c->base, EVLOOP_NO_EXIT_ON_EMPTY);
-		log_info("stopped");
-	}
-	code = error == 0 ? 0 : EXIT_START_FAILED;
+	code = control_start(c) < 0 ? EXIT_START_FAILED : control_turn(c);
 	control_stop(c, code);
 	return code;
 }

@@ -352,6 +352,20 @@ crew_sessions(struct crew *crew)
 	return sum;
 }
 
+/* Each turn counts, and each session that ends within one. */
+uint64_t
+crew_progress(struct crew *crew)
+{
+	uint64_t sum = 0;
+	struct activity a;
+
+	for (size_t i = 0; i < crew_size(crew); i++) {
+		worker_activity(crew_worker(crew, i), &a);
+		sum += a.turns - worker_sessions(crew_worker(crew, i));
+	}
+	return sum;
+}
+
 void
 crew_sum_listener(const struct crew *crew, size_t i,
     struct listener_stats *sum)

@@ -58,6 +58,9 @@ uint64_t crew_sessions(struct crew *);
 
 /* What all workers counted of one listener or upstream, and what one worker
  * counted of all listeners: 'sum' is overwritten. */
+/* Another number than before: some worker has done something. */
+uint64_t crew_progress(struct crew *);
+
 void crew_sum_listener(const struct crew *, size_t i,
     struct listener_stats *sum);
 void crew_sum_upstream(const struct crew *, size_t i,

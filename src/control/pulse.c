@@ -156,6 +156,26 @@ pulse_turned_since(struct pulse *p, uint64_t since)
 	return all;
 }
 
+void
+pulse_tell_last(struct pulse *p, uint64_t ms)
+{
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; i < crew_size(p->crew); i++) {
+		uint64_t seen = now - p->beats[i].seen;
+		char text[128], age[UNITS_TEXT];
+		struct activity a;
+
+		worker_activity(crew_worker(p->crew, i), &a);
+		if (a.turns == ACTIVITY_ENDED)
+			continue;
+		activity_text(p, &a, text, sizeof(text));
+		log_error(0, "ends without worker %zu, which has not turned for "
+		    "%s: %s", i, duration_text((seen > ms ? seen : ms) /
+		    1000 * 1000, age), text);
+	}
+}
+
 uint64_t
 pulse_stuck_ms(const struct pulse *p, size_t worker)
 {

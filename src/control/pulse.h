@@ -25,6 +25,10 @@ void	      pulse_free(struct pulse *);
  * later knows. */
 bool pulse_turned_since(struct pulse *, uint64_t since);
 
+/* Logs which workers have not ended, and what they are at: it is known that they
+ * have not turned for so many milliseconds. */
+void pulse_tell_last(struct pulse *, uint64_t ms);
+
 /* For how long a worker that hangs has not turned (ms); 0: it does. */
 uint64_t pulse_stuck_ms(const struct pulse *, size_t worker);
 

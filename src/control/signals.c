@@ -17,23 +17,19 @@ static void
 signal_term(struct signals *s)
 {
 	const struct stop_order order = { .rule = "drain_timeout",
-		.limit_ms = s->config->global.drain_timeout };
+		.limit_ms = s->config->global.drain_timeout,
+		.by_manager = true };
 
-	if (s->stop->stage == STOP_RUNNING)
-		stop_gently(s->stop, &order);
-	else
-		stop_now(s->stop);
+	stop_ask(s->stop, &order);
 }
 
 static void
 signal_int(struct signals *s)
 {
-	const struct stop_order order = { .limit_ms = INT_GRACE_MS };
+	const struct stop_order order = { .limit_ms = INT_GRACE_MS,
+		.by_manager = true };
 
-	if (s->stop->stage == STOP_RUNNING)
-		stop_gently(s->stop, &order);
-	else
-		stop_now(s->stop);
+	stop_ask(s->stop, &order);
 }
 
 static void
@@ -48,12 +44,10 @@ static void
 signal_next(struct signals *s)
 {
 	const struct stop_order order = { .rule = "drain_timeout",
-		.limit_ms = s->config->global.drain_timeout, .goes_on = true };
+		.limit_ms = s->config->global.drain_timeout, .goes_on = true,
+		.by_manager = true };
 
-	if (s->stop->stage == STOP_RUNNING)
-		stop_gently(s->stop, &order);
-	else
-		stop_now(s->stop);
+	stop_ask(s->stop, &order);
 }
 
 static void

@@ -1,5 +1,7 @@
 #include "stop.h"
 
+#include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +10,9 @@
 #include "drain.h"
 #include "elders.h"
 #include "notify.h"
+
+#define WATCH_MS   500
+#define GIVE_UP_MS 5000 /* as pulse.c says that one hangs */
 
 static void
 stop_say(const struct stop *stop, const char *how)
@@ -22,22 +27,55 @@ stop_say(const struct stop *stop, const char *how)
 	notify_status(text);
 }
 
+void
+stop_tell(struct stop *stop)
+{
+	if (!stop->told)
+		notify_stopping();
+	stop->told = true;
+}
+
+static int
+stop_wait(struct stop *stop, uint64_t ms)
+{
+	const struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	return event_add(&stop->timer, &tv);
+}
+
+/* Workers end as soon as they turn; with many sessions that takes a while. */
+static void
+stop_watch(struct stop *stop)
+{
+	uint64_t now = clock_ms(), progress = crew_progress(stop->crew);
+
+	if (progress != stop->progress)
+		stop->since = now;
+	stop->progress = progress;
+	stop->gave_up = now - stop->since >= GIVE_UP_MS;
+	if (stop->gave_up)
+		event_base_loopbreak(stop->base);
+	else if (stop_wait(stop, WATCH_MS) < 0)
+		log_error(-ENOMEM, "who hangs is waited for");
+}
+
 static void
 stop_kill(struct stop *stop, const struct ending *ending)
 {
+	stop_tell(stop);
 	stop_say(stop, "stopping now");
 	stop->stage = STOP_KILLED;
 	stop_done(stop);
 	crew_kill(stop->crew, ending);
+	stop->since = clock_ms();
+	stop_watch(stop);
 }
 
 static void
 stop_after(struct stop *stop, uint64_t ms)
 {
-	const struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-
-	if (event_add(&stop->timer, &tv) < 0)
+	if (stop_wait(stop, ms) < 0)
 		stop_kill(stop, &stop->overdue);
 }
 
@@ -68,6 +106,8 @@ stop_timer_event(evutil_socket_t fd, short what, void *arg)
 		stop_accept_no_more(stop);
 	else if (stop->stage == STOP_DRAINING)
 		stop_kill(stop, &stop->overdue);
+	else if (stop->stage == STOP_KILLED)
+		stop_watch(stop);
 }
 
 static void
@@ -136,12 +176,12 @@ stop_over(void *arg)
 static void
 stop_drain(struct stop *stop, const struct stop_order *order)
 {
-	struct drain_order o = { .ending = stop->overdue, .rate = order->rate,
+	struct drain_order o = { .ending = stop->overdue, .rate = stop->rate,
 		.deadline = order->limit_ms > 0 ? order->limit_ms : PACE_NEVER,
 		.left = stop_left, .over = stop_over, .owner = stop };
 
 	if (stop->tours == NULL ||
-	    (order->limit_ms == 0 && order->rate.count == 0))
+	    (order->limit_ms == 0 && stop->rate.count == 0))
 		return;
 	memcpy(o.who, stop->who, sizeof(o.who));
 	stop->drain = drain_begin(stop->base, stop->tours, &o);
@@ -156,18 +196,24 @@ stop_set_ending(struct stop *stop, const struct stop_order *order)
 		    "interrupted, drained for",
 		.rule = order->rule, .of_global = true,
 		.limit_ms = order->who != NULL ? 0 : order->limit_ms };
+	stop->who[0] = '\0';
 	if (order->who == NULL)
 		return;
 	snprintf(stop->who, sizeof(stop->who), "by %s", order->who);
 	stop->overdue.detail = stop->who;
 }
 
+/* A manager that hears of the end counts the time until it comes: an operator
+ * says himself how much there is. */
 void
 stop_gently(struct stop *stop, const struct stop_order *order)
 {
 	if (stop->stage != STOP_RUNNING)
 		return;
-	notify_stopping();
+	if (order->by_manager)
+		stop_tell(stop);
+	stop->asked = order->who == NULL;
+	stop->rate = order->rate;
 	stop_set_ending(stop, order);
 	stop->goes_on = order->goes_on;
 	if (order->limit_ms > 0)
@@ -176,6 +222,34 @@ stop_gently(struct stop *stop, const struct stop_order *order)
 		stop_accept_no_more(stop);
 	if (stop->stage != STOP_KILLED)
 		stop_drain(stop, order);
+}
+
+static void
+stop_sooner(struct stop *stop, const struct stop_order *order)
+{
+	stop->asked = true;
+	if (order->by_manager)
+		stop_tell(stop);
+	if (order->limit_ms == 0 || (stop->until != 0 &&
+	    clock_ms() + order->limit_ms >= stop->until))
+		return;
+	stop_set_ending(stop, order);
+	stop_say(stop, "draining");
+	stop->until = clock_ms() + order->limit_ms;
+	stop_done(stop);
+	stop_drain(stop, order);
+	stop_after(stop, order->limit_ms);
+}
+
+void
+stop_ask(struct stop *stop, const struct stop_order *order)
+{
+	if (stop->stage == STOP_RUNNING)
+		stop_gently(stop, order);
+	else if (stop->stage == STOP_DRAINING && !stop->asked)
+		stop_sooner(stop, order);
+	else
+		stop_now(stop);
 }
 
 void

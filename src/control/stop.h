@@ -5,7 +5,10 @@
  *	    |                         |     end, and so do we
  *	    `--for another--> SERVING-'     no session lasts (elders.h), or nine
  *					    tenths of the time are over: who comes
- *					    meanwhile need not wait for the other */
+ *					    meanwhile need not wait for the other
+ *
+ * A worker that hangs ends never: after a while without any progress we end
+ * without it. */
 #ifndef SLUICE_CONTROL_STOP_H
 #define SLUICE_CONTROL_STOP_H
 
@@ -37,6 +40,12 @@ struct stop {
 	struct drain	  *drain;   /* by which they leave; or NULL */
 	struct ending	   overdue; /* of what outlives the drain */
 	char		   who[VISIT_WHO]; /* its detail, or "" */
+	struct rate_limit  rate;     /* at which they leave */
+	bool		   told;     /* the service manager was */
+	bool		   asked;    /* by a signal */
+	uint64_t	   progress; /* KILLED: crew_progress(), */
+	uint64_t	   since;    /* and when it became that */
+	bool		   gave_up;  /* on a worker that hangs */
 };
 
 struct stop_order {
@@ -44,6 +53,7 @@ struct stop_order {
 	const char	 *rule;	    /* the option behind that, or NULL */
 	struct rate_limit rate;	    /* at which they leave; count 0: none */
 	const char	 *who;	    /* asks for it; NULL: a signal does */
+	bool		  by_manager; /* who may count the time until we end */
 	bool		  goes_on;  /* the ports stay with systemd, for who is
 				       started next: none is refused */
 };
@@ -61,7 +71,14 @@ void stop_done(struct stop *);
  * tenth of the limit, and then is ended.  Once draining: nothing. */
 void stop_gently(struct stop *, const struct stop_order *);
 
+/* A signal says so.  Running: gently.  While an operator drains: as he does, but
+ * by this limit, too.  Else now: it was said before. */
+void stop_ask(struct stop *, const struct stop_order *);
+
 /* Ends every session; again is fine. */
 void stop_now(struct stop *);
+
+/* The service manager knows that this is the end. */
+void stop_tell(struct stop *);
 
 #endif

@@ -485,6 +485,47 @@ def test_term_spreads_what_is_left(stage, workers):
         {"drained for 3s (drain_timeout)"}
 
 
+def test_term_while_the_daemon_drains(stage):
+    """It is the first signal: sessions have drain_timeout then, and no more."""
+    place = Place(stage, 3, drain_timeout="1500ms")
+    clients = place.clients(20)
+    place.drain("--deadline", "50s")
+    assert all(map(works, clients))
+    watch = Stopwatch()
+    place.proxy.signal(signal.SIGTERM)
+    nothing_happens_for(1 - watch.seconds, lambda: place.proxy.records,
+                        "a session ends")
+    for client in clients:
+        assert client.read_all() == (b"", RST)
+    assert place.proxy.process.wait(limit(5)) == 0
+    assert {r.cause for r in place.proxy.records} == \
+        {"drained for 1500ms (drain_timeout)"}
+
+
+def test_term_gives_a_drain_no_more_time(stage):
+    place = Place(stage, drain_timeout="50s")
+    clients = place.clients(5)
+    place.drain("--deadline", "1s")
+    place.proxy.signal(signal.SIGTERM)
+    for client in clients:
+        assert client.read_all() == (b"", RST)
+    assert place.proxy.process.wait(limit(5)) == 0
+    assert all(r.cause.startswith("the daemon is drained: by uid 0")
+               for r in place.proxy.records)
+
+
+def test_the_second_term_of_a_drain_means_now(stage):
+    place = Place(stage, drain_timeout="50s")
+    client = place.client()
+    place.drain("--deadline", "55s")
+    place.proxy.signal(signal.SIGTERM)
+    place.proxy.wait_for_line("^draining, 1 session$")
+    assert works(client)
+    place.proxy.signal(signal.SIGTERM)
+    assert client.read_all() == (b"", RST)
+    assert place.proxy.process.wait(limit(5)) == 0
+
+
 # Another configuration.
 
 def test_a_drain_survives_a_reload(stage):

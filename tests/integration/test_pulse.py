@@ -1,13 +1,16 @@
 """A worker that does not turn is told of, with what it is at."""
 
 import re
+import signal
+
+import pytest
 
 from lib.admin import watched
 from lib.marks import plain
 from lib.scrape import scrape
 from lib.strace import Injection
-from lib.threads import threads
-from lib.timing import Stopwatch, nothing_happens_for
+from lib.threads import Held, threads
+from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 from test_bandwidth import wake_ups
 
 
@@ -85,6 +88,33 @@ def test_nobody_is_stuck_who_has_ended(stage):
     client.fin()
     upstream.fin()
     assert proxy.wait(5) == 0
+
+
+def of_worker(proxy, worker):
+    """How many sessions it has."""
+    return scrape(proxy.tcp).get("sluice_worker_sessions", worker=str(worker))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT],
+                         ids=lambda s: s.name)
+def test_a_stop_does_not_wait_for_who_hangs(stage, number):
+    """What others have is ended in order, and it says who was in the way."""
+    server = stage.server()
+    proxy = watched(stage, server, workers=2)
+    peers = []
+    wait_for(lambda: peers.append(stage.session(proxy, server)) or
+             (of_worker(proxy, 0) > 0 and of_worker(proxy, 1) > 0), 10,
+             "both workers have sessions")
+    others = of_worker(proxy, 0)
+    stage.keep(Held(proxy.pid, "worker-1"))
+    watch = Stopwatch()
+    proxy.signal(number)
+    assert proxy.wait(15) == 4
+    assert 6 <= watch.seconds < limit(9)
+    assert [r.end for r in proxy.records] == ["proxy drain"] * int(others)
+    assert re.fullmatch(r"error: ends without worker 1, which has not turned "
+                        r"for \ds: in no session", proxy.lines[-2])
+    assert proxy.lines[-1] == "stopped"
 
 
 @plain

@@ -9,6 +9,7 @@ import pytest
 
 from lib.peers import FIN, MIB, RST, Server, complete, echo, payload
 from lib.service import ADDRESS, CONFIG
+from lib.threads import Held
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 
 pytestmark = pytest.mark.xdist_group("systemd")
@@ -258,6 +259,24 @@ def test_stop_ends_what_outlives_the_drain(service):
     assert service.show("ExecMainStatus") == "0"
 
 
+def test_a_drain_has_the_time_that_its_operator_gives(service):
+    """TimeoutStopSec= is for a stop."""
+    server = service.server()
+    service.configure(server)
+    service.drop_in("short", "[Service]\nTimeoutStopSec=1s\n")
+    service.systemctl("start")
+    client, upstream = service.connect(), server.accept()
+    service.computer.run("sluice", "ctl", "drain", "--deadline", "1m")
+    nothing_happens_for(2.5, lambda: service.show("ActiveState") == "failed",
+                        "it is killed")
+    client.send(b"still there")
+    assert upstream.recv_exact(11) == b"still there"
+    upstream.fin()
+    client.fin()
+    wait_for(lambda: service.show("ActiveState") == "inactive", 5, "it ends")
+    assert service.show("Result") == "success"
+
+
 def test_stop_has_time_for_the_default_drain(service):
     """systemd must not kill what drain_timeout still allows."""
     said = service.computer.run("/usr/local/bin/sluice", "--help-config",
@@ -370,42 +389,6 @@ def test_enabled_it_starts_at_boot_until_it_is_uninstalled(service):
 
 # The watchdog.
 
-# Holds one thread of a process (ptrace(2)), until either ends.
-HOLD = """
-import ctypes, os, sys
-SEIZE, INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
-libc = ctypes.CDLL(None, use_errno=True)
-libc.ptrace.argtypes = [ctypes.c_long] * 4
-pid, name = sys.argv[1:]
-for tid in os.listdir(f"/proc/{pid}/task"):
-    with open(f"/proc/{pid}/task/{tid}/comm") as comm:
-        if comm.read().strip() == name:
-            for request in SEIZE, INTERRUPT:
-                assert libc.ptrace(request, int(tid), 0, 0) == 0, \\
-                    os.strerror(ctypes.get_errno())
-            print("held", flush=True)
-            while os.WIFSTOPPED(os.waitpid(int(tid), WALL)[1]):
-                pass
-"""
-
-
-class Held:
-    """A thread of the daemon that does not run meanwhile."""
-
-    def __init__(self, service, name):
-        self.process = subprocess.Popen(
-            [*service.computer.enter, "python3", "-c", HOLD,
-             service.show("MainPID"), name],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        said = self.process.stdout.readline()
-        assert said == "held\n", said + self.process.stdout.read()
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
 @pytest.mark.parametrize("name", ["worker-1", "sluice"])
 def test_who_hangs_is_killed_and_started_again(service, name):
     """A worker, or the main thread, which takes no signal then."""
@@ -414,7 +397,8 @@ def test_who_hangs_is_killed_and_started_again(service, name):
                     "RestartSec=50ms\n")
     service.systemctl("start")
     before = service.show("MainPID")
-    held = service.stage.keep(Held(service, name))
+    held = service.stage.keep(
+        Held(service.show("MainPID"), name, service.computer.enter))
     wait_for(lambda: service.show("NRestarts") == "1" and
              service.show("ActiveState") == "active", 20, "it is restarted")
     held.close()
