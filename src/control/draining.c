@@ -58,6 +58,33 @@ draining_server(const struct draining *d, const struct upstream_conf *upstream,
 	return NULL;
 }
 
+/* By where they are in memory. */
+static int
+states_compare(const void *a, const void *b)
+{
+	uintptr_t of_a = (uintptr_t)*(struct server_state *const *)a;
+	uintptr_t of_b = (uintptr_t)*(struct server_state *const *)b;
+
+	return (of_a > of_b) - (of_a < of_b);
+}
+
+static bool
+draining_began_with(const struct draining *d, const struct server_state *state)
+{
+	return d->nstates > 0 && bsearch(&state, d->states, d->nstates,
+	    sizeof(*d->states), states_compare) != NULL;
+}
+
+static uint64_t
+state_sessions(const struct server_state *state)
+{
+	if ((atomic_load(&state->out) & SERVER_DRAINING) == 0)
+		return 0;
+	return atomic_load_explicit(&state->taken, memory_order_relaxed);
+}
+
+/* Its name may give other addresses by now: those of before still have sessions,
+ * and no others do. */
 static uint64_t
 draining_left_at_servers(const struct draining *d)
 {
@@ -65,9 +92,11 @@ draining_left_at_servers(const struct draining *d)
 	struct server *s = NULL;
 	uint64_t sum = 0;
 
+	for (size_t i = 0; i < d->nstates; i++)
+		sum += state_sessions(d->states[i]);
 	while ((s = draining_server(d, upstream, s)) != NULL)
-		sum += atomic_load_explicit(&s->state->taken,
-		    memory_order_relaxed);
+		if (!draining_began_with(d, s->state))
+			sum += state_sessions(s->state);
 	return sum;
 }
 
@@ -102,6 +131,9 @@ void
 draining_free(struct draining *d)
 {
 	drain_end(d->drain);
+	for (size_t i = 0; i < d->nstates; i++)
+		server_state_unref(d->states[i]);
+	free(d->states);
 	free(d->name);
 	free(d->server);
 	free(d);
@@ -200,30 +232,41 @@ draining_count_servers(const struct draining *d)
 }
 
 /* A name may have several addresses, and sessions at those that it has now. */
+static int
+draining_take_states(struct draining *d)
+{
+	const struct upstream_conf *upstream = draining_upstream(d);
+	struct server *s = NULL;
+
+	if (d->of == DRAIN_LISTENER)
+		return 0;
+	d->states = calloc(draining_count_servers(d) + 1, sizeof(*d->states));
+	if (d->states == NULL)
+		return -ENOMEM;
+	while ((s = draining_server(d, upstream, s)) != NULL)
+		d->states[d->nstates++] = server_state_ref(s->state);
+	qsort(d->states, d->nstates, sizeof(*d->states), states_compare);
+	return 0;
+}
+
 int
 draining_go(struct draining *d, const struct drain_about *about)
 {
 	struct drain_order order;
-	struct server *s = NULL;
-	int error = 0;
+	int error = draining_take_states(d);
 
-	if (about->rate.count == 0 && about->deadline == PACE_NEVER)
-		return 0;
+	if (error < 0 || (about->rate.count == 0 &&
+	    about->deadline == PACE_NEVER))
+		return error;
 	draining_order(d, about, &order);
 	if (d->of == DRAIN_SERVER) {
-		order.servers = calloc(draining_count_servers(d) + 1,
-		    sizeof(*order.servers));
-		if (order.servers == NULL)
-			return -ENOMEM;
-		while ((s = draining_server(d, about->upstream, s)) != NULL)
-			order.servers[order.nservers++] = s->state;
+		order.servers = d->states;
+		order.nservers = d->nstates;
+		if (order.nservers == 0)
+			return 0;
 	}
-	if (d->of != DRAIN_SERVER || order.nservers > 0)
-		d->drain = drain_begin(d->base, d->view->tours, &order);
-	if (d->drain == NULL && (d->of != DRAIN_SERVER || order.nservers > 0))
-		error = -ENOMEM;
-	free(order.servers);
-	return error;
+	d->drain = drain_begin(d->base, d->view->tours, &order);
+	return d->drain == NULL ? -ENOMEM : 0;
 }
 
 /* --- no new ones, and new ones again */

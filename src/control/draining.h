@@ -33,6 +33,9 @@ struct draining {
 	char			*name;	 /* owned: of the listener or upstream */
 	char			*server; /* owned: SERVER; else "" */
 	struct drain		*drain;	 /* NULL: sessions may stay */
+	struct server_state    **states; /* owned, one reference each: servers
+					    that it began with, in order */
+	size_t			 nstates;
 	struct rate_limit	 rate;
 	char			 who[CHANGE_WHO];
 	uint64_t		 at;	/* clock_wall() */

@@ -8,6 +8,7 @@ import pytest
 
 from lib.admin import Folder, ask, find_doors
 from lib.marks import both_crews
+from lib.nameserver import FakeNameServer
 from lib.peers import FIN, RST, BusyServer, echo
 from lib.programs import free_port
 from lib.scrape import scrape
@@ -434,6 +435,43 @@ def test_who_is_on_the_way_at_the_deadline(stage, workers, of):
     assert client.read_all() == (b"", RST)
     assert place.proxy.record(client).end == "proxy drain"
     place.proxy.wait_for_line(": drained, 1 session was ended")
+
+
+@pytest.mark.parametrize("of", ["server", "upstream"])
+def test_a_name_that_gives_another_address(stage, of):
+    """Sessions at the one of before are left until they have left: who waits for
+    that must not shut it down."""
+    server = stage.server(echo)
+    dns = stage.keep(FakeNameServer())
+    dns.set("db.test", "A", "127.0.0.1", ttl=1)
+    door = stage.keep(Folder()) / "ctl.sock"
+    name = f"db.test:{server.address[1]}"
+    proxy = find_doors(stage.sluice(
+        section("global", {"workers": 2, "admin_socket": door,
+                           "dns_server": dns.address}) +
+        section("listener u", {"bind": "127.0.0.1:0"}) +
+        section("upstream u", {"server": name, "dns_ttl_min": "1s"})))
+    clients = []
+
+    def one_comes():
+        clients[:] = [stage.connect(proxy.address("u"))]
+        return works(clients[0])
+
+    def says(*words):
+        done = ctl(*words, "--socket", door)
+        assert done.returncode == 0, done
+        return done.stdout
+
+    wait_for(one_comes, 5, "the name is known")
+    says("drain", of, f"u/{name}" if of == "server" else "u",
+         "--deadline", "4s")
+    dns.set("db.test", "A", "127.0.0.2", ttl=1)
+    wait_for(lambda: "127.0.0.2" in says("servers"), 3, "the name is followed")
+    assert " 0 ended, 1 left," in says("servers")
+    assert works(clients[0])
+    assert clients[0].read_all() == (b"", RST)
+    wait_for(lambda: re.search("1 ended, 0 left$", says("servers"), re.M), 2,
+             "it has left")
 
 
 # All of it.
