@@ -378,15 +378,6 @@ def test_who_is_on_the_way_to_a_drained_server_leaves_as_well(stage):
     assert proxy.record(client).cause.startswith("the server is drained")
 
 
-def test_a_drain_ends_with_its_deadline(stage):
-    """Though one is on the way still, who may go to another."""
-    proxy, _, client = connecting(stage)
-    assert ctl("drain", "server", "default/a", "--deadline", "200ms",
-               "--socket", proxy.unix).returncode == 0
-    proxy.wait_for_line("^server default/a: drained, 0 sessions were ended$")
-    assert not client.events()
-
-
 def test_several_are_drained_at_once(stage):
     """Each by itself, though names are the same; one that is said again takes
     the place of the one before."""
