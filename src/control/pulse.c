@@ -17,7 +17,8 @@
 
 struct beat {
 	uint64_t turns;	 /* at the last look */
-	uint64_t seen;	 /* clock_ms(), when there were more than before */
+	uint64_t seen;	 /* clock_ms(), when there were more than before, or
+			    it had ended */
 	bool	 silent; /* there were not, this time */
 	bool	 stuck;	 /* and it was told */
 	uint64_t stalls;
@@ -151,8 +152,7 @@ pulse_turned_since(struct pulse *p, uint64_t since)
 
 	pulse_look(p);
 	for (size_t i = 0; i < crew_size(p->crew); i++)
-		all &= p->beats[i].turns == ACTIVITY_ENDED ||
-		    p->beats[i].seen > since;
+		all &= p->beats[i].seen > since;
 	return all;
 }
 

@@ -675,7 +675,7 @@ def test_200_reloads_leave_nothing(stage, workers):
         for i in range(times):
             daemon.reload(many if i % 2 == 0 else few)
             client = daemon.client()
-            assert echoes(client)
+            assert echoes(client) and echoes(held)
             client.close()
 
     times = 200 if SLOW == 1 else 30
