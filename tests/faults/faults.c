@@ -499,10 +499,12 @@ FUNCTION(read)
 	return -1;
 }
 
+/* Stderr has room: it says why a start came to nothing. */
 FUNCTION(write)
 {
+	bool file = a != STDERR_FILENO && is_file((int)a);
 	int error = from_libevent(__builtin_return_address(0)) ? 0 :
-	    is_file((int)a) ? FAILS(write, ENOSPC, EIO, EINTR) :
+	    file ? FAILS(write, ENOSPC, EIO, EINTR) :
 	    FAILS(write, EINTR);
 
 	if (error == 0)
