@@ -47,6 +47,7 @@ struct control {
 	struct event	     ended_event;
 	struct event	     failed_event;
 	struct event	     manager_event; /* to tell it again */
+	unsigned	     manager_tries; /* to tell it that we are ready */
 	size_t		     ended; /* workers */
 };
 

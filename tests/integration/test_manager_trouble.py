@@ -10,6 +10,7 @@ import pytest
 from lib.admin import Folder
 from lib.peers import echo
 from lib.stage import section
+from lib.strace import Injection
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 from test_ctl import ctl
 
@@ -71,6 +72,19 @@ def test_the_end_of_a_reload_is_told_once_there_is_room(stage, manager):
     proxy.wait_for_line("cannot notify the service manager")
     assert "READY=1" not in manager.hear()
     manager.wait_for("READY=1")
+
+
+@pytest.mark.parametrize("error", ["ENOBUFS", "ECONNREFUSED"])
+def test_it_is_told_once_the_kernel_can(stage, manager, error):
+    """Another word of the same moment may have been heard."""
+    proxy = stage.proxy(stage.server(echo), env=manager.env)
+    manager.wait_for("READY=1")
+    manager.heard = []
+    with Injection(proxy, f"sendmsg:error={error}:when=2..3") as injection:
+        proxy.signal(signal.SIGHUP)
+        manager.wait_for("READY=1")
+        assert injection.count == 2
+    assert "RELOADING=1" in manager.heard
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT],
