@@ -21,6 +21,7 @@ from lib.programs import NOBODY, quiet_port
 from lib.proxy import BINARY, OWN
 from lib.sockopts import option_of
 from lib.strace import Injection
+from lib.threads import threads
 from lib.timing import Stopwatch, limit, nothing_happens_for, wait_for
 from test_ctl import ctl
 from test_reload import Changing, refuses, sluice, to, upstream
@@ -253,7 +254,8 @@ def test_who_waits_for_a_place_too_long_is_reset(stage):
 
 # A port that is shut stays shut.
 
-SLOW_TO_SHUT = ["shutdown:delay_enter=600000", "listen:delay_enter=1500000"]
+SLOW_TO_SHUT = "shutdown:delay_enter=800000"
+SLOWER_TO_LISTEN = "listen:delay_enter=1600000"
 
 
 def test_a_backlog_changes_while_a_port_is_being_shut(stage):
@@ -268,7 +270,10 @@ def test_a_backlog_changes_while_a_port_is_being_shut(stage):
                                "on_no_server": "unlisten"}}
 
     daemon = Changing(stage, sections(5), workers=1)
-    with Injection(daemon.proxy, *SLOW_TO_SHUT):
+    pid = daemon.proxy.pid
+    with Injection(daemon.proxy, SLOW_TO_SHUT,
+                   tid=threads(pid)["worker-0"]), \
+            Injection(daemon.proxy, SLOWER_TO_LISTEN, tid=pid):
         assert daemon.ctl("server", "a/one", "down").returncode == 0
         daemon.reload(sections(77))
         wait_for(lambda: refuses(address), 10, "it refuses")

@@ -17,7 +17,7 @@ class Injection:
     def __init__(self, proxy, *rules, watch=(), tid=None):
         self.proxy = proxy
         self.tid = tid
-        self.log_path = proxy.folder / "strace"
+        self.log_path = proxy.folder / (f"strace.{tid}" if tid else "strace")
         calls = ",".join([*(rule.partition(":")[0] for rule in rules), *watch])
         who = ["-p", str(tid)] if tid else ["-f", "-p", str(proxy.pid)]
         self.command = ["strace", *who, "-o", str(self.log_path), "-e",
