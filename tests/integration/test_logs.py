@@ -206,16 +206,18 @@ def test_the_sessions_that_are_ended_come_after_it_is_said(stage):
 # Messages.
 
 def test_a_warning_again_and_again_is_said_once_and_counted(stage):
-    proxy = start(stage)
-    proxy.may_log_errors = True
-    (proxy.folder / "proxy.ini").unlink()
+    folder = stage.folder / "gone"
+    folder.mkdir()
+    proxy = start(stage, access_log=f"file:{folder}/access")
+    (folder / "access").unlink()
+    folder.rmdir()
     for _ in range(20):
-        proxy.signal(signal.SIGHUP)
-        nothing_happens_for(0.01, lambda: proxy.log.count("not reloaded") > 1,
+        proxy.signal(signal.SIGUSR1)
+        nothing_happens_for(0.01, lambda: proxy.log.count("cannot open") > 1,
                             "it was said twice")
-    wait_for(lambda: "not reloaded" in proxy.log, 5, "the first")
+    wait_for(lambda: "cannot open" in proxy.log, 5, "the first")
     proxy.stop()
-    lines = [line for line in proxy.lines if "not reloaded" in line]
+    lines = [line for line in proxy.lines if "cannot open" in line]
     assert len(lines) == 2
     count = int(re.search(r"\(repeated (\d+) times?\)$", lines[1])[1])
     assert 1 <= count <= 19             # signals that pile up are one
