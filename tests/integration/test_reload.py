@@ -429,6 +429,18 @@ def test_93_a_wrong_file(stage, banners, how, by):
     assert "not in use</b>" in ask(daemon.proxy.tcp, "/").body
 
 
+def test_a_mistake_is_told_as_often_as_it_is_made(stage, banners):
+    daemon = Changing(stage, to(banners[0]))
+    daemon.proxy.may_log_errors = True
+    daemon.path.write_text("[listener a]\nbind = 127.0.0.1:0\nupstrem = a\n")
+    for n in range(1, 4):
+        daemon.proxy.signal(signal.SIGHUP)
+        wait_for(lambda n=n: daemon.proxy.log.count("\nerror: not reloaded") ==
+                 n, 5, "that it is not reloaded")
+        assert len(re.findall(r"^error: .*proxy\.ini:3: ", daemon.proxy.log,
+                              re.M)) == n
+
+
 def test_of_several_errors_the_first_is_kept(stage, banners):
     daemon = Changing(stage, to(banners[0]))
     daemon.proxy.may_log_errors = True
