@@ -367,9 +367,11 @@ ports_part(struct ports *ports, struct port *port, int *error)
 		ports_drop(ports, port, error);
 		return;
 	}
+	port_stand_alone(port, true); /* none takes clients to a hidden one */
 	for (size_t i = 0; i < port->nsockets; i++)
 		if (!sock_hide(port->sockets[i].fd))
 			sock_deafen(port->sockets[i].fd);
+	port_stand_alone(port, false);
 	port_forget(port, error);
 	free(port->sockets);
 	port->sockets = NULL;
