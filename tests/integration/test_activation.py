@@ -341,6 +341,20 @@ def test_who_was_deaf_when_it_was_kept_hears_again(stage, units):
         other.bind((host, port))
 
 
+def test_a_path_that_was_kept_goes_with_us(stage, units):
+    path = stage.keep(Folder()) / "a.sock"
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(path)
+    sock.listen()
+    units.add(f"sluice/unix+{path}", sock)
+    inode = os.stat(path).st_ino
+    proxy = units.start(config(stage.server(echo), f"unix:{path}"))
+    assert is_served(stage, path, sock=socket.socket(socket.AF_UNIX))
+    assert os.stat(path).st_ino == inode
+    proxy.stop()
+    assert not os.path.exists(path)
+
+
 def test_who_is_kept_is_not_kept_twice(stage, units):
     sock = socket.create_server(("127.0.0.1", 0), backlog=64)
     host, port = sock.getsockname()

@@ -106,6 +106,12 @@ test_order_and_keys_of_a_list(void **state)
 	    "[listener a]\nbind = 127.0.0.1:2\n[upstream a]\n"
 	    "server = 127.0.0.1:5\nserver = 127.0.0.1:1\n",
 	    "order upstream a server - -;");
+	assert_diff("[listener a]\nbind = 127.0.0.1:2\n[upstream a]\n"
+	    "server = 127.0.0.1:1\nserver = 127.0.0.1:5\n",
+	    "[listener a]\nbind = 127.0.0.1:2\nidle_timeout = 1h\n"
+	    "[upstream a]\nserver = 127.0.0.1:5\nserver = 127.0.0.1:1\n",
+	    "value listener a idle_timeout 24h 1h;"
+	    "order upstream a server - -;");
 }
 
 /* The same range, and no longer the same rule. */
