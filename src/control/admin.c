@@ -188,7 +188,7 @@ admin_hurry(struct admin *admin)
 static bool
 door_has_room(const struct door *door)
 {
-	return door->conns.count < door->conns.max && !reserve_is_used();
+	return door->conns.count < door->conns.max && !reserve_is_needed();
 }
 
 /* Whether there is anything to look after. */

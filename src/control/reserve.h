@@ -16,8 +16,9 @@ int reserve_init(void);
 /* For the calling thread, and the memory that is its own alone. */
 void reserve_open(void);
 
-/* Whether some of it is in use: no time to begin something new. */
-bool reserve_is_used(void);
+/* Whether some of it is in use and malloc(3) still has nothing: no time to begin
+ * something new. */
+bool reserve_is_needed(void);
 
 /* How many allocations of this thread failed all the same: something is missing
  * from what was made while this changed. */

@@ -56,7 +56,7 @@ memory_comes_from_malloc_while_there_is_some(void **state)
 	p = reserve_realloc(p, 100000);
 	assert_false(reserve_has(p));
 	reserve_free(p);
-	assert_false(reserve_is_used());
+	assert_false(reserve_is_needed());
 	assert_int_equal(reserve_failures(), 0);
 }
 
@@ -83,12 +83,12 @@ small_ones_come_from_the_reserve(void **state)
 	assert_true(reserve_has(p));
 	assert_true(reserve_has(q));
 	assert_ptr_not_equal(p, q);
-	assert_true(reserve_is_used());
+	assert_true(reserve_is_needed());
 	memset(p, 'p', BLOCK_SIZE);
 	reserve_free(q);
-	assert_true(reserve_is_used());
+	assert_true(reserve_is_needed());
 	reserve_free(p);
-	assert_false(reserve_is_used());
+	assert_false(reserve_is_needed());
 	assert_int_equal(reserve_failures(), 0);
 }
 
@@ -100,7 +100,7 @@ large_ones_fail_and_are_counted(void **state)
 	broke = true;
 	assert_null(reserve_malloc(BLOCK_SIZE + 1));
 	assert_int_equal(reserve_failures(), 1);
-	assert_false(reserve_is_used());
+	assert_false(reserve_is_needed());
 }
 
 static void
@@ -121,7 +121,7 @@ it_ends(void **state)
 	assert_ptr_equal(reserve_malloc(1), all[7]);
 	for (size_t i = 0; i < BLOCKS; i++)
 		reserve_free(all[i]);
-	assert_false(reserve_is_used());
+	assert_false(reserve_is_needed());
 }
 
 static void
@@ -144,12 +144,32 @@ what_grows_takes_its_bytes_along(void **state)
 	p = reserve_realloc(p, 5000); /* and out of it */
 	assert_false(reserve_has(p));
 	assert_string_equal(p, "abc");
-	assert_false(reserve_is_used());
+	assert_false(reserve_is_needed());
 	broke = true;
 	p = reserve_realloc(p, 100); /* shrinks into it */
 	assert_true(reserve_has(p));
 	assert_string_equal(p, "abc");
 	reserve_free(p);
+}
+
+/* As libevent does with what grows with its descriptors. */
+static void
+what_is_kept_for_good_does_not_count_when_there_is_memory(void **state)
+{
+	void *kept;
+
+	(void)state;
+	reserve_open();
+	broke = true;
+	kept = reserve_malloc(10);
+	assert_true(reserve_is_needed());
+	broke = false;
+	assert_false(reserve_is_needed());
+	assert_true(reserve_has(kept));
+	broke = true;
+	assert_true(reserve_is_needed());
+	reserve_free(kept);
+	assert_false(reserve_is_needed());
 }
 
 #define FRESH(f) cmocka_unit_test_setup(f, reserve_make)
@@ -164,6 +184,7 @@ main(void)
 		FRESH(large_ones_fail_and_are_counted),
 		FRESH(it_ends),
 		FRESH(what_grows_takes_its_bytes_along),
+		FRESH(what_is_kept_for_good_does_not_count_when_there_is_memory),
 	};
 
 	return cmocka_run_group_tests_name("reserve", tests, NULL, NULL);
