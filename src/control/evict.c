@@ -1,5 +1,6 @@
 #include "evict.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,6 +80,24 @@ evict_drain(struct evict *e, struct event_base *base, struct tours *tours,
 	return drain_begin(base, tours, &order);
 }
 
+static struct evict *
+evict_make(const struct server *s, const struct upstream_conf *conf,
+    struct evict_list *list)
+{
+	struct evict *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	e->state = server_state_ref(s->state);
+	e->kills = conf->on_down == ON_DOWN_KILL;
+	snprintf(e->upstream, sizeof(e->upstream), "%s", conf->name);
+	servers_name(s, e->name);
+	e->list = list;
+	if (list != NULL)
+		TAILQ_INSERT_TAIL(list, e, link);
+	return e;
+}
+
 /* NULL: its sessions stay, as they may or for want of memory. */
 static struct evict *
 evict_new(const struct server *s, const struct upstream_conf *conf,
@@ -91,21 +110,16 @@ evict_new(const struct server *s, const struct upstream_conf *conf,
 	if (conf->on_down == ON_DOWN_KEEP || tours == NULL ||
 	    (!kills && drain_timeout == 0))
 		return NULL;
-	e = calloc(1, sizeof(*e));
-	if (e == NULL)
-		return NULL;
-	e->state = server_state_ref(s->state);
-	e->kills = kills;
-	snprintf(e->upstream, sizeof(e->upstream), "%s", conf->name);
-	servers_name(s, e->name);
-	e->list = list;
-	if (list != NULL)
-		TAILQ_INSERT_TAIL(list, e, link);
-	e->drain = evict_drain(e, base, tours, s->line->name,
-	    kills ? 0 : drain_timeout);
-	if (e->drain != NULL)
+	e = evict_make(s, conf, list);
+	if (e != NULL)
+		e->drain = evict_drain(e, base, tours, s->line->name,
+		    kills ? 0 : drain_timeout);
+	if (e != NULL && e->drain != NULL)
 		return e;
-	evict_free(e);
+	log_error(-ENOMEM, "upstream %s: sessions of a server that should "
+	    "leave stay (on_down = %s)", conf->name, kills ? "kill" : "drain");
+	if (e != NULL)
+		evict_free(e);
 	return NULL;
 }
 
