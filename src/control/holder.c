@@ -62,7 +62,9 @@ holder_counts(struct holder *h, unsigned long inode)
 	return !ours;
 }
 
-/* The socket's inode number of whoever listens there, or 0. */
+/* The socket's inode number of whoever listens there, or 0.  Those that listen
+ * come first in a table; the rest may be a hundred thousand, and take the kernel
+ * seconds. */
 static unsigned long
 holder_inode(struct holder *h, const char *table)
 {
@@ -77,8 +79,10 @@ holder_inode(struct holder *h, const char *table)
 	while (found == 0 && fgets(line, sizeof(line), f) != NULL) {
 		if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x "
 		    "%*s %*s %*s %u %*s %lu", hex, &port, &state, &uid,
-		    &inode) != 5 || state != TCP_LISTEN_STATE)
+		    &inode) != 5)
 			continue;
+		if (state != TCP_LISTEN_STATE)
+			break;
 		holder_address(hex, &theirs, port);
 		if (!holder_blocks(&theirs, h->addr) ||
 		    !holder_counts(h, inode))

@@ -64,7 +64,7 @@ class Visitors:
             self.late += late > 0
 
     def come(self):
-        while not self.over.wait(0.005):
+        while not self.over.wait(0.02):
             try:
                 self.one()
             except Exception as error:          # what, is told at the end
@@ -82,7 +82,7 @@ def visited(address):
     whole session."""
     visitors = Visitors(address)
     try:
-        wait_for(lambda: visitors.served > 50, 10, "they come")
+        wait_for(lambda: visitors.served > 20, 10, "they come")
         yield visitors
     finally:
         visitors.end()
@@ -120,13 +120,11 @@ class Place(Changing):
 
     def sockets(self):
         """The inodes of those that listen there, of either family."""
-        found = set()
-        for name in "tcp", "tcp6":
-            with open(f"/proc/{self.proxy.pid}/net/{name}") as table:
-                lines = [line.split() for line in table][1:]
-            found |= {f"socket:[{line[9]}]" for line in lines
-                      if line[3] == "0A" and
-                      int(line[1].split(":")[-1], 16) == self.address[1]}
+        said = subprocess.run(
+            ["ss", "-Htlne", f"sport = :{self.address[1]}"], text=True,
+            capture_output=True, timeout=limit(10), check=True).stdout
+        found = {f"socket:[{inode}]"
+                 for inode in re.findall(r"\bino:(\d+)", said)}
         return found & set(self.proxy.fds.values())
 
     def together(self):
@@ -272,6 +270,7 @@ def test_a_backlog_changes_while_a_port_is_being_shut(stage):
 
     daemon = Changing(stage, sections(5), workers=1)
     pid = daemon.proxy.pid
+    wait_for(lambda: "worker-0" in threads(pid), 5, "its thread has a name")
     with Injection(daemon.proxy, SLOW_TO_SHUT,
                    tid=threads(pid)["worker-0"]), \
             Injection(daemon.proxy, SLOWER_TO_LISTEN, tid=pid):
