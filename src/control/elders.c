@@ -7,8 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define LOOK_MS	 200 /* from one that was found to the next look */
-#define LASTS_MS 1000
+#define LOOK_MS 200 /* from one that was found to the next look */
 
 /* A worker's clock is that of its turn, and a session's start another's: who is
  * as young as this may be counted, too. */
@@ -65,8 +64,8 @@ elders_look(evutil_socket_t fd, short what, void *arg)
 	}
 	v = tour_visit(e->tour);
 	v->most = 1;
-	if (age > LASTS_MS)
-		age = LASTS_MS;
+	if (age > ELDERS_MS)
+		age = ELDERS_MS;
 	v->filter.min_age_ms = age > TURN_MS ? age - TURN_MS : 0;
 	tour_go(e->tour);
 }

@@ -8,6 +8,8 @@
 
 #include "tour.h"
 
+#define ELDERS_MS 1000 /* from then on it lasts */
+
 struct elders;
 
 /* There is none.  By the loop, never from within elders_begin(); it may be ended

@@ -172,7 +172,8 @@ stop_over(void *arg)
 	(void)arg;
 }
 
-/* Without it they leave all at once, in the end. */
+/* Without it they leave all at once, in the end.  Who came while others were
+ * waited for may have the little time that it takes. */
 static void
 stop_drain(struct stop *stop, const struct stop_order *order)
 {
@@ -183,6 +184,8 @@ stop_drain(struct stop *stop, const struct stop_order *order)
 	if (stop->tours == NULL ||
 	    (order->limit_ms == 0 && stop->rate.count == 0))
 		return;
+	if (order->goes_on)
+		o.filter.min_age_ms = ELDERS_MS;
 	memcpy(o.who, stop->who, sizeof(o.who));
 	stop->drain = drain_begin(stop->base, stop->tours, &o);
 }
