@@ -1,6 +1,7 @@
 """Both ends of a session: sockets that say how a stream ended."""
 
 import array
+import errno
 import fcntl
 import hashlib
 import random
@@ -270,6 +271,20 @@ def fill(peers, data):
     return [peer.sent - start[peer] for peer in peers]
 
 
+def bind_when_free(sock, address):
+    """Others' clients may have the port for a moment."""
+    def is_bound():
+        try:
+            sock.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
+
+    wait_for(is_bound, 5, f"{address} is free")
+
+
 class Server:
     """A listening socket.
 
@@ -284,7 +299,7 @@ class Server:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if rcvbuf is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.sock.bind((host, port))
+        bind_when_free(self.sock, (host, port))
         self.sock.listen(backlog)
         self.sock.settimeout(limit(PATIENCE))
         self.address = self.sock.getsockname()[:2]
