@@ -32,6 +32,8 @@ def test_a_worker_that_hangs_in_a_session(stage):
     server = stage.server()
     proxy = watched(stage, server, workers=2)
     peers = [stage.session(proxy, server) for _ in range(4)]
+    while not scrape(proxy.tcp).get("sluice_worker_sessions", worker="1"):
+        peers.append(stage.session(proxy, server))  # the kernel chooses
     label = {}
 
     def of(metric):
